@@ -1,0 +1,126 @@
+"""Closures: sets of packages that hold everything their members refer to. Pure, and linear in the graph's size."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from lamella.errors import LamellaError
+from lamella.package import Package
+
+
+class ClosureError(LamellaError):
+    """A graph is not a closure, or something is not in it."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Closure:
+    """Packages in the order in which their source named them, and the ones that were asked for (`roots`)."""
+
+    packages: tuple[Package, ...]
+    roots: tuple[str, ...]
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Package]:
+        return {package.id: package for package in self.packages}
+
+    @property
+    def size(self) -> int:
+        return sum(package.size for package in self.packages)
+
+
+EMPTY = Closure((), ())
+
+
+def closure(packages: Iterable[Package], roots: Iterable[str]) -> Closure:
+    """A checked `Closure`: ids are unique, every reference and root is a member, self references are dropped."""
+    found: dict[str, Package] = {}
+    for package in packages:
+        known = found.setdefault(package.id, package)
+        if known.content != package.content:
+            raise ClosureError(f"{package.id} is there twice, with different contents")
+    made = Closure(tuple(found.values()), tuple(dict.fromkeys(roots)))
+    for package in made.packages:
+        for reference in package.references:
+            if reference not in made.by_id:
+                raise ClosureError(f"{package.id} refers to {reference}, which is not in the closure")
+    for root in made.roots:
+        if root not in made.by_id:
+            raise ClosureError(f"{root} is not in the closure")
+    return made
+
+
+def merge(closures: Iterable[Closure]) -> Closure:
+    """All packages and roots of `closures`, in order."""
+    parts = tuple(closures)
+    return closure((p for part in parts for p in part.packages), (r for part in parts for r in part.roots))
+
+
+def without(given: Closure, taken: frozenset[str] | set[str]) -> Closure:
+    """`given` minus the packages in `taken`, as a closure of its own: references to them are gone with them."""
+    if not taken:
+        return given
+    kept = [
+        Package(p.id, p.name, p.content, p.size, tuple(r for r in p.references if r not in taken), p.source)
+        for p in given.packages
+        if p.id not in taken
+    ]
+    return Closure(tuple(kept), tuple(root for root in given.roots if root not in taken))
+
+
+def reachable(given: Closure, roots: Iterable[str]) -> set[str]:
+    """The ids of `roots` and of all they refer to."""
+    seen: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        here = waiting.pop()
+        if here not in seen:
+            seen.add(here)
+            waiting.extend(given.by_id[here].references)
+    return seen
+
+
+def restrict(given: Closure, roots: Iterable[str]) -> Closure:
+    """The part of `given` that `roots` need."""
+    wanted = tuple(dict.fromkeys(roots))
+    ids = reachable(given, wanted)
+    return Closure(tuple(p for p in given.packages if p.id in ids), wanted)
+
+
+def topological(given: Closure) -> Iterator[Package]:
+    """Packages, each after all that refer to it; a cycle is cut where it is first met."""
+    finished: list[Package] = []
+    seen: set[str] = set()
+    for start in (*given.roots, *given.by_id):
+        if start in seen:
+            continue
+        seen.add(start)
+        stack = [(start, iter(given.by_id[start].references))]
+        while stack:
+            here, references = stack[-1]
+            following = next((r for r in references if r not in seen), None)
+            if following is None:
+                stack.pop()
+                finished.append(given.by_id[here])
+            else:
+                seen.add(following)
+                stack.append((following, iter(given.by_id[following].references)))
+    return reversed(finished)
+
+
+def why(given: Closure, target: str) -> tuple[str, ...]:
+    """The shortest chain of references from a root to `target`, both ends included; empty if none leads there."""
+    came_from: dict[str, str] = dict.fromkeys(given.roots, "")
+    line = list(given.roots)
+    for here in line:
+        if here == target:
+            chain = [here]
+            while came_from[chain[-1]]:
+                chain.append(came_from[chain[-1]])
+            return tuple(reversed(chain))
+        for reference in given.by_id[here].references:
+            if reference not in came_from:
+                came_from[reference] = here
+                line.append(reference)
+    return ()

@@ -1,0 +1,43 @@
+"""What all layering strategies share: their signature, and what they are told.
+
+A strategy is a pure function. It sees packages, never files, and answers with groups: each group becomes a layer,
+lowest first. Every package of the closure is in exactly one group, no group is empty, and permuting equal input
+changes nothing but what the strategy documents (graph order, for `popularity`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lamella.closure import Closure
+from lamella.package import Package
+
+Group = tuple[Package, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many layers there may be, and how many bytes one may hold (0: any number)."""
+
+    layers: int
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Churn:
+    """How often packages changed: of `updates` images seen so far, in how many each package name changed."""
+
+    updates: int = 0
+    changes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The image before this one: its layers, lowest first, and the churn up to it."""
+
+    layers: tuple[Group, ...] = ()
+    churn: Churn = field(default_factory=Churn)
+
+
+NOTHING = Previous()
+
+Strategy = Callable[[Closure, Budget, Previous], Sequence[Group]]

@@ -1,0 +1,34 @@
+"""Digests: the only names that cannot lie."""
+
+import hashlib
+import re
+from typing import NewType
+
+from lamella.errors import LamellaError
+
+Digest = NewType("Digest", str)
+
+_SHAPE = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+
+
+class DigestError(LamellaError):
+    """A digest is malformed, or bytes are not what their digest says."""
+
+    exit_code = 4
+
+
+def parse_digest(text: str) -> Digest:
+    """`text` as a digest, safe to become part of a path."""
+    if not _SHAPE.fullmatch(text):
+        raise DigestError(f"{text!r} is not a digest (sha256: and 64 hexadecimal digits)")
+    return Digest(text)
+
+
+def sha256(data: bytes) -> Digest:
+    """The digest of `data`."""
+    return Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
+
+
+def encoded(digest: Digest) -> str:
+    """The hexadecimal part."""
+    return digest.partition(":")[2]

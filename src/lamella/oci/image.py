@@ -1,0 +1,88 @@
+"""Images and layers as values: everything that is known of them, and how their bytes are had when asked for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lamella.oci import media
+from lamella.oci.digest import Digest, sha256
+from lamella.oci.wire import Descriptor, History, ImageConfig, Manifest, encode
+
+Buffer = bytes | bytearray | memoryview
+Sink = Callable[[Buffer], object]
+"""Takes bytes, block by block. A block is only valid during the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is remembered of a built layer. `tar_size` and `diff_id` speak of the tar, the rest of the shipped blob."""
+
+    diff_id: Digest
+    tar_size: int
+    digest: Digest
+    size: int
+    media_type: str
+
+
+class LayerBytes(Protocol):
+    """Where the bytes of a layer come from; each call makes or copies all of them, and checks them on the way."""
+
+    def blob(self, sink: Sink) -> None:
+        """The blob as it is shipped."""
+
+    def tar(self, sink: Sink) -> None:
+        """The tar inside it."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer whose digests are known; its bytes may not exist before somebody asks for them."""
+
+    record: Record
+    content: LayerBytes
+    name: str = ""
+    history: History = field(default_factory=History)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        record = self.record
+        return Descriptor(
+            media_type=record.media_type, digest=record.digest, size=record.size, annotations=self.annotations
+        )
+
+
+@dataclass(frozen=True)
+class Image:
+    """One platform's image. `config_bytes` are kept as they came."""
+
+    config: ImageConfig
+    config_bytes: bytes
+    layers: tuple[Layer, ...]
+    annotations: dict[str, str] = field(default_factory=dict)
+    manifest_bytes: bytes = b""
+    """The manifest as it came with an image that was read; empty for one that was made here."""
+
+    @property
+    def config_descriptor(self) -> Descriptor:
+        return Descriptor(media_type=media.CONFIG, digest=sha256(self.config_bytes), size=len(self.config_bytes))
+
+
+def manifest_of(image: Image) -> bytes:
+    """The image's manifest: the bytes it came with, or those that follow from its parts."""
+    if image.manifest_bytes:
+        return image.manifest_bytes
+    return encode(
+        Manifest(
+            schema_version=2,
+            media_type=media.MANIFEST,
+            config=image.config_descriptor,
+            layers=[layer.descriptor for layer in image.layers],
+            annotations=image.annotations,
+        )
+    )
+
+
+def image_of(config: ImageConfig, layers: Sequence[Layer]) -> Image:
+    """A new image of `layers` under `config`."""
+    return Image(config, encode(config), tuple(layers))

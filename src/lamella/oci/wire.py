@@ -1,0 +1,118 @@
+"""The JSON documents of images, as they are on the wire.
+
+They are written with fields in this order and without empty ones, so equal values give equal bytes. What comes from
+outside is kept as the bytes it came in; these classes only read it.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from lamella.errors import LamellaError
+from lamella.oci.digest import Digest
+
+REF_NAME = "org.opencontainers.image.ref.name"
+
+
+class WireError(LamellaError):
+    """A document is not what its place promises."""
+
+    exit_code = 4
+
+
+class Document(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Base of all: immutable; unknown fields are passed over, as the specification demands."""
+
+
+class Platform(Document):
+    architecture: str
+    os: str
+    variant: str = ""
+
+
+class Descriptor(Document, rename="camel"):
+    """Names bytes by digest, size and kind."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    annotations: dict[str, str] = {}
+    platform: Platform | None = None
+
+
+class Manifest(Document, rename="camel"):
+    schema_version: int = msgspec.field(name="schemaVersion")
+    media_type: str = ""
+    config: Descriptor
+    layers: list[Descriptor]
+    annotations: dict[str, str] = {}
+
+
+class Index(Document, rename="camel"):
+    schema_version: int = msgspec.field(name="schemaVersion")
+    media_type: str = ""
+    manifests: list[Descriptor]
+    annotations: dict[str, str] = {}
+
+
+class History(Document):
+    created: str = ""
+    created_by: str = ""
+    author: str = ""
+    comment: str = ""
+    empty_layer: bool = False
+
+
+class Healthcheck(Document, rename="pascal"):
+    test: list[str] = []
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    retries: int = 0
+
+
+class RuntimeConfig(Document, rename="pascal"):
+    """The `config` of an image: how to run it."""
+
+    user: str = ""
+    exposed_ports: dict[str, dict[str, Any]] = {}
+    env: list[str] = []
+    entrypoint: list[str] | None = None
+    cmd: list[str] | None = None
+    volumes: dict[str, dict[str, Any]] = {}
+    working_dir: str = ""
+    labels: dict[str, str] = {}
+    stop_signal: str = ""
+    healthcheck: Healthcheck | None = None
+
+
+class RootFs(Document):
+    type: str = msgspec.field(default="layers")
+    diff_ids: list[Digest]
+
+
+class ImageConfig(Document):
+    created: str = ""
+    author: str = ""
+    architecture: str
+    os: str
+    variant: str = ""
+    config: RuntimeConfig = RuntimeConfig()
+    rootfs: RootFs
+    history: list[History] = []
+
+
+T = TypeVar("T")
+
+
+def encode(document: object) -> bytes:
+    """`document` as compact JSON."""
+    return msgspec.json.encode(document)
+
+
+def decode(data: bytes, kind: type[T], origin: str) -> T:
+    """`data` as a `kind`; `origin` says where it is from when it is not one."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WireError(f"{origin} is not a valid {kind.__name__.lower()}: {error}") from error

@@ -1,0 +1,121 @@
+"""What images are made of: packages, the entries they hold, and the rules a layer applies to them.
+
+    Source --resolve--> Package --entries--> Entry --rules--> tar header and data
+
+A `Package` is known before any of its files is read; an `Entry` is one file at its place in the image.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import BinaryIO, NamedTuple, Protocol
+
+from lamella.oci.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An immutable tree of files.
+
+    `content` is the digest of all that its entries hold and of where they lie, so equal contents give equal layers.
+    `name` is what stays the same from one version to the next; `id` is unique in a closure.
+    """
+
+    id: str
+    name: str
+    content: Digest
+    size: int
+    references: tuple[str, ...] = ()
+    source: str = ""
+
+
+class Kind(IntEnum):
+    """What an entry is; the values are the type flags of tar."""
+
+    FILE = ord("0")
+    SYMLINK = ord("2")
+    DIRECTORY = ord("5")
+
+
+class Owner(NamedTuple):
+    uid: int = 0
+    gid: int = 0
+    uname: str = "root"
+    gname: str = "root"
+
+
+ROOT = Owner()
+
+Content = bytes | Callable[[], BinaryIO]
+"""Where a file's bytes are: the path of a local file (the fast way), or something that opens them."""
+
+
+class Entry(NamedTuple):
+    """One file of a package at its place in the image.
+
+    `path` has no trailing slash and no `.` or `..` parts below its root; it may start with `/`.
+    A source gives a package's entries as a depth-first walk with the children of a directory sorted by bytes,
+    every directory before what it holds.
+    """
+
+    path: bytes
+    kind: Kind
+    mode: int
+    size: int = 0
+    target: bytes = b""
+    content: Content | None = None
+    owner: Owner = ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Sets mode and owner of entries whose source path holds a match of `regex`; `or_mode` adds bits to the mode."""
+
+    regex: str
+    mode: int | None = None
+    or_mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    uname: str = ""
+    gname: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Replaces each match of `regex` in a source path by `repl` (`$1` stands for a group); an empty result drops it."""
+
+    regex: str
+    repl: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a layer changes in the entries of a package. Rewrites apply one after the other, and so do permissions.
+
+    Entries whose path in the image holds a match of `ignore` are left out, directories with all they hold.
+    """
+
+    rewrites: tuple[Rewrite, ...] = ()
+    permissions: tuple[Permission, ...] = ()
+    ignore: str = ""
+
+
+NO_RULES = Rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a user asks of a source: a name or path, and where it goes if the source lets that be chosen."""
+
+    what: str
+    to: str = ""
+
+
+class Source(Protocol):
+    """Where packages come from. `entries` gives the files of one of them, in the order that `Entry` asks for."""
+
+    def entries(self, package: Package) -> Iterator[Entry]: ...
+
+
+Entries = Callable[[Package], Iterator[Entry]]
+"""How the engine asks for a package's files, whichever source it is from."""
