@@ -24,13 +24,13 @@ class Document(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Base of all: immutable; unknown fields are passed over, as the specification demands."""
 
 
-class Platform(Document):
+class Platform(Document, frozen=True, kw_only=True):
     architecture: str
     os: str
     variant: str = ""
 
 
-class Descriptor(Document, rename="camel"):
+class Descriptor(Document, frozen=True, kw_only=True, rename="camel"):
     """Names bytes by digest, size and kind."""
 
     media_type: str
@@ -40,7 +40,7 @@ class Descriptor(Document, rename="camel"):
     platform: Platform | None = None
 
 
-class Manifest(Document, rename="camel"):
+class Manifest(Document, frozen=True, kw_only=True, rename="camel"):
     schema_version: int = msgspec.field(name="schemaVersion")
     media_type: str = ""
     config: Descriptor
@@ -48,14 +48,14 @@ class Manifest(Document, rename="camel"):
     annotations: dict[str, str] = {}
 
 
-class Index(Document, rename="camel"):
+class Index(Document, frozen=True, kw_only=True, rename="camel"):
     schema_version: int = msgspec.field(name="schemaVersion")
     media_type: str = ""
     manifests: list[Descriptor]
     annotations: dict[str, str] = {}
 
 
-class History(Document):
+class History(Document, frozen=True, kw_only=True):
     created: str = ""
     created_by: str = ""
     author: str = ""
@@ -63,7 +63,7 @@ class History(Document):
     empty_layer: bool = False
 
 
-class Healthcheck(Document, rename="pascal"):
+class Healthcheck(Document, frozen=True, kw_only=True, rename="pascal"):
     test: list[str] = []
     interval: int = 0
     timeout: int = 0
@@ -71,7 +71,7 @@ class Healthcheck(Document, rename="pascal"):
     retries: int = 0
 
 
-class RuntimeConfig(Document, rename="pascal"):
+class RuntimeConfig(Document, frozen=True, kw_only=True, rename="pascal"):
     """The `config` of an image: how to run it."""
 
     user: str = ""
@@ -86,12 +86,12 @@ class RuntimeConfig(Document, rename="pascal"):
     healthcheck: Healthcheck | None = None
 
 
-class RootFs(Document):
+class RootFs(Document, frozen=True, kw_only=True):
     type: str = msgspec.field(default="layers")
     diff_ids: list[Digest]
 
 
-class ImageConfig(Document):
+class ImageConfig(Document, frozen=True, kw_only=True):
     created: str = ""
     author: str = ""
     architecture: str
