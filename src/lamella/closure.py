@@ -1,7 +1,7 @@
 """Closures: sets of packages that hold everything their members refer to. Pure, and linear in the graph's size."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from lamella.errors import LamellaError
@@ -62,7 +62,7 @@ def without(given: Closure, taken: frozenset[str] | set[str]) -> Closure:
     if not taken:
         return given
     kept = [
-        Package(p.id, p.name, p.content, p.size, tuple(r for r in p.references if r not in taken), p.source)
+        replace(p, references=tuple(r for r in p.references if r not in taken))
         for p in given.packages
         if p.id not in taken
     ]

@@ -1,6 +1,6 @@
 """What images are made of: packages, the entries they hold, and the rules a layer applies to them.
 
-    Source --resolve--> Package --entries--> Entry --rules--> tar header and data
+    source --resolve--> Package --entries--> Entry --rules--> tar header and data
 
 A `Package` is known before any of its files is read; an `Entry` is one file at its place in the image.
 """
@@ -8,7 +8,7 @@ A `Package` is known before any of its files is read; an `Entry` is one file at 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple
 
 from lamella.oci.digest import Digest
 
@@ -19,6 +19,7 @@ class Package:
 
     `content` is the digest of all that its entries hold and of where they lie, so equal contents give equal layers.
     `name` is what stays the same from one version to the next; `id` is unique in a closure.
+    `path` is where its files lie on this machine, if they do, and `at` where in the image; neither says what they are.
     """
 
     id: str
@@ -27,6 +28,8 @@ class Package:
     size: int
     references: tuple[str, ...] = ()
     source: str = ""
+    path: str = ""
+    at: str = ""
 
 
 class Kind(IntEnum):
@@ -101,20 +104,6 @@ class Rules:
 
 
 NO_RULES = Rules()
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """What a user asks of a source: a name or path, and where it goes if the source lets that be chosen."""
-
-    what: str
-    to: str = ""
-
-
-class Source(Protocol):
-    """Where packages come from. `entries` gives the files of one of them, in the order that `Entry` asks for."""
-
-    def entries(self, package: Package) -> Iterator[Entry]: ...
 
 
 Entries = Callable[[Package], Iterator[Entry]]

@@ -1,0 +1,192 @@
+"""Folders and files of this machine as packages.
+
+A folder's content is the hash of what its layer would hold: names, kinds, modes, sizes, link targets, and the hash of
+each file. So that an unchanged folder answers without one file being read, the `Memory` keeps
+
+    looks/<folder>    the fingerprint of its last look (inode, size, mode, change time of all files), and its content
+    trees/<content>   every file with its hash, to read only those that changed, and to explain later what did
+
+A file that changed just before a look could change again without a trace, so it is not trusted the next time.
+"""
+
+import hashlib
+import marshal
+import os
+import re
+import stat
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from lamella.oci.digest import Digest
+from lamella.package import Package
+from lamella.sources.tree import SourceError
+
+T = TypeVar("T")
+_TOO_FRESH_NS = 100_000_000
+_READ_SIDE_BY_SIDE = 4 << 20
+_LARGEST_TREE = 200_000
+
+
+class Memory(Protocol):
+    """What remembers looks and trees from one run to the next; forgetting costs time only."""
+
+    def read(self, name: str, kind: type[T]) -> T | None: ...
+
+    def write(self, name: str, value: object) -> None: ...
+
+
+class Seen(NamedTuple):
+    """A file as one `lstat` tells it; `path` is relative to the folder, and empty for the folder itself."""
+
+    path: bytes
+    mode: int
+    size: int
+    inode: int
+    changed: int
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What the last look at a folder found."""
+
+    fingerprint: str
+    content: Digest
+    size: int
+
+
+class TreeFile(msgspec.Struct, frozen=True, array_like=True):
+    """A file of a tree; `what` is the hash of its bytes or a link's target. `changed` is 0 if it cannot be trusted."""
+
+    path: bytes
+    mode: int
+    size: int
+    what: str
+    inode: int = 0
+    changed: int = 0
+
+
+def package(path: Path, at: str, ignore: str, memory: Memory) -> Package:
+    """The file or folder `path` as the package that lies at `at` in the image, without what `ignore` matches there."""
+    look = look_at(path, at, ignore, memory)
+    name = f"{path.name} -> {at}"
+    return Package(name, name, look.content, look.size, source="files", path=str(path), at=at)
+
+
+def look_at(path: Path, at: str, ignore: str, memory: Memory) -> Look:
+    """The content and size of `path`; files are read only where the memory cannot vouch for them."""
+    now = time.time_ns()
+    seen = fingerprint(path, at, ignore)
+    name = "looks/" + hashlib.sha256(os.fsencode(f"{path}\0{at}\0{ignore}")).hexdigest()
+    known = memory.read(name, Look)
+    if known and known.fingerprint == seen:
+        return known
+    reading = _Reading(path, known.content if known else None, memory, now)
+    hashed = hashlib.sha256(os.fsencode(at))
+    for folder in scan(path, at, ignore):
+        for file in reading.files(folder):
+            hashed.update(b"\0%o %d %d:%b%b" % (file.mode, file.size, len(file.path), file.path, file.what.encode()))
+    look = Look(seen, Digest(f"sha256:{hashed.hexdigest()}"), reading.size)
+    if reading.count <= _LARGEST_TREE:
+        memory.write(f"trees/{look.content}", reading.done)
+    if not reading.fresh:
+        memory.write(name, look)
+    return look
+
+
+def fingerprint(path: Path, at: str, ignore: str) -> str:
+    """What a look without reading tells: it differs whenever a file of `path` was written to since."""
+    told = hashlib.sha256()
+    for folder in scan(path, at, ignore):
+        told.update(marshal.dumps(folder))
+    return told.hexdigest()
+
+
+def scan(root: Path, at: str, ignore: str) -> Iterator[list[Seen]]:
+    """The files below `root`, itself first, one folder after the other, each sorted by bytes."""
+    base = b"" if at == "/" else os.fsencode(at)
+    matches = re.compile(os.fsencode(ignore)).search if ignore else None
+    left_out = (lambda path: matches(base + b"/" + path) is not None) if matches else None
+    try:
+        top = root.lstat()
+        yield [Seen(b"", top.st_mode, top.st_size, top.st_ino, top.st_ctime_ns)]
+        if stat.S_ISDIR(top.st_mode):
+            yield from _scan_below(os.fsencode(root), left_out)
+    except OSError as error:
+        raise SourceError(f"cannot read {os.fsdecode(error.filename or root)}: {error.strerror}") from error
+
+
+def _scan_below(root: bytes, left_out: Callable[[bytes], bool] | None) -> Iterator[list[Seen]]:
+    waiting = [b""]
+    while waiting:
+        here = waiting.pop()
+        found = []
+        with os.scandir(root + b"/" + here) as entries:
+            for entry in entries:
+                path = here + entry.name
+                if left_out and left_out(path):
+                    continue
+                told = entry.stat(follow_symlinks=False)
+                found.append(Seen(path, told.st_mode, told.st_size, told.st_ino, told.st_ctime_ns))
+        found.sort()
+        waiting.extend(file.path + b"/" for file in reversed(found) if stat.S_ISDIR(file.mode))
+        yield found
+
+
+class _Reading:
+    """One pass over a folder that hashes what changed since the tree `before`."""
+
+    def __init__(self, root: Path, before: Digest | None, memory: Memory, now: int) -> None:
+        known = memory.read(f"trees/{before}", list[TreeFile]) if before else None
+        self._known = {file.path: file for file in known or ()}
+        self._root = os.fsencode(root)
+        self._trusted_before = now - _TOO_FRESH_NS
+        self.done: list[TreeFile] = []
+        self.count = 0
+        self.size = 0
+        self.fresh = False
+
+    def files(self, folder: list[Seen]) -> list[TreeFile]:
+        """The files of one folder with their hashes."""
+        unknown = [file for file in folder if stat.S_ISREG(file.mode) and not self._knows(file)]
+        hashes = dict(zip((file.path for file in unknown), self._hash_all(unknown), strict=True))
+        found = [self._file(file, hashes.get(file.path)) for file in folder]
+        self.count += len(found)
+        if self.count <= _LARGEST_TREE:
+            self.done.extend(found)
+        return found
+
+    def _knows(self, file: Seen) -> bool:
+        known = self._known.get(file.path)
+        return known is not None and (known.size, known.inode, known.changed) == (file.size, file.inode, file.changed)
+
+    def _file(self, file: Seen, hashed: str | None) -> TreeFile:
+        what = ""
+        if stat.S_ISREG(file.mode):
+            self.size += file.size
+            what = hashed or self._known[file.path].what
+        elif stat.S_ISLNK(file.mode):
+            what = os.readlink(self._at(file)).decode(errors="surrogateescape").encode(errors="replace").decode()
+        fresh = file.changed >= self._trusted_before
+        self.fresh = self.fresh or fresh
+        return TreeFile(file.path, file.mode, file.size, what, file.inode, 0 if fresh else file.changed)
+
+    def _hash_all(self, files: list[Seen]) -> list[str]:
+        if sum(file.size for file in files) < _READ_SIDE_BY_SIDE:
+            return [self._hash(file) for file in files]
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            return list(threads.map(self._hash, files))
+
+    def _hash(self, file: Seen) -> str:
+        path = self._at(file)
+        with open(path, "rb", buffering=0) as opened:
+            hashed = hashlib.file_digest(opened, "sha256").hexdigest()
+            if opened.tell() != file.size:
+                raise SourceError(f"{os.fsdecode(path)} changed while it was read; build again when it is at rest")
+        return hashed
+
+    def _at(self, file: Seen) -> bytes:
+        return self._root + b"/" + file.path if file.path else self._root
