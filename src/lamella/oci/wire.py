@@ -115,4 +115,4 @@ def decode(data: bytes, kind: type[T], origin: str) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise WireError(f"{origin} is not a valid {kind.__name__.lower()}: {error}") from error
+        raise WireError(f"{origin} is not valid: {error}") from error

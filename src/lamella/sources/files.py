@@ -59,7 +59,10 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class TreeFile(msgspec.Struct, frozen=True, array_like=True):
-    """A file of a tree; `what` is the hash of its bytes or a link's target. `changed` is 0 if it cannot be trusted."""
+    """A file of a tree; `what` is the hash of its bytes, or a link's target as Latin-1.
+
+    `changed` is 0 if it cannot be trusted.
+    """
 
     path: bytes
     mode: int
@@ -169,7 +172,7 @@ class _Reading:
             self.size += file.size
             what = hashed or self._known[file.path].what
         elif stat.S_ISLNK(file.mode):
-            what = os.readlink(self._at(file)).decode(errors="surrogateescape").encode(errors="replace").decode()
+            what = os.readlink(self._at(file)).decode("latin-1")
         fresh = file.changed >= self._trusted_before
         self.fresh = self.fresh or fresh
         return TreeFile(file.path, file.mode, file.size, what, file.inode, 0 if fresh else file.changed)

@@ -37,12 +37,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class LayerPlan:
-    """The recipe of a layer."""
+    """The recipe of a layer. `group` is the name of the spec's layer that it is, or is part of."""
 
     name: str
     parts: tuple[Part, ...]
     history: str = ""
     reproducible: bool = True
+    group: str = ""
 
     @property
     def packages(self) -> tuple[Package, ...]:

@@ -1,0 +1,202 @@
+"""The JSON files of images: nix2container's `image.json` and `layers.json`, read and written.
+
+They hold recipes and digests instead of bytes. What nix2container's readers look at is written as they expect it;
+what it has no words for (names, packages, compressed digests, churn) stands beside it under `lamella`, which they
+pass over:
+
+    {"version": 1, "image-config": {...}, "arch": "amd64", "created": "...", "lamella": {name, tag, churn, ...},
+     "layers": [{"digest", "size", "diff_ids", "mediatype", "paths": [...], "History", "lamella": {name, parts, ...}}]}
+"""
+
+import re
+
+import msgspec
+
+from lamella.plan import LayerPlan, Part
+from lamella.oci import media
+from lamella.oci.digest import Digest, parse_digest
+from lamella.oci.image import Record
+from lamella.oci.wire import Document, History, RuntimeConfig, WireError, decode
+from lamella.package import Package, Permission, Rewrite, Rules
+
+
+class RewriteItem(Document, frozen=True, kw_only=True):
+    regex: str = ""
+    repl: str = ""
+
+
+class PermItem(Document, frozen=True, kw_only=True):
+    regex: str
+    mode: str = ""
+    or_mode: str = msgspec.field(name="orMode", default="")
+    uid: int = 0
+    gid: int = 0
+    uname: str = ""
+    gname: str = ""
+
+
+class OptionsItem(Document, frozen=True, kw_only=True):
+    rewrite: RewriteItem = RewriteItem()
+    perms: list[PermItem] = []
+    ignore_destination: str = msgspec.field(name="ignoreDestination", default="")
+
+
+class PathItem(Document, frozen=True, kw_only=True):
+    path: str
+    options: OptionsItem | None = None
+
+
+class LayerNotes(Document, frozen=True, kw_only=True):
+    """What is ours to say of a layer."""
+
+    name: str = ""
+    group: str = ""
+    parts: list[Part] = []
+    reproducible: bool = True
+    blob: Record | None = None
+
+
+class LayerItem(Document, frozen=True, kw_only=True):
+    digest: Digest
+    size: int
+    diff_ids: Digest
+    paths: list[PathItem] | None = None
+    mediatype: str = media.LAYER
+    layer_path: str = msgspec.field(name="layer-path", default="")
+    history: History = msgspec.field(name="History", default_factory=History)
+    lamella: LayerNotes | None = None
+
+
+class ImageNotes(Document, frozen=True, kw_only=True):
+    """What is ours to say of an image. `base` names where the first `base_layers` layers' bytes are."""
+
+    name: str = ""
+    tag: str = ""
+    os: str = "linux"
+    variant: str = ""
+    base: str = ""
+    base_layers: int = 0
+    annotations: dict[str, str] = {}
+    updates: int = 0
+    changes: dict[str, int] = {}
+
+
+class ImageItem(Document, frozen=True, kw_only=True):
+    version: int
+    image_config: RuntimeConfig = msgspec.field(name="image-config", default_factory=RuntimeConfig)
+    layers: list[LayerItem] | None = None
+    arch: str = ""
+    created: str | None = None
+    lamella: ImageNotes | None = None
+
+
+def read_image(data: bytes, origin: str) -> ImageItem:
+    """`data` as an `image.json`."""
+    item = decode(data, ImageItem, origin)
+    if item.version != 1:
+        raise WireError(f"{origin} is an image.json of version {item.version}; only version 1 is known")
+    for layer in item.layers or ():
+        check_layer(layer, origin)
+    return item
+
+
+def read_layers(data: bytes, origin: str) -> list[LayerItem]:
+    """`data` as a `layers.json`."""
+    layers = decode(data, list[LayerItem], origin)
+    for layer in layers:
+        check_layer(layer, origin)
+    return layers
+
+
+def check_layer(layer: LayerItem, origin: str) -> None:
+    """Refuses digests that are none, and sizes that cannot be."""
+    for digest in (layer.digest, layer.diff_ids):
+        parse_digest(digest)
+    if layer.size < 0:
+        raise WireError(f"{origin}: layer {layer.digest} has the size {layer.size}")
+
+
+def layer_item(plan: LayerPlan, record: Record, history: History, stored: str = "") -> LayerItem:
+    """A built layer; `stored` is where its tar is kept if it could not be made again."""
+    return LayerItem(
+        digest=record.diff_id,
+        size=record.tar_size,
+        diff_ids=record.diff_id,
+        paths=[path_item(part) for part in plan.parts if part.package.path],
+        layer_path=stored,
+        history=history,
+        lamella=LayerNotes(
+            name=plan.name, group=plan.group, parts=list(plan.parts), reproducible=plan.reproducible, blob=record
+        ),
+    )
+
+
+def path_item(part: Part) -> PathItem:
+    """A part in nix2container's words, as far as they go."""
+    package, rules = part.package, part.rules
+    moves = tuple(RewriteItem(regex=rule.regex, repl=rule.repl) for rule in rules.rewrites)
+    if package.at != package.path:
+        root = "" if package.at == "/" else package.at.replace("$", "$$")
+        moves = (RewriteItem(regex=f"^{re.escape(package.path)}", repl=root), *moves)
+    perms = [
+        PermItem(
+            regex=rule.regex,
+            mode=f"{rule.mode:04o}" if rule.mode is not None else "",
+            or_mode=f"{rule.or_mode:04o}" if rule.or_mode else "",
+            uid=rule.uid,
+            gid=rule.gid,
+            uname=rule.uname,
+            gname=rule.gname,
+        )
+        for rule in rules.permissions
+    ]
+    options = OptionsItem(rewrite=moves[0] if moves else RewriteItem(), perms=perms, ignore_destination=rules.ignore)
+    return PathItem(path=package.path, options=None if options == OptionsItem() else options)
+
+
+def plan_of(layer: LayerItem, position: int, origin: str) -> LayerPlan:
+    """The recipe in `layer`: ours if it is there, else what its `paths` say.
+
+    Of paths without our notes nothing is known but the layer's digest, and that becomes their content.
+    """
+    if layer.lamella and layer.lamella.parts:
+        notes = layer.lamella
+        return LayerPlan(notes.name, tuple(notes.parts), layer.history.created_by, notes.reproducible, notes.group)
+    parts = [_part(item, layer, origin) for item in layer.paths or ()]
+    name = layer.lamella.name if layer.lamella else ""
+    return LayerPlan(name or f"layer {position}", tuple(parts), layer.history.created_by, not layer.layer_path)
+
+
+def _part(item: PathItem, layer: LayerItem, origin: str) -> Part:
+    options = item.options or OptionsItem()
+    rewrite = options.rewrite
+    rules = Rules(
+        rewrites=(Rewrite(rewrite.regex, rewrite.repl),) if rewrite.regex else (),
+        permissions=tuple(_permission(perm, origin) for perm in options.perms),
+        ignore=options.ignore_destination,
+    )
+    name = item.path.rstrip("/").rpartition("/")[2]
+    return Part(Package(item.path, name, layer.diff_ids, 0, source="path", path=item.path, at=item.path), rules)
+
+
+def _permission(perm: PermItem, origin: str) -> Permission:
+    return Permission(
+        regex=perm.regex,
+        mode=_octal(perm.mode, origin) if perm.mode else None,
+        or_mode=_octal(perm.or_mode, origin) if perm.or_mode else 0,
+        uid=perm.uid,
+        gid=perm.gid,
+        uname=perm.uname,
+        gname=perm.gname,
+    )
+
+
+def _octal(text: str, origin: str) -> int:
+    if not re.fullmatch("[0-7]{1,5}", text):
+        raise WireError(f"{origin}: {text!r} is not an octal mode such as 0755")
+    return int(text, 8)
+
+
+def encode_document(document: ImageItem | list[LayerItem]) -> bytes:
+    """The file's bytes, indented for people."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
