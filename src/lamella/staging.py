@@ -5,14 +5,16 @@ target's name complete or not at all. What a killed process left behind is remov
 """
 
 import contextlib
+import hashlib
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from lamella.errors import LamellaError
+from lamella.oci.digest import Digest, DigestError, encoded
 
 STAGING = "staging"
 _LEFT_BEHIND_AFTER = 24 * 3600.0
@@ -79,3 +81,39 @@ def _alive(name: str) -> bool:
     except OSError:
         return True
     return True
+
+
+class StagedBlob:
+    """Bytes on their way to a place that is named by their digest; leaving without `commit` discards them."""
+
+    def __init__(self, root: Path, place: Callable[[Digest], Path]) -> None:
+        self._place = place
+        self._staged = staged(root)
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        with explained(Path(STAGING), "cannot write to"):
+            self._path, self._file = self._staged.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._staged.__exit__(None, None, None)
+
+    def write(self, block: bytes | bytearray | memoryview) -> None:
+        """Takes the next bytes."""
+        self._hash.update(block)
+        self._size += len(block)
+        view = memoryview(block)
+        with explained(self._path, "cannot write"):
+            while view:
+                view = view[self._file.write(view) :]
+
+    def commit(self, digest: Digest, size: int) -> None:
+        """Moves the bytes to their place, if they are what they are said to be."""
+        if (self._hash.hexdigest(), self._size) != (encoded(digest), size):
+            raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
+        target = self._place(digest)
+        with explained(target, "cannot write"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._path.rename(target)
