@@ -1,0 +1,37 @@
+"""lamella: container images whose layers follow change.
+
+An image said in Python is the same value as one said in `lamella.toml`:
+
+    from lamella import Image, Layer, files, nix
+
+    image = Image(
+        "registry.example.com/hello",
+        layers=[Layer("tools", [nix("./result")]), Layer("data", [files("data", to="/srv/data")])],
+        take=[files("app")],
+    )
+
+Names are loaded when first asked for, so that the command starts at once.
+"""
+
+from typing import TYPE_CHECKING
+
+from lamella.errors import LamellaError
+
+if TYPE_CHECKING:
+    from lamella.spec.model import Image, Layer, files, nix
+
+    __version__: str
+
+__all__ = ["Image", "LamellaError", "Layer", "__version__", "files", "nix"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("lamella")
+    if name in __all__:
+        from lamella.spec import model
+
+        return getattr(model, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

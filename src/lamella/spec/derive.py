@@ -1,0 +1,82 @@
+"""What follows from a spec: the words of the engine for what the user said. Pure functions."""
+
+import re
+from collections.abc import Sequence
+
+from lamella.oci.wire import Platform, RuntimeConfig
+from lamella.package import Permission, Rewrite, Rules
+from lamella.spec.model import Config, FilesWant, Layer
+
+EPOCH = "1970-01-01T00:00:00Z"
+
+
+def runtime_config(config: Config) -> RuntimeConfig:
+    """`config` as OCI has it. Variables keep their order; what has none in OCI is sorted."""
+    return RuntimeConfig(
+        user=config.user,
+        exposed_ports={port: {} for port in sorted(config.ports)},
+        env=[f"{name}={value}" for name, value in config.env.items()],
+        entrypoint=_listed(config.entrypoint),
+        cmd=_listed(config.cmd),
+        volumes={volume: {} for volume in sorted(config.volumes)},
+        working_dir=config.workdir,
+        labels=dict(sorted(config.labels.items())),
+        stop_signal=config.stop_signal,
+    )
+
+
+def _listed(words: Sequence[str] | None) -> list[str] | None:
+    return None if words is None else list(words)
+
+
+def rules(layer: Layer) -> Rules:
+    """What `layer` changes in the entries of its packages."""
+    return Rules(
+        rewrites=tuple(Rewrite(rewrite.match, rewrite.to) for rewrite in layer.rewrites),
+        permissions=tuple(
+            Permission(perm.match, perm.mode, 0, perm.uid, perm.gid, perm.uname, perm.gname) for perm in layer.perms
+        ),
+        ignore=layer.ignore,
+    )
+
+
+def platform(text: str) -> Platform:
+    """`os/architecture` or `os/architecture/variant`."""
+    os, architecture, *variant = text.split("/")
+    return Platform(architecture=architecture, os=os, variant="".join(variant))
+
+
+def place(want: FilesWant) -> str:
+    """Where in the image `want` goes: a path that starts with `/` and does not end with it, or `/` itself."""
+    name = want.path.rpartition("/")[2] if want.to.endswith("/") else ""
+    parts = [part for part in f"{want.to}/{name}".split("/") if part not in ("", ".")]
+    return "/" + "/".join(parts)
+
+
+def left_out(want: FilesWant) -> str:
+    """The patterns of `want.exclude` as one regular expression, to be searched in the bytes of paths in the image."""
+    if not want.exclude:
+        return ""
+    root = re.escape(place(want).rstrip("/"))
+    return rf"(?s:^{root}/(?:{'|'.join(_pattern(glob) for glob in want.exclude)})\Z)"
+
+
+_GLOB = re.compile(r"(?P<folders>\*\*/)|(?P<all>\*\*)|(?P<some>\*)|(?P<one>\?)|\[(?P<not>!)?(?P<set>[^\]]+)\]|(?s:.)")
+
+_CHARACTER = r"(?:[^/\x80-\xff]|[\xc0-\xff][\x80-\xbf]*)"
+"""One character of UTF-8 but `/`."""
+
+
+def _pattern(glob: str) -> str:
+    """A glob pattern, read from the folder taken, as a regular expression."""
+    inner = glob.strip("/")
+    anywhere = "" if "/" in glob.rstrip("/") else "(?:.*/)?"
+    return anywhere + _GLOB.sub(_translated, inner)
+
+
+def _translated(match: re.Match[str]) -> str:
+    if match["set"]:
+        chosen = re.sub(r"([\\\[\]^&|~])", r"\\\1", match["set"])
+        return f"[^/{chosen}]" if match["not"] else f"[{chosen}]"
+    simple = {"folders": "(?:.*/)?", "all": ".*", "some": "[^/]*", "one": _CHARACTER}
+    return simple[match.lastgroup] if match.lastgroup else re.escape(match[0])

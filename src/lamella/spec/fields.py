@@ -1,0 +1,93 @@
+"""How the values of a spec declare their keys, so that reading, checking, schema and reference have one origin."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, get_type_hints
+
+import msgspec
+
+from lamella.spec.kinds import Kind
+from lamella.spec.problems import KindError, Problem, SpecError
+
+
+@dataclass(frozen=True)
+class Said:
+    """What stands at a key: a single value of some `kind`, or a table (`each`: a list of tables) of some class.
+
+    `also` are other spellings of the key.
+    """
+
+    description: str
+    kind: Kind | None = None
+    table: "type[Value] | None" = None
+    each: "type[Value] | None" = None
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A key of the file, and the attribute that it fills. Several keys may fill one attribute that is a list."""
+
+    key: str
+    attribute: str
+    said: Said
+    default: Any
+
+    @property
+    def required(self) -> bool:
+        return self.default is msgspec.NODEFAULT
+
+
+class Value(msgspec.Struct, frozen=True):
+    """Base of all that a spec holds: checked and brought into normal form when made; lists become tuples."""
+
+    short: ClassVar[str] = ""
+    """The key that is meant where a string stands for the whole table."""
+    summary: ClassVar[str] = ""
+    """What the table is for."""
+    spread: ClassVar[dict[str, "type[Value]"]] = {}
+    """The keys that together fill the attribute `take`, and what the items of each are."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        for fact in facts(type(self)):
+            given = getattr(self, fact.attribute)
+            if given == fact.default:
+                continue
+            try:
+                normal = _normal(fact.said, given)
+            except KindError as wrong:
+                problems.append(Problem((fact.key, *wrong.path), wrong.message))
+            else:
+                msgspec.structs.force_setattr(self, fact.attribute, normal)
+        problems += self.wrongs() if not problems else ()
+        if problems:
+            raise SpecError(type(self).__name__, problems)
+
+    def wrongs(self) -> Iterator[Problem]:
+        """What is wrong with the fields taken together."""
+        return iter(())
+
+
+def _normal(said: Said, given: Any) -> Any:
+    if said.kind:
+        return said.kind.read(given)
+    return tuple(given) if said.each else given
+
+
+@cache
+def facts(value: type[Value]) -> tuple[Fact, ...]:
+    """The keys of `value`, in the order in which it declares them."""
+    hints = get_type_hints(value, include_extras=True)
+    found = []
+    for field in msgspec.structs.fields(value):
+        make = field.default_factory
+        default = field.default if make is msgspec.NODEFAULT else make()
+        if field.name == "take":
+            spread = value.spread.items()
+            found += [Fact(key, "take", Said(item.summary, each=item), ()) for key, item in spread]
+        else:
+            said = hints[field.name].__metadata__[0]
+            found.append(Fact(field.encode_name, field.name, said, default))
+    return tuple(found)

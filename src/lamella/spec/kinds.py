@@ -1,0 +1,283 @@
+"""How single values are written: each kind reads them into one normal form, and says the same as JSON Schema.
+
+Reading is idempotent: a normal form reads as itself, so values made in Python pass through the same checks. What a
+kind refuses, it refuses with `KindError`.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from lamella.spec.problems import KindError, near_miss
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`read` gives the normal form of what was written; `schema` tells editors what may be."""
+
+    read: Callable[[Any], Any]
+    schema: Schema
+
+
+def kind_of(value: object) -> str:
+    """What `value` is, in TOML's words."""
+    names = {str: "a string", bool: "a boolean", int: "a whole number", float: "a number", dict: "a table"}
+    if isinstance(value, date):
+        return "a date"
+    if isinstance(value, time):
+        return "a time of day"
+    return names.get(type(value), "a list")
+
+
+def _must_be(what: str, value: object) -> KindError:
+    return KindError(f"must be {what}, not {kind_of(value)}")
+
+
+def text(check: Callable[[str], str] | None = None, **schema: Any) -> Kind:
+    """A string; `check` returns it, or raises `KindError`."""
+
+    def read(value: object) -> str:
+        if not isinstance(value, str):
+            raise _must_be("a string", value)
+        if "\0" in value:
+            raise KindError("must not hold a NUL character")
+        return check(value) if check else value
+
+    return Kind(read, {"type": "string", **schema})
+
+
+def text_or_number(check: Callable[[str], str] | None = None, **schema: Any) -> Kind:
+    """A string, or a whole number that stands for its digits."""
+    plain = text(check, **schema)
+
+    def read(value: object) -> Any:
+        return plain.read(str(value) if type(value) is int and value >= 0 else value)
+
+    return Kind(read, {"anyOf": [plain.schema, {"type": "integer", "minimum": 0}]})
+
+
+def texts(item: Kind) -> Kind:
+    """A list; of each of its items `item` is true."""
+
+    def read(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, list | tuple):
+            raise _must_be("a list", value)
+        return tuple(_inside(i, item, part) for i, part in enumerate(value))
+
+    return Kind(read, {"type": "array", "items": item.schema})
+
+
+def texts_or_keys(item: Kind) -> Kind:
+    """A list, or as OCI writes a set: a table whose keys are meant and whose values are empty."""
+    listed = texts(item)
+
+    def read(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, dict):
+            return tuple(dict.fromkeys(listed.read(value)))
+        for key, empty in value.items():
+            if empty != {}:
+                raise KindError("must be an empty table, as OCI has it", key)
+        return tuple(_inside(key, item, key) for key in value)
+
+    oci = {"type": "object", "additionalProperties": {"type": "object", "maxProperties": 0}}
+    return Kind(read, {"anyOf": [listed.schema, oci]})
+
+
+def table(item: Kind, name: str = "") -> Kind:
+    """A table of names and strings; `name` is a pattern that the names follow."""
+
+    def read(value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _must_be("a table", value)
+        for key in value:
+            if name and not re.fullmatch(name, key):
+                raise KindError(f'"{key}" cannot be a name here', key)
+        return {key: _inside(key, item, part) for key, part in value.items()}
+
+    names = {"propertyNames": {"pattern": f"^{name}$"}} if name else {}
+    return Kind(read, {"type": "object", "additionalProperties": item.schema, **names})
+
+
+def _inside(place: str | int, item: Kind, value: object) -> Any:
+    try:
+        return item.read(value)
+    except KindError as wrong:
+        raise KindError(wrong.message, place, *wrong.path) from None
+
+
+def whole(low: int, high: int) -> Kind:
+    """A whole number from `low` to `high`, both included."""
+
+    def read(value: object) -> int:
+        if type(value) is not int:
+            raise _must_be("a whole number", value)
+        if not low <= value <= high:
+            raise KindError(f"must be from {low} to {high}, not {value}")
+        return value
+
+    return Kind(read, {"type": "integer", "minimum": low, "maximum": high})
+
+
+def choice(*names: str) -> Kind:
+    """One of `names`."""
+
+    def read(value: object) -> str:
+        if not isinstance(value, str):
+            raise _must_be("a string", value)
+        if value not in names:
+            listed = ", ".join(f'"{name}"' for name in names)
+            raise KindError(f'"{value}" is not one of {listed}{near_miss(value, names)}')
+        return value
+
+    return Kind(read, {"enum": list(names)})
+
+
+def _read_flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _must_be("true or false", value)
+    return value
+
+
+flag = Kind(_read_flag, {"type": "boolean"})
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKMGT]i?B|B)")
+_STEPS = "BKMGT"
+
+
+def _read_size(value: object) -> int:
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value)
+        if not match:
+            raise KindError(f'"{value}" is not a size such as "500 MB" or "1.5 GiB"')
+        unit = match[2].upper()
+        base = 1024 if "I" in unit else 1000
+        value = int(Decimal(match[1]) * base ** _STEPS.index(unit[0]))
+    if type(value) is not int:
+        raise _must_be('a size such as "1.5 GB"', value)
+    if not 0 < value < 1 << 63:
+        raise KindError("must be at least one byte and fit in 63 bits")
+    return value
+
+
+size = Kind(
+    _read_size, {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}
+)
+
+
+def _read_mode(value: object) -> int:
+    if isinstance(value, str):
+        if not re.fullmatch("[0-7]{3,5}", value):
+            raise KindError(f'"{value}" is not an octal mode such as "0755"')
+        value = int(value, 8)
+    if type(value) is not int:
+        raise _must_be('an octal mode such as "0755"', value)
+    if 512 <= value <= 999 and set(str(value)) <= set("01234567"):
+        raise KindError(f'{value} is a decimal number; write "0{value}" or 0o{value}')
+    if not 0 <= value <= 0o7777:
+        raise KindError(f"{value:#o} is not a file mode; the highest is 0o7777")
+    return value
+
+
+mode = Kind(
+    _read_mode,
+    {"anyOf": [{"type": "string", "pattern": "^0?[0-7]{3,4}$"}, {"type": "integer", "minimum": 0, "maximum": 0o7777}]},
+)
+
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[Zz]|[+-]\d\d:\d\d)?)?")
+
+
+def _read_moment(value: object) -> str:
+    if isinstance(value, str):
+        if value in ("epoch", "git"):
+            return value
+        wrong = KindError(f'"{value}" is not "epoch", "git" or a date such as 2026-01-31 or 2026-01-31T12:00:00Z')
+        if not _MOMENT.fullmatch(value):
+            raise wrong
+        try:
+            value = datetime.fromisoformat(value.upper())
+        except ValueError:
+            raise wrong from None
+    if not isinstance(value, date):
+        raise _must_be('"epoch", "git" or a date', value)
+    whole_time = value if isinstance(value, datetime) else datetime.combine(value, time())
+    try:
+        moment = whole_time.astimezone(UTC) if whole_time.tzinfo else whole_time
+    except OverflowError:
+        raise KindError("is too far from now") from None
+    return f"{moment.replace(tzinfo=None).isoformat()}Z"
+
+
+moment = Kind(
+    _read_moment, {"anyOf": [{"enum": ["epoch", "git"]}, {"type": "string", "pattern": f"^{_MOMENT.pattern}$"}]}
+)
+
+
+def _check_regex(value: str) -> str:
+    try:
+        re.compile(os.fsencode(value))
+    except re.error as error:
+        raise KindError(f'"{value}" is not a regular expression: {error}') from None
+    return value
+
+
+regex = text(_check_regex, format="regex")
+
+
+def _check_absolute(value: str) -> str:
+    if not value.startswith("/"):
+        raise KindError(f'"{value}" must be absolute: start it with /')
+    if ".." in value.split("/"):
+        raise KindError(f'"{value}" must not hold ..')
+    return value
+
+
+absolute = text(_check_absolute, pattern="^/")
+
+
+def _check_present(value: str) -> str:
+    if not value.strip() or "\n" in value:
+        raise KindError("must be one line that is not empty")
+    return value
+
+
+line = text(_check_present, pattern=r"\S")
+
+
+def _check_glob(value: str) -> str:
+    _check_present(value)
+    if value.startswith("!"):
+        raise KindError(f'"{value}" would take something back in; patterns only leave out')
+    if any(not inner.isascii() for inner in re.findall(r"\[([^\]]+)\]", value)):
+        raise KindError(f'"{value}" must hold only ASCII between [ and ]')
+    return value
+
+
+glob = text(_check_glob, pattern=r"^[^!]")
+
+
+def _read_pipeline(names: Kind, value: object) -> Any:
+    if isinstance(value, str):
+        return names.read(value)
+    if not isinstance(value, list | tuple):
+        raise _must_be("a strategy's name or a list of tables", value)
+    for i, step in enumerate(value):
+        if not isinstance(step, dict) or not step:
+            raise KindError("must be a table that names a step", i)
+    if not value:
+        raise KindError("must hold at least one step")
+    return tuple(value)
+
+
+def strategy(*names: str) -> Kind:
+    """The name of a strategy, or a pipeline: a list of steps, which are tables that the layering step reads."""
+    named = choice(*names)
+    steps = {"type": "array", "minItems": 1, "items": {"type": "object", "minProperties": 1}}
+    return Kind(lambda value: _read_pipeline(named, value), {"anyOf": [named.schema, steps]})

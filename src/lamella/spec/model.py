@@ -1,0 +1,280 @@
+"""The spec as values: an image, its layers, what they take, and how the image is run.
+
+A `lamella.toml` and a Python program end in the same values. Making one checks it; a wrong one raises `SpecError`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+
+from lamella.spec import kinds, names
+from lamella.spec.fields import Said, Value
+from lamella.spec.problems import Problem
+
+APP = "app"
+"""The name of the layer that holds what the image takes outside its other layers."""
+
+MOST_LAYERS = 127
+
+Compression = Literal["gzip", "zstd", "none"]
+Strategy = Literal["", "popularity", "dominators", "size", "steady"]
+Layering = Strategy | Sequence[Mapping[str, Any]]
+
+
+class NixWant(Value, frozen=True):
+    """A Nix store path and all that it refers to."""
+
+    short = "path"
+    summary = (
+        "Nix store paths, with all that they refer to: a path in `/nix/store`, a link to one such as `./result`, "
+        "or a table that names the file with the closure's graph."
+    )
+
+    path: Annotated[
+        str,
+        Said("A path in `/nix/store`, or a link to one such as `./result`, from the folder of this file.", kinds.line),
+    ] = ""
+    graph: Annotated[
+        str,
+        Said(
+            "A closure graph as `nix path-info --json` or `exportReferencesGraph` writes it; then Nix is not asked. "
+            "Without `path`, all that is in it is taken.",
+            kinds.line,
+        ),
+    ] = ""
+
+    def wrongs(self) -> Iterator[Problem]:
+        if not self.path and not self.graph:
+            yield Problem((), "must name a path or a graph")
+
+
+class FilesWant(Value, frozen=True):
+    """A file or folder of this machine."""
+
+    short = "from"
+    summary = 'Files and folders of this machine. `"app"` alone puts the folder or file `app` at `/app`.'
+
+    path: Annotated[
+        str,
+        Said(
+            "The file or folder, from the folder of this file. A folder that ends in `/` means what is in it, "
+            "without its own name.",
+            kinds.line,
+        ),
+    ] = msgspec.field(name="from")
+    to: Annotated[
+        str,
+        Said(
+            "Where it goes in the image. If it ends in `/`, it is the folder to put it in, under its own name; "
+            "else it is the whole new name.",
+            kinds.absolute,
+        ),
+    ] = "/"
+    exclude: Annotated[
+        Sequence[str],
+        Said(
+            "Patterns of names that stay out: `*` and `?` stand for anything but `/`, `**` for any folders, `[abc]` "
+            "for one of these. A pattern with a `/` starts at the folder taken, any other holds at every depth.",
+            kinds.texts(kinds.glob),
+        ),
+    ] = ()
+
+    def wrongs(self) -> Iterator[Problem]:
+        if self.to.endswith("/") and self.path.rstrip("/").rpartition("/")[2] == "..":
+            yield Problem(("to",), f'must say a whole name, for "{self.path}" has none')
+
+
+Want = NixWant | FilesWant
+SOURCES: dict[str, type[Value]] = {"nix": NixWant, "files": FilesWant}
+"""What can be taken, by the key that takes it."""
+
+
+def nix(path: str = "", *, graph: str = "") -> NixWant:
+    """A Nix store path, or a link to one, with all that it refers to; `graph` is a file that tells the references."""
+    return NixWant(path, graph)
+
+
+def files(path: str, to: str = "/", exclude: Sequence[str] = ()) -> FilesWant:
+    """A file or folder: put into the folder `to` if that ends in `/`, else under the name `to`."""
+    return FilesWant(path, to, exclude)
+
+
+class Perm(Value, frozen=True, kw_only=True):
+    """Mode and owner of the files whose path matches."""
+
+    summary = "Mode and owner of the files whose path matches; where several do, they apply one after the other."
+
+    match: Annotated[str, Said("A regular expression, searched in the path that the file comes from.", kinds.regex)]
+    mode: Annotated[int | None, Said('The permission bits, as `"0755"` or `0o755`.', kinds.mode)] = None
+    uid: Annotated[int, Said("The number of the user that owns the file.", kinds.whole(0, 2**32 - 1))] = 0
+    gid: Annotated[int, Said("The number of the group that owns the file.", kinds.whole(0, 2**32 - 1))] = 0
+    uname: Annotated[str, Said("The name of that user.", kinds.text())] = ""
+    gname: Annotated[str, Said("The name of that group.", kinds.text())] = ""
+
+
+class Rewrite(Value, frozen=True, kw_only=True):
+    """Another place for the files whose path matches."""
+
+    summary = "Another place for the files whose path matches; several apply one after the other."
+
+    match: Annotated[
+        str, Said("A regular expression; each match in the path that a file comes from is replaced.", kinds.regex)
+    ]
+    to: Annotated[
+        str,
+        Said(
+            "What stands there instead; `$1` is the first group. A path that becomes empty is left out.", kinds.text()
+        ),
+    ]
+
+
+class Layered(Value, frozen=True, kw_only=True):
+    """What layers and whole images say about how packages spread over layers."""
+
+    layering: Annotated[
+        Layering,
+        Said(
+            "How packages are spread over layers: the name of a strategy, or a list of steps.",
+            kinds.strategy("popularity", "dominators", "size", "steady"),
+        ),
+    ] = ""
+    max_layers: Annotated[
+        int,
+        Said(
+            "How many layers there may be at most. For an image, those of the base count.", kinds.whole(1, MOST_LAYERS)
+        ),
+    ] = 0
+    max_bytes: Annotated[
+        int, Said('How large a layer may be before compression, as a number of bytes or `"1.5 GB"`.', kinds.size)
+    ] = 0
+
+
+class Layer(Layered, frozen=True):
+    """A layer: the closure of what it takes, minus all that is in layers before it."""
+
+    spread: ClassVar = SOURCES
+    summary = (
+        "The layers, lowest first. Each holds what it takes and all that refers to, minus what is in those before."
+    )
+
+    name: Annotated[str, Said("What the layer is called, here and wherever lamella tells of it.", kinds.line)]
+    take: Sequence[Want] = ()
+    perms: Annotated[Sequence[Perm], Said(Perm.summary, each=Perm)] = ()
+    rewrites: Annotated[Sequence[Rewrite], Said(Rewrite.summary, each=Rewrite)] = ()
+    ignore: Annotated[
+        str,
+        Said("A regular expression, searched in the path in the image; what matches is left out.", kinds.regex),
+    ] = ""
+    history: Annotated[str, Said("What the image's history says of the layer.", kinds.line)] = ""
+    reproducible: Annotated[
+        bool,
+        Said("Set to false if what the layer takes differs each time it is made: then its bytes are kept.", kinds.flag),
+    ] = True
+
+    def wrongs(self) -> Iterator[Problem]:
+        if not self.take:
+            yield Problem((), f"takes nothing; give it {' or '.join(SOURCES)}")
+
+
+class Config(Value, frozen=True, kw_only=True):
+    """How the image is run."""
+
+    summary = "How the image is run. The names that OCI gives these keys are understood too."
+
+    entrypoint: Annotated[
+        Sequence[str] | None,
+        Said("The program to run, and its first arguments.", kinds.texts(kinds.text()), also=("Entrypoint",)),
+    ] = None
+    cmd: Annotated[
+        Sequence[str] | None,
+        Said("Arguments for it, unless the user gives others.", kinds.texts(kinds.text()), also=("Cmd",)),
+    ] = None
+    env: Annotated[Mapping[str, str], Said("Environment variables.", names.env, also=("Env",))] = {}
+    user: Annotated[
+        str, Said('The user, and the group after a colon: `"app"`, `1000`, `"1000:100"`.', names.user, also=("User",))
+    ] = ""
+    workdir: Annotated[
+        str,
+        Said("The folder to start in.", kinds.absolute, also=("WorkingDir", "workingDir", "working_dir")),
+    ] = ""
+    ports: Annotated[
+        Sequence[str],
+        Said(
+            'Ports that the image listens on: `8080`, `"53/udp"`.',
+            kinds.texts_or_keys(names.port),
+            also=("ExposedPorts", "exposedPorts", "exposed_ports"),
+        ),
+    ] = ()
+    volumes: Annotated[
+        Sequence[str],
+        Said("Folders for data that outlives a container.", kinds.texts_or_keys(kinds.absolute), also=("Volumes",)),
+    ] = ()
+    labels: Annotated[Mapping[str, str], Said("Labels of the image.", kinds.table(kinds.text()), also=("Labels",))] = {}
+    stop_signal: Annotated[
+        str,
+        Said('The signal that ends the program: `"SIGINT"`.', names.signal, also=("StopSignal", "stopSignal")),
+    ] = ""
+
+
+class Image(Layered, frozen=True):
+    """An image: its layers lowest first, then what it takes besides them, as the layer `app`."""
+
+    spread: ClassVar = SOURCES
+    summary = "An image. What it takes outside its layers goes into a last one, called app."
+
+    name: Annotated[
+        str, Said("The image's name, with or without a registry: `registry.example.com/hello`.", names.name)
+    ]
+    take: Sequence[Want] = ()
+    layers: Annotated[Sequence[Layer], Said(Layer.summary, each=Layer)] = msgspec.field(default=(), name="layer")
+    config: Annotated[Config, Said(Config.summary, table=Config)] = Config()
+    tag: Annotated[str, Said("The image's tag.", names.tag)] = "latest"
+    platforms: Annotated[
+        Sequence[str],
+        Said('The platforms to build for, such as `"linux/arm64"`; this machine\'s if none is named.', names.platforms),
+    ] = ()
+    base: Annotated[
+        str,
+        Said(
+            "The image to build on: `oci:FOLDER`, `oci:FOLDER:TAG` or `docker-archive:FILE`, from the folder of this "
+            "file.",
+            names.base,
+        ),
+    ] = ""
+    created: Annotated[
+        str,
+        Said(
+            'When the image says it was made: a date, `"git"` for that of the last commit, or `"epoch"` for 1970. '
+            "A time without a zone is in UTC.",
+            kinds.moment,
+        ),
+    ] = "epoch"
+    compression: Annotated[Compression, Said("How layers are compressed.", kinds.choice("gzip", "zstd", "none"))] = (
+        "gzip"
+    )
+    annotations: Annotated[
+        Mapping[str, str], Said("Annotations of the image's manifest.", kinds.table(kinds.text()))
+    ] = {}
+
+    def wrongs(self) -> Iterator[Problem]:
+        if not (self.layers or self.take or self.base):
+            yield Problem((), f"the image is empty; give it {', '.join(SOURCES)}, a [[layer]] or a base")
+        seen: set[str] = {APP} if self.take else set()
+        for i, layer in enumerate(self.layers):
+            if layer.name in seen:
+                of_app = layer.name == APP and self.take
+                why = "is the layer of what stands outside layers" if of_app else "is the name of a layer before it"
+                yield Problem(("layer", i, "name"), f'"{layer.name}" {why}; choose another')
+            seen.add(layer.name)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """An image, the folder that its relative paths start from, and the file it was read from, if any."""
+
+    image: Image
+    folder: Path
+    file: Path | None = None

@@ -1,0 +1,62 @@
+"""What is wrong with a spec, said so that it can be mended: the file, the line, the key, and what was meant."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from lamella.errors import LamellaError
+
+KeyPath = tuple[str | int, ...]
+"""Where a value is: keys, and positions in lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. `names_key` is set when the message itself says at which key."""
+
+    path: KeyPath
+    message: str
+    line: int = 0
+    names_key: bool = False
+
+    def told(self, file: str) -> str:
+        place = f"{file}:{self.line}: " if self.line else f"{file}: "
+        key = "" if self.names_key or not self.path else f"{dotted(self.path)}: "
+        return f"{place}{key}{self.message}".replace("\n", "\\n")
+
+
+class SpecError(LamellaError):
+    """A spec is wrong; `problems` are in the order of the file, one line each."""
+
+    exit_code = 2
+
+    def __init__(self, file: str, problems: Iterable[Problem]) -> None:
+        self.file = file
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problem.told(file) for problem in self.problems))
+
+
+class KindError(ValueError):
+    """A value is not of the kind that its key asks for; `path` leads to it from the key."""
+
+    def __init__(self, message: str, *path: str | int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
+def below(path: KeyPath, problem: Problem) -> Problem:
+    """`problem` as seen from further up: its path starts with `path`."""
+    return replace(problem, path=(*path, *problem.path))
+
+
+def dotted(path: KeyPath) -> str:
+    """`path` as people write it: `layer[0].files[1].to`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+def near_miss(word: str, known: Sequence[str]) -> str:
+    """`; did you mean "..."?` if one of `known` is like `word`, else nothing."""
+    found = difflib.get_close_matches(word, known, 1) or difflib.get_close_matches(word.lower(), known, 1)
+    return f'; did you mean "{found[0]}"?' if found else ""

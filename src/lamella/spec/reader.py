@@ -1,0 +1,138 @@
+"""From `lamella.toml` to a `Spec`. All that is wrong with a file is told at once, each with its line."""
+
+import re
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lamella.spec.fields import Fact, Value, facts
+from lamella.spec.kinds import kind_of
+from lamella.spec.model import Config, Image, Layer, Spec
+from lamella.spec.places import lines
+from lamella.spec.problems import KeyPath, KindError, Problem, SpecError, below, dotted, near_miss
+
+NAME = "lamella.toml"
+
+
+def read(path: Path) -> Spec:
+    """The spec in the file `path`, or in the `lamella.toml` of the folder `path`."""
+    file = path / NAME if path.is_dir() else path
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise SpecError(str(file), [Problem((), f"cannot be read: {error.strerror}")]) from error
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SpecError(str(file), [Problem((), "this is not UTF-8", line)]) from error
+    return Spec(parse(text, str(file)), file.parent, file)
+
+
+def parse(text: str, file: str = NAME) -> Image:
+    """The image that `text` describes; `file` is what errors call it."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(file, [_syntax(text, str(error))]) from error
+    reading = _Reading()
+    image = reading.table(tables, Image, ())
+    if isinstance(image, Image) and not reading.problems:
+        return image
+    places = lines(text, [problem.path for problem in reading.problems])
+    found = [replace(problem, line=line) for problem, line in zip(reading.problems, places, strict=True)]
+    raise SpecError(file, sorted(found, key=lambda problem: (problem.line, problem.told(file))))
+
+
+def _syntax(text: str, message: str) -> Problem:
+    """What `tomllib` said, with the place it said it of."""
+    match = re.search(r" \((?:at line (\d+), column (\d+)|at end of document)\)$", message)
+    if not match:
+        return Problem((), f"not valid TOML: {message}")
+    line, column = match[1] or text.rstrip().count("\n") + 1, match[2]
+    where = f" (column {column})" if column else " (at the end of the file)"
+    return Problem((), f"not valid TOML: {message[: match.start()]}{where}", int(line))
+
+
+class _Reading:
+    """Makes values of tables, and gathers what is wrong on the way."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def table(self, raw: object, kind: type[Value], path: KeyPath) -> Value | None:
+        """`raw` as a `kind`, or nothing if something in it is wrong."""
+        if kind.short and isinstance(raw, str):
+            raw = {kind.short: raw}
+        if not isinstance(raw, dict):
+            expected = "a string or a table" if kind.short else "a table"
+            self.problems.append(Problem(path, f"must be {expected}, not {kind_of(raw)}"))
+            return None
+        before = len(self.problems)
+        values = self._values(raw, kind, path)
+        if len(self.problems) > before:
+            return None
+        try:
+            return kind(**values)
+        except SpecError as error:
+            self.problems += [below(path, problem) for problem in error.problems]
+            return None
+
+    def _values(self, raw: dict[str, Any], kind: type[Value], path: KeyPath) -> dict[str, Any]:
+        known = {key: fact for fact in facts(kind) for key in (fact.key, *fact.said.also)}
+        values: dict[str, Any] = {}
+        spelled: dict[str, str] = {}
+        for key, item in raw.items():
+            here = (*path, key)
+            fact = known.get(key)
+            if fact is None:
+                self.problems.append(_unknown(key, list(known), path))
+            elif (first := spelled.setdefault(fact.key, key)) != key:
+                self.problems.append(Problem(here, f'says the same as "{first}"; keep one of them'))
+            elif fact.attribute == "take":
+                values["take"] = (*values.get("take", ()), *self._value(item, fact, here))
+            else:
+                values[fact.attribute] = self._value(item, fact, here)
+        for fact in facts(kind):
+            if fact.required and fact.attribute not in values:
+                self.problems.append(Problem(path, f'the key "{fact.key}" is missing{_inside(path)}', names_key=True))
+        return values
+
+    def _value(self, raw: Any, fact: Fact, path: KeyPath) -> Any:
+        said = fact.said
+        if said.table:
+            return self.table(raw, said.table, path)
+        if said.each and isinstance(raw, list):
+            return tuple(self.table(item, said.each, (*path, i)) for i, item in enumerate(raw))
+        if said.kind:
+            try:
+                return said.kind.read(raw)
+            except KindError as wrong:
+                self.problems.append(Problem((*path, *wrong.path), wrong.message))
+                return None
+        self.problems.append(Problem(path, f"must be a list, not {kind_of(raw)}"))
+        return ()
+
+
+def _unknown(key: str, known: list[str], path: KeyPath) -> Problem:
+    hint = _elsewhere(key, path) or near_miss(key, known)
+    return Problem((*path, key), f'unknown key "{key}"{_inside(path)}{hint}', names_key=True)
+
+
+def _elsewhere(key: str, path: KeyPath) -> str:
+    """Where `key` belongs, if it is a key of another table: the headers of TOML are easily misplaced."""
+    if path:
+        top = [fact.key for fact in facts(Image)]
+        return "; it belongs at the top of the file, before the first [table]" if key in top else ""
+    if key in [spelling for fact in facts(Config) for spelling in (fact.key, *fact.said.also)]:
+        return "; it belongs in [config]"
+    return "; it belongs in a [[layer]]" if key in [fact.key for fact in facts(Layer)] else ""
+
+
+def _inside(path: KeyPath) -> str:
+    if not path:
+        return ""
+    if len(path) == 2 and path[0] == "layer":
+        return " in [[layer]]"
+    return f" in [{dotted(path)}]" if all(isinstance(part, str) for part in path) else f" in {dotted(path)}"
