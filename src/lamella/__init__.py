@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
-    from lamella.spec.model import Image, Layer, files, nix
+    from lamella.spec.model import Config, Image, Layer, Perm, Rewrite, files, nix
 
     __version__: str
 
-__all__ = ["Image", "LamellaError", "Layer", "__version__", "files", "nix"]
+__all__ = ["Config", "Image", "LamellaError", "Layer", "Perm", "Rewrite", "__version__", "files", "nix"]
 
 
 def __getattr__(name: str) -> object:

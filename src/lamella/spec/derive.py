@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from lamella.oci.wire import Platform, RuntimeConfig
 from lamella.package import Permission, Rewrite, Rules
+from lamella.spec.globs import as_regex
 from lamella.spec.model import Config, FilesWant, Layer
 
 EPOCH = "1970-01-01T00:00:00Z"
@@ -58,25 +59,4 @@ def left_out(want: FilesWant) -> str:
     if not want.exclude:
         return ""
     root = re.escape(place(want).rstrip("/"))
-    return rf"(?s:^{root}/(?:{'|'.join(_pattern(glob) for glob in want.exclude)})\Z)"
-
-
-_GLOB = re.compile(r"(?P<folders>\*\*/)|(?P<all>\*\*)|(?P<some>\*)|(?P<one>\?)|\[(?P<not>!)?(?P<set>[^\]]+)\]|(?s:.)")
-
-_CHARACTER = r"(?:[^/\x80-\xff]|[\xc0-\xff][\x80-\xbf]*)"
-"""One character of UTF-8 but `/`."""
-
-
-def _pattern(glob: str) -> str:
-    """A glob pattern, read from the folder taken, as a regular expression."""
-    inner = glob.strip("/")
-    anywhere = "" if "/" in glob.rstrip("/") else "(?:.*/)?"
-    return anywhere + _GLOB.sub(_translated, inner)
-
-
-def _translated(match: re.Match[str]) -> str:
-    if match["set"]:
-        chosen = re.sub(r"([\\\[\]^&|~])", r"\\\1", match["set"])
-        return f"[^/{chosen}]" if match["not"] else f"[{chosen}]"
-    simple = {"folders": "(?:.*/)?", "all": ".*", "some": "[^/]*", "one": _CHARACTER}
-    return simple[match.lastgroup] if match.lastgroup else re.escape(match[0])
+    return rf"(?s:^{root}/(?:{'|'.join(as_regex(glob) for glob in want.exclude)})\Z)"

@@ -8,7 +8,10 @@ from typing import Any, ClassVar, get_type_hints
 import msgspec
 
 from lamella.spec.kinds import Kind
-from lamella.spec.problems import KindError, Problem, SpecError
+from lamella.spec.problems import KindError, Problem, SpecError, below
+
+TAKE = "take"
+"""The attribute that holds what is taken, whichever key it stands at."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +50,32 @@ class Value(msgspec.Struct, frozen=True):
     summary: ClassVar[str] = ""
     """What the table is for."""
     spread: ClassVar[dict[str, "type[Value]"]] = {}
-    """The keys that together fill the attribute `take`, and what the items of each are."""
+    """The keys that together fill the attribute `TAKE`, and what the items of each are."""
 
     def __post_init__(self) -> None:
-        problems = []
+        problems: list[Problem] = []
         for fact in facts(type(self)):
             given = getattr(self, fact.attribute)
-            if given == fact.default:
+            if fact.attribute == TAKE or given == fact.default:
                 continue
             try:
-                normal = _normal(fact.said, given)
-            except KindError as wrong:
-                problems.append(Problem((fact.key, *wrong.path), wrong.message))
-            else:
-                msgspec.structs.force_setattr(self, fact.attribute, normal)
+                msgspec.structs.force_setattr(self, fact.attribute, _normal(fact.said, given))
+            except KindError as error:
+                problems += [below((fact.key,), problem) for problem in error.problems]
+        problems += self._group_what_is_taken() if self.spread else ()
         problems += self.wrongs() if not problems else ()
         if problems:
             raise SpecError(type(self).__name__, problems)
+
+    def _group_what_is_taken(self) -> Iterator[Problem]:
+        """Groups it by source, so that the order in which a file gives these keys says nothing."""
+        given = getattr(self, TAKE)
+        for i, want in enumerate(given):
+            if type(want) not in self.spread.values():
+                makers = " or ".join(f"{key}(...)" for key in self.spread)
+                yield Problem((TAKE, i), f"{want!r} must be said as {makers}")
+        grouped = tuple(want for kind in self.spread.values() for want in given if type(want) is kind)
+        msgspec.structs.force_setattr(self, TAKE, grouped)
 
     def wrongs(self) -> Iterator[Problem]:
         """What is wrong with the fields taken together."""
@@ -84,9 +96,9 @@ def facts(value: type[Value]) -> tuple[Fact, ...]:
     for field in msgspec.structs.fields(value):
         make = field.default_factory
         default = field.default if make is msgspec.NODEFAULT else make()
-        if field.name == "take":
+        if field.name == TAKE:
             spread = value.spread.items()
-            found += [Fact(key, "take", Said(item.summary, each=item), ()) for key, item in spread]
+            found += [Fact(key, TAKE, Said(item.summary, each=item), ()) for key, item in spread]
         else:
             said = hints[field.name].__metadata__[0]
             found.append(Fact(field.encode_name, field.name, said, default))

@@ -6,13 +6,14 @@ kind refuses, it refuses with `KindError`.
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from lamella.spec.problems import KindError, near_miss
+from lamella.spec.globs import as_regex
+from lamella.spec.problems import KindError, Problem, below, near_miss, wrong
 
 Schema = Mapping[str, Any]
 
@@ -36,7 +37,7 @@ def kind_of(value: object) -> str:
 
 
 def _must_be(what: str, value: object) -> KindError:
-    return KindError(f"must be {what}, not {kind_of(value)}")
+    return wrong(f"must be {what}, not {kind_of(value)}")
 
 
 def text(check: Callable[[str], str] | None = None, **schema: Any) -> Kind:
@@ -46,7 +47,7 @@ def text(check: Callable[[str], str] | None = None, **schema: Any) -> Kind:
         if not isinstance(value, str):
             raise _must_be("a string", value)
         if "\0" in value:
-            raise KindError("must not hold a NUL character")
+            raise wrong("must not hold a NUL character")
         return check(value) if check else value
 
     return Kind(read, {"type": "string", **schema})
@@ -68,7 +69,7 @@ def texts(item: Kind) -> Kind:
     def read(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
             raise _must_be("a list", value)
-        return tuple(_inside(i, item, part) for i, part in enumerate(value))
+        return tuple(_each(item, enumerate(value)))
 
     return Kind(read, {"type": "array", "items": item.schema})
 
@@ -82,8 +83,8 @@ def texts_or_keys(item: Kind) -> Kind:
             return tuple(dict.fromkeys(listed.read(value)))
         for key, empty in value.items():
             if empty != {}:
-                raise KindError("must be an empty table, as OCI has it", key)
-        return tuple(_inside(key, item, key) for key in value)
+                raise wrong("must be an empty table, as OCI has it", key)
+        return tuple(_each(item, ((key, key) for key in value)))
 
     oci = {"type": "object", "additionalProperties": {"type": "object", "maxProperties": 0}}
     return Kind(read, {"anyOf": [listed.schema, oci]})
@@ -97,18 +98,25 @@ def table(item: Kind, name: str = "") -> Kind:
             raise _must_be("a table", value)
         for key in value:
             if name and not re.fullmatch(name, key):
-                raise KindError(f'"{key}" cannot be a name here', key)
-        return {key: _inside(key, item, part) for key, part in value.items()}
+                raise wrong(f'"{key}" cannot be a name here', key)
+        return dict(zip(value, _each(item, value.items()), strict=True))
 
     names = {"propertyNames": {"pattern": f"^{name}$"}} if name else {}
     return Kind(read, {"type": "object", "additionalProperties": item.schema, **names})
 
 
-def _inside(place: str | int, item: Kind, value: object) -> Any:
-    try:
-        return item.read(value)
-    except KindError as wrong:
-        raise KindError(wrong.message, place, *wrong.path) from None
+def _each(item: Kind, values: Iterable[tuple[str | int, object]]) -> list[Any]:
+    """The normal forms of `values`, which come with their places."""
+    read = []
+    problems: list[Problem] = []
+    for place, value in values:
+        try:
+            read.append(item.read(value))
+        except KindError as error:
+            problems += [below((place,), problem) for problem in error.problems]
+    if problems:
+        raise KindError(*problems)
+    return read
 
 
 def whole(low: int, high: int) -> Kind:
@@ -118,7 +126,7 @@ def whole(low: int, high: int) -> Kind:
         if type(value) is not int:
             raise _must_be("a whole number", value)
         if not low <= value <= high:
-            raise KindError(f"must be from {low} to {high}, not {value}")
+            raise wrong(f"must be from {low} to {high}, not {value}")
         return value
 
     return Kind(read, {"type": "integer", "minimum": low, "maximum": high})
@@ -132,7 +140,7 @@ def choice(*names: str) -> Kind:
             raise _must_be("a string", value)
         if value not in names:
             listed = ", ".join(f'"{name}"' for name in names)
-            raise KindError(f'"{value}" is not one of {listed}{near_miss(value, names)}')
+            raise wrong(f'"{value}" is not one of {listed}{near_miss(value, names)}')
         return value
 
     return Kind(read, {"enum": list(names)})
@@ -155,14 +163,14 @@ def _read_size(value: object) -> int:
     if isinstance(value, str):
         match = _SIZE.fullmatch(value)
         if not match:
-            raise KindError(f'"{value}" is not a size such as "500 MB" or "1.5 GiB"')
+            raise wrong(f'"{value}" is not a size such as "500 MB" or "1.5 GiB"')
         unit = match[2].upper()
         base = 1024 if "I" in unit else 1000
         value = int(Decimal(match[1]) * base ** _STEPS.index(unit[0]))
     if type(value) is not int:
         raise _must_be('a size such as "1.5 GB"', value)
     if not 0 < value < 1 << 63:
-        raise KindError("must be at least one byte and fit in 63 bits")
+        raise wrong("must be at least one byte and fit in 63 bits")
     return value
 
 
@@ -174,14 +182,14 @@ size = Kind(
 def _read_mode(value: object) -> int:
     if isinstance(value, str):
         if not re.fullmatch("[0-7]{3,5}", value):
-            raise KindError(f'"{value}" is not an octal mode such as "0755"')
+            raise wrong(f'"{value}" is not an octal mode such as "0755"')
         value = int(value, 8)
     if type(value) is not int:
         raise _must_be('an octal mode such as "0755"', value)
     if 512 <= value <= 999 and set(str(value)) <= set("01234567"):
-        raise KindError(f'{value} is a decimal number; write "0{value}" or 0o{value}')
+        raise wrong(f'{value} is a decimal number; write "0{value}" or 0o{value}')
     if not 0 <= value <= 0o7777:
-        raise KindError(f"{value:#o} is not a file mode; the highest is 0o7777")
+        raise wrong(f"{value:#o} is not a file mode; the highest is 0o7777")
     return value
 
 
@@ -198,20 +206,20 @@ def _read_moment(value: object) -> str:
     if isinstance(value, str):
         if value in ("epoch", "git"):
             return value
-        wrong = KindError(f'"{value}" is not "epoch", "git" or a date such as 2026-01-31 or 2026-01-31T12:00:00Z')
+        refused = wrong(f'"{value}" is not "epoch", "git" or a date such as 2026-01-31 or 2026-01-31T12:00:00Z')
         if not _MOMENT.fullmatch(value):
-            raise wrong
+            raise refused
         try:
             value = datetime.fromisoformat(value.upper())
         except ValueError:
-            raise wrong from None
+            raise refused from None
     if not isinstance(value, date):
         raise _must_be('"epoch", "git" or a date', value)
     whole_time = value if isinstance(value, datetime) else datetime.combine(value, time())
     try:
         moment = whole_time.astimezone(UTC) if whole_time.tzinfo else whole_time
     except OverflowError:
-        raise KindError("is too far from now") from None
+        raise wrong("is too far from now") from None
     return f"{moment.replace(tzinfo=None).isoformat()}Z"
 
 
@@ -224,7 +232,7 @@ def _check_regex(value: str) -> str:
     try:
         re.compile(os.fsencode(value))
     except re.error as error:
-        raise KindError(f'"{value}" is not a regular expression: {error}') from None
+        raise wrong(f'"{value}" is not a regular expression: {error}') from None
     return value
 
 
@@ -233,9 +241,9 @@ regex = text(_check_regex, format="regex")
 
 def _check_absolute(value: str) -> str:
     if not value.startswith("/"):
-        raise KindError(f'"{value}" must be absolute: start it with /')
+        raise wrong(f'"{value}" must be absolute: start it with /')
     if ".." in value.split("/"):
-        raise KindError(f'"{value}" must not hold ..')
+        raise wrong(f'"{value}" must not hold ..')
     return value
 
 
@@ -244,7 +252,7 @@ absolute = text(_check_absolute, pattern="^/")
 
 def _check_present(value: str) -> str:
     if not value.strip() or "\n" in value:
-        raise KindError("must be one line that is not empty")
+        raise wrong("must be one line that is not empty")
     return value
 
 
@@ -254,9 +262,13 @@ line = text(_check_present, pattern=r"\S")
 def _check_glob(value: str) -> str:
     _check_present(value)
     if value.startswith("!"):
-        raise KindError(f'"{value}" would take something back in; patterns only leave out')
+        raise wrong(f'"{value}" would take something back in; patterns only leave out')
     if any(not inner.isascii() for inner in re.findall(r"\[([^\]]+)\]", value)):
-        raise KindError(f'"{value}" must hold only ASCII between [ and ]')
+        raise wrong(f'"{value}" must hold only ASCII between [ and ]')
+    try:
+        re.compile(os.fsencode(as_regex(value)))
+    except re.error as error:
+        raise wrong(f'"{value}" is not a pattern: {error.msg}') from None
     return value
 
 
@@ -270,9 +282,9 @@ def _read_pipeline(names: Kind, value: object) -> Any:
         raise _must_be("a strategy's name or a list of tables", value)
     for i, step in enumerate(value):
         if not isinstance(step, dict) or not step:
-            raise KindError("must be a table that names a step", i)
+            raise wrong("must be a table that names a step", i)
     if not value:
-        raise KindError("must hold at least one step")
+        raise wrong("must hold at least one step")
     return tuple(value)
 
 

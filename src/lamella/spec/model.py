@@ -137,7 +137,9 @@ class Layered(Value, frozen=True, kw_only=True):
     layering: Annotated[
         Layering,
         Said(
-            "How packages are spread over layers: the name of a strategy, or a list of steps.",
+            "How packages are spread over layers: the name of a strategy, or a list of steps. `popularity`: what most "
+            "packages refer to is deepest; `dominators`: what is used together stays together; `size`: the largest "
+            "have layers of their own; `steady`: as in the image before, with what changed on top.",
             kinds.strategy("popularity", "dominators", "size", "steady"),
         ),
     ] = ""
@@ -157,7 +159,7 @@ class Layer(Layered, frozen=True):
 
     spread: ClassVar = SOURCES
     summary = (
-        "The layers, lowest first. Each holds what it takes and all that refers to, minus what is in those before."
+        "The layers, lowest first. Each holds what it takes and all that this refers to, minus what is in those before."
     )
 
     name: Annotated[str, Said("What the layer is called, here and wherever lamella tells of it.", kinds.line)]
@@ -223,7 +225,7 @@ class Image(Layered, frozen=True):
     """An image: its layers lowest first, then what it takes besides them, as the layer `app`."""
 
     spread: ClassVar = SOURCES
-    summary = "An image. What it takes outside its layers goes into a last one, called app."
+    summary = "The image itself. What it takes outside its layers goes into a last one, called `app`."
 
     name: Annotated[
         str, Said("The image's name, with or without a registry: `registry.example.com/hello`.", names.name)

@@ -1,9 +1,10 @@
 """Kinds of values whose grammar others have written: image names, tags, platforms, references, ports, signals."""
 
 import re
+from typing import Any
 
-from lamella.spec.kinds import Kind, text, text_or_number, texts
-from lamella.spec.problems import KindError, near_miss
+from lamella.spec.kinds import Kind, table, text, text_or_number, texts
+from lamella.spec.problems import near_miss, wrong
 
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
@@ -13,13 +14,15 @@ _TAG = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
 
 
 def _check_name(value: str) -> str:
-    if re.fullmatch(_NAME, value) and len(value) <= 255:
+    if len(value) > 255:
+        raise wrong("must not be longer than 255 characters")
+    if re.fullmatch(_NAME, value):
         return value
     name, colon, tag = value.rpartition(":")
     if colon and re.fullmatch(_NAME, name):
-        raise KindError(f'"{value}" holds a tag; write name = "{name}" and tag = "{tag}"')
+        raise wrong(f'"{value}" holds a tag; write name = "{name}" and tag = "{tag}"')
     hint = f'; did you mean "{value.lower()}"?' if re.fullmatch(_NAME, value.lower()) else ""
-    raise KindError(f'"{value}" is not an image name (lower-case letters, digits, and . _ - / between them){hint}')
+    raise wrong(f'"{value}" is not an image name (lower-case letters, digits, and . _ - / between them){hint}')
 
 
 name = text(_check_name, pattern=f"^{_NAME}$", maxLength=255)
@@ -27,7 +30,7 @@ name = text(_check_name, pattern=f"^{_NAME}$", maxLength=255)
 
 def _check_tag(value: str) -> str:
     if not re.fullmatch(_TAG, value):
-        raise KindError(f'"{value}" is not a tag (letters, digits, and . _ - after the first; at most 128)')
+        raise wrong(f'"{value}" is not a tag (letters, digits, and . _ - after the first; at most 128)')
     return value
 
 
@@ -49,7 +52,7 @@ def _check_platform(value: str) -> str:
         hint = f'; did you mean "{meant}"?'
     else:
         hint = near_miss(value, [f"{one}/{other}" for one in SYSTEMS for other in ARCHITECTURES])
-    raise KindError(f'"{value}" is not a platform such as "linux/amd64"{hint}')
+    raise wrong(f'"{value}" is not a platform such as "linux/amd64"{hint}')
 
 
 platform = text(_check_platform, pattern=f"^{_PLATFORM}$")
@@ -61,7 +64,7 @@ _BASES = ("oci:", "docker-archive:")
 def _check_base(value: str) -> str:
     if value.startswith(_BASES) and value.partition(":")[2]:
         return value
-    raise KindError(f'"{value}" is not a base image; write "oci:FOLDER", "oci:FOLDER:TAG" or "docker-archive:FILE"')
+    raise wrong(f'"{value}" is not a base image; write "oci:FOLDER", "oci:FOLDER:TAG" or "docker-archive:FILE"')
 
 
 base = text(_check_base, pattern=f"^(?:{'|'.join(_BASES)}).")
@@ -73,7 +76,7 @@ _PORT = "([0-9]{1,5})(/(?:tcp|udp|sctp))?"
 def _check_port(value: str) -> str:
     match = re.fullmatch(_PORT, value)
     if not match or not 0 < int(match[1]) < 65536:
-        raise KindError(f'"{value}" is not a port such as 8080 or "53/udp"')
+        raise wrong(f'"{value}" is not a port such as 8080 or "53/udp"')
     return f"{int(match[1])}{match[2] or '/tcp'}"
 
 
@@ -89,54 +92,38 @@ _SIGNAL = r"(?:SIG)?[A-Z][A-Z0-9]*(?:[+-][0-9]+)?|[1-9][0-9]?"
 
 def _check_signal(value: str) -> str:
     if not re.fullmatch(_SIGNAL, value):
-        raise KindError(f'"{value}" is not a signal such as "SIGTERM" or 15')
+        raise wrong(f'"{value}" is not a signal such as "SIGTERM" or 15')
     return value
 
 
 signal = text_or_number(_check_signal, pattern=f"^(?:{_SIGNAL})$")
 
 
-def _read_env(value: object) -> dict[str, str]:
-    if isinstance(value, list | tuple):
-        value = dict(_pair(i, entry) for i, entry in enumerate(value))
-    if not isinstance(value, dict):
-        raise KindError("must be a table of names and values")
-    for key, part in value.items():
-        if not re.fullmatch(_VARIABLE, key):
-            raise KindError(f'"{key}" cannot be the name of a variable', key)
-        if type(part) is not int and not isinstance(part, str):
-            raise KindError("must be a string: put it in quotes", key)
-        if "\0" in str(part):
-            raise KindError("must not hold a NUL character", key)
-    return {key: str(part) for key, part in value.items()}
+def _read_variable(value: object) -> str:
+    if type(value) is not int and not isinstance(value, str):
+        raise wrong("must be a string: put it in quotes")
+    return str(text().read(str(value)))
 
 
-def _pair(place: int, entry: object) -> tuple[str, str]:
-    if not isinstance(entry, str) or "=" not in entry:
-        raise KindError('must be a string such as "NAME=value"', place)
-    name, _, value = entry.partition("=")
-    return name, value
+_variables = table(Kind(_read_variable, {"type": ["string", "integer"]}), name="[^=]+")
 
 
-_VARIABLE = r"[^=\0]+"
+def _read_env(value: object) -> Any:
+    pairs = value if isinstance(value, list | tuple) else ()
+    for place, entry in enumerate(pairs):
+        if not isinstance(entry, str) or "=" not in entry:
+            raise wrong('must be a string such as "NAME=value"', place)
+    return _variables.read({name: part for name, _, part in (entry.partition("=") for entry in pairs)} or value)
+
+
 env = Kind(
-    _read_env,
-    {
-        "anyOf": [
-            {
-                "type": "object",
-                "additionalProperties": {"type": ["string", "integer"]},
-                "propertyNames": {"pattern": "^[^=]+$"},
-            },
-            {"type": "array", "items": {"type": "string", "pattern": "^[^=]+="}},
-        ]
-    },
+    _read_env, {"anyOf": [_variables.schema, {"type": "array", "items": {"type": "string", "pattern": "^[^=]+="}}]}
 )
 
 
 def _check_user(value: str) -> str:
     if not re.fullmatch(_USER, value):
-        raise KindError(f'"{value}" is not a user such as "app", 1000 or "1000:100"')
+        raise wrong(f'"{value}" is not a user such as "app", 1000 or "1000:100"')
     return value
 
 

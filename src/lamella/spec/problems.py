@@ -37,12 +37,16 @@ class SpecError(LamellaError):
 
 
 class KindError(ValueError):
-    """A value is not of the kind that its key asks for; `path` leads to it from the key."""
+    """A value is not of the kind that its key asks for; the paths of `problems` start at that key."""
 
-    def __init__(self, message: str, *path: str | int) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+
+def wrong(message: str, *path: str | int) -> KindError:
+    """The error of one problem."""
+    return KindError(Problem(path, message))
 
 
 def below(path: KeyPath, problem: Problem) -> Problem:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lamella.spec.fields import Fact, Value, facts
+from lamella.spec.fields import TAKE, Fact, Value, facts
 from lamella.spec.kinds import kind_of
 from lamella.spec.model import Config, Image, Layer, Spec
 from lamella.spec.places import lines
@@ -34,7 +34,7 @@ def parse(text: str, file: str = NAME) -> Image:
     """The image that `text` describes; `file` is what errors call it."""
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(file, [_syntax(text, str(error))]) from error
     reading = _Reading()
     image = reading.table(tables, Image, ())
@@ -90,8 +90,8 @@ class _Reading:
                 self.problems.append(_unknown(key, list(known), path))
             elif (first := spelled.setdefault(fact.key, key)) != key:
                 self.problems.append(Problem(here, f'says the same as "{first}"; keep one of them'))
-            elif fact.attribute == "take":
-                values["take"] = (*values.get("take", ()), *self._value(item, fact, here))
+            elif fact.attribute == TAKE:
+                values[TAKE] = (*values.get(TAKE, ()), *self._value(item, fact, here))
             else:
                 values[fact.attribute] = self._value(item, fact, here)
         for fact in facts(kind):
@@ -108,8 +108,8 @@ class _Reading:
         if said.kind:
             try:
                 return said.kind.read(raw)
-            except KindError as wrong:
-                self.problems.append(Problem((*path, *wrong.path), wrong.message))
+            except KindError as error:
+                self.problems += [below(path, problem) for problem in error.problems]
                 return None
         self.problems.append(Problem(path, f"must be a list, not {kind_of(raw)}"))
         return ()

@@ -1,0 +1,108 @@
+"""The reference page of `lamella.toml`, made from the same declarations that the reader follows.
+
+Made anew by: python -m lamella.spec.reference > docs/reference/spec.md
+"""
+
+import sys
+from collections.abc import Iterator
+
+import msgspec
+
+from lamella.spec.fields import Fact, Value, facts
+from lamella.spec.model import Config, FilesWant, Image, Layer, NixWant, Perm, Rewrite
+
+_TABLES: tuple[tuple[str, type[Value]], ...] = (
+    ("The top of the file", Image),
+    ("`[config]`", Config),
+    ("`[[layer]]`", Layer),
+    ("`files`", FilesWant),
+    ("`nix`", NixWant),
+    ("`perms`", Perm),
+    ("`rewrites`", Rewrite),
+)
+
+_OPENING = """\
+# `lamella.toml`
+
+<!-- Made by: python -m lamella.spec.reference > docs/reference/spec.md -->
+
+What an image is made of. `lamella schema` prints the same as a JSON Schema; with it saved beside the file, the line
+`#:schema lamella.schema.json` at the top makes editors complete and check keys.
+
+```toml
+name = "registry.example.com/hello"
+created = "git"
+files = ["app"]                 # goes to /app, in a last layer of its own
+
+[config]
+entrypoint = ["/app/hello"]
+env = { LANG = "C.UTF-8" }
+ports = [8080]
+
+[[layer]]                       # lowest first
+name = "tools"
+nix = ["./result"]              # with all that it refers to
+
+[[layer]]
+name = "data"
+files = [{ from = "data/", to = "/srv/hello", exclude = ["*.bak"] }]
+perms = [{ match = "secret", mode = "0600", uid = 1000 }]
+```
+
+Paths start from the folder of the file. Regular expressions are Python's.
+"""
+
+_PYTHON = """\
+## The same in Python
+
+```python
+from lamella import Config, Image, Layer, Perm, files, nix
+
+image = Image(
+    "registry.example.com/hello",
+    created="git",
+    take=[files("app")],
+    config=Config(entrypoint=["/app/hello"], env={"LANG": "C.UTF-8"}, ports=["8080"]),
+    layers=[
+        Layer("tools", [nix("./result")]),
+        Layer(
+            "data",
+            [files("data/", to="/srv/hello", exclude=["*.bak"])],
+            perms=[Perm(match="secret", mode=0o600, uid=1000)],
+        ),
+    ],
+)
+```
+
+The keys have the same names, but `[[layer]]` is `layers`, `from` is `path`, and what `nix` and `files` name is together
+in `take`. Values in Python are checked in the same way, when they are made.
+"""
+
+
+def page() -> str:
+    """The page as Markdown."""
+    sections = ["\n".join(_section(title, kind)) for title, kind in _TABLES]
+    return "\n".join([_OPENING, *sections, _PYTHON])
+
+
+def _section(title: str, kind: type[Value]) -> Iterator[str]:
+    yield f"## {title}\n\n{kind.summary}\n"
+    yield "| key | meaning | if not given |"
+    yield "| --- | --- | --- |"
+    for fact in facts(kind):
+        others = f" In OCI's words: `{fact.said.also[0]}`." if fact.said.also else ""
+        meaning = f"{fact.said.description}{others}".replace("|", "\\|")
+        yield f"| `{fact.key}` | {meaning} | {_otherwise(fact)} |"
+    yield ""
+
+
+def _otherwise(fact: Fact) -> str:
+    if fact.required:
+        return "an error"
+    if not fact.default or isinstance(fact.default, Value):
+        return ""
+    return f"`{msgspec.json.encode(fact.default).decode()}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
