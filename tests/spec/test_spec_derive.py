@@ -2,14 +2,18 @@
 
 import os
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from lamella import Config, Layer, Perm, Rewrite, files
+from lamella import Config, Image, Layer, Perm, Rewrite, files
 from lamella.oci.wire import Platform, RuntimeConfig, encode
 from lamella.package import NO_RULES, Permission, Rules
 from lamella.package import Rewrite as EngineRewrite
-from lamella.spec.derive import left_out, place, platform, rules, runtime_config
+from lamella.spec.derive import left_out, moment, place, platform, rules, runtime_config
+from lamella.spec.model import Spec
+from lamella.spec.problems import SpecError
 
 
 def test_a_config_becomes_that_of_oci() -> None:
@@ -107,6 +111,37 @@ def test_the_rules_of_a_layer() -> None:
         ignore="tmp",
     )
     assert rules(Layer("a", [files("a")])) == NO_RULES
+
+
+@pytest.mark.parametrize(
+    ("created", "expected"),
+    [
+        ("epoch", "1970-01-01T00:00:00Z"),
+        ("2026-01-31", "2026-01-31T00:00:00Z"),
+        ("2026-01-31 12:00:00.5-01:30", "2026-01-31T13:30:00.500000Z"),
+    ],
+)
+def test_the_time_of_making(created: str, expected: str, tmp_path: Path) -> None:
+    assert moment(Spec(Image("a", [files("a")], created=created), tmp_path)) == expected
+
+
+def test_the_time_of_the_last_commit(tmp_path: Path) -> None:
+    spec = Spec(Image("a", [files("a")], created="git"), tmp_path, tmp_path / "lamella.toml")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    with pytest.raises(SpecError, match=r'lamella\.toml: created: "git" has no commit .* commit first, or give a date'):
+        moment(spec)
+    subprocess.run([*git, "init", "-q"], check=True)
+    with pytest.raises(SpecError, match="has no commit"):
+        moment(spec)
+    zone = {**os.environ, "GIT_COMMITTER_DATE": "2026-01-31T12:00:00+02:00"}
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "a"], check=True, env=zone)
+    assert moment(spec) == "2026-01-31T10:00:00Z"
+
+
+def test_git_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SpecError, match="it is not there"):
+        moment(Spec(Image("a", [files("a")], created="git"), tmp_path))
 
 
 def test_platforms() -> None:

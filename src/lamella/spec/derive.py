@@ -1,12 +1,18 @@
-"""What follows from a spec: the words of the engine for what the user said. Pure functions."""
+"""What follows from a spec: the words of the engine for what the user said.
+
+All functions are pure, but for the time of a commit, which git is asked for.
+"""
 
 import re
+import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from lamella.oci.wire import Platform, RuntimeConfig
 from lamella.package import Permission, Rewrite, Rules
 from lamella.spec.globs import as_regex
-from lamella.spec.model import Config, FilesWant, Layer
+from lamella.spec.model import Config, FilesWant, Layer, Spec
+from lamella.spec.problems import Problem, SpecError
 
 EPOCH = "1970-01-01T00:00:00Z"
 
@@ -39,6 +45,25 @@ def rules(layer: Layer) -> Rules:
         ),
         ignore=layer.ignore,
     )
+
+
+def moment(spec: Spec) -> str:
+    """When the image of `spec` says it was made, as RFC 3339 has it, in UTC."""
+    created = spec.image.created
+    if created == "epoch":
+        return EPOCH
+    return _commit_time(spec) if created == "git" else created
+
+
+def _commit_time(spec: Spec) -> str:
+    command = ["git", "-C", str(spec.folder), "log", "-1", "--format=%ct"]
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        told = (error.stderr or "").strip() if isinstance(error, subprocess.CalledProcessError) else "it is not there"
+        message = f'"git" has no commit to tell the time of ({told}); commit first, or give a date'
+        raise SpecError(str(spec.file or spec.folder), [Problem(("created",), message)]) from error
+    return datetime.fromtimestamp(int(ran.stdout), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def platform(text: str) -> Platform:
