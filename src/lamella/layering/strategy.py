@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lamella.closure import Closure
+from lamella.errors import LamellaError
 from lamella.package import Package
+
+
+class LayeringError(LamellaError):
+    """A layering is asked for that does not exist."""
+
+    exit_code = 2
+
 
 Group = tuple[Package, ...]
 
