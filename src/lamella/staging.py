@@ -5,6 +5,7 @@ target's name complete or not at all. What a killed process left behind is remov
 """
 
 import contextlib
+import glob
 import hashlib
 import os
 import secrets
@@ -38,23 +39,68 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 @contextlib.contextmanager
 def staged(root: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new empty file in the staging folder of `root`, removed at the end unless it has been moved away."""
-    folder = root / STAGING
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{os.getpid()}-{secrets.token_hex(8)}"
+    path = root / STAGING / f"{os.getpid()}-{secrets.token_hex(8)}"
     try:
-        with path.open("xb", buffering=0) as file:
+        with _new(path) as file:
             yield path, file
     finally:
         path.unlink(missing_ok=True)
+
+
+def _new(path: Path) -> BinaryIO:
+    """A new file; its folder is made, again if another process that is done with it removes it meanwhile."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            return path.open("xb", buffering=0)
+
+
+def tidy(root: Path) -> None:
+    """Removes the staging folder of `root`, and `root`, if nothing is in them any more."""
+    with contextlib.suppress(OSError):
+        (root / STAGING).rmdir()
+        root.rmdir()
+
+
+@contextlib.contextmanager
+def staged_beside(target: Path) -> Iterator[BinaryIO]:
+    """A new file beside `target` that takes its name at the end, unless something was raised.
+
+    What is there and is neither file nor folder (a pipe, a device) is written to as it is.
+    """
+    target = target.resolve()
+    if target.is_dir():
+        raise StorageError(f"cannot write {target}: it is a folder")
+    prefix = f".{target.name[:100]}."
+    path = target.with_name(f"{prefix}{os.getpid()}-{secrets.token_hex(8)}")
+    direct = target.exists() and not target.is_file()
+    with explained(target, "cannot write"):
+        for old in sorted(target.parent.glob(f"{glob.escape(prefix)}*-*")):
+            if not _alive(old.name.removeprefix(prefix)):
+                old.unlink(missing_ok=True)
+        file = target.open("wb", buffering=0) if direct else path.open("xb", buffering=0)
+    try:
+        with file:
+            yield file
+        if not direct:
+            with explained(target, "cannot write"):
+                path.rename(target)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def write_all(file: BinaryIO, data: bytes | bytearray | memoryview) -> None:
+    """All of `data`, to a file without a buffer, which may take less at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
 
 
 def write_whole(root: Path, name: str, data: bytes) -> None:
     """`data` under `root/name`: there as a whole, or not at all."""
     target = root / name
     with explained(target, "cannot write"), staged(root) as (path, file):
-        view = memoryview(data)
-        while view:
-            view = view[file.write(view) :]
+        write_all(file, data)
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
 
@@ -87,13 +133,14 @@ class StagedBlob:
     """Bytes on their way to a place that is named by their digest; leaving without `commit` discards them."""
 
     def __init__(self, root: Path, place: Callable[[Digest], Path]) -> None:
+        self._root = root
         self._place = place
         self._staged = staged(root)
         self._hash = hashlib.sha256()
         self._size = 0
 
     def __enter__(self) -> Self:
-        with explained(Path(STAGING), "cannot write to"):
+        with explained(self._root, "cannot write to"):
             self._path, self._file = self._staged.__enter__()
         return self
 
@@ -104,10 +151,8 @@ class StagedBlob:
         """Takes the next bytes."""
         self._hash.update(block)
         self._size += len(block)
-        view = memoryview(block)
         with explained(self._path, "cannot write"):
-            while view:
-                view = view[self._file.write(view) :]
+            write_all(self._file, block)
 
     def commit(self, digest: Digest, size: int) -> None:
         """Moves the bytes to their place, if they are what they are said to be."""

@@ -32,3 +32,15 @@ def sha256(data: bytes) -> Digest:
 def encoded(digest: Digest) -> str:
     """The hexadecimal part."""
     return digest.partition(":")[2]
+
+
+def hasher(digest: Digest) -> "hashlib._Hash":
+    """A new hash of the kind that `digest` is of."""
+    return hashlib.new(parse_digest(digest).partition(":")[0])
+
+
+def is_digest_of(digest: Digest, data: bytes) -> bool:
+    """Whether `digest` is that of `data`."""
+    hashed = hasher(digest)
+    hashed.update(data)
+    return hashed.hexdigest() == encoded(digest)

@@ -15,7 +15,10 @@ Sink = Callable[[Buffer], object]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is remembered of a built layer. `tar_size` and `diff_id` speak of the tar, the rest of the shipped blob."""
+    """What is remembered of a built layer. `tar_size` and `diff_id` speak of the tar, the rest of the shipped blob.
+
+    `tar_size` is 0 where nobody has told it: a compressed layer that was read says it only when it is unpacked.
+    """
 
     diff_id: Digest
     tar_size: int
@@ -62,6 +65,8 @@ class Image:
     annotations: dict[str, str] = field(default_factory=dict)
     manifest_bytes: bytes = b""
     """The manifest as it came with an image that was read; empty for one that was made here."""
+    root: Descriptor | None = None
+    """What named the manifest where it was read."""
 
     @property
     def config_descriptor(self) -> Descriptor:

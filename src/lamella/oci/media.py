@@ -15,6 +15,14 @@ DOCKER_LAYER_GZIP = DOCKER_LAYER + ".gzip"
 
 MANIFESTS = frozenset({MANIFEST, DOCKER_MANIFEST})
 INDEXES = frozenset({INDEX, DOCKER_INDEX})
+CONFIGS = frozenset({CONFIG, DOCKER_CONFIG})
+
+_UNDISTRIBUTABLE = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+_FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar"
+LAYERS = frozenset(
+    {kind + ending for kind in (LAYER, _UNDISTRIBUTABLE) for ending in ("", "+gzip", "+zstd")}
+    | {kind + ending for kind in (DOCKER_LAYER, _FOREIGN) for ending in ("", ".gzip", ".zstd")}
+)
 
 
 def compression(media_type: str) -> str:

@@ -86,8 +86,8 @@ class RuntimeConfig(Document, frozen=True, kw_only=True, rename="pascal"):
     healthcheck: Healthcheck | None = None
 
 
-class RootFs(Document, frozen=True, kw_only=True):
-    type: str = msgspec.field(default="layers")
+class RootFs(Document, frozen=True, kw_only=True, omit_defaults=False):
+    type: str = "layers"
     diff_ids: list[Digest]
 
 
@@ -111,8 +111,18 @@ def encode(document: object) -> bytes:
 
 
 def decode(data: bytes, kind: type[T], origin: str) -> T:
-    """`data` as a `kind`; `origin` says where it is from when it is not one."""
+    """`data` as a `kind`; `origin` says where it is from when it is not one. A field that is null counts as absent."""
     try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except msgspec.ValidationError:
+            return msgspec.convert(_without_nulls(msgspec.json.decode(data)), kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"{origin} is not valid: {error}") from error
+
+
+def _without_nulls(value: Any) -> Any:
+    """`value` without the fields that programs in Go write for lists and maps that are empty."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

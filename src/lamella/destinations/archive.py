@@ -1,0 +1,151 @@
+"""Images as archives that are written in one go, to a file or into a pipe.
+
+A tar says each file's size before its bytes, and these are known of every layer before it is made, so nothing is kept.
+Files are sorted by name and dated 1970: the same image gives the same bytes.
+
+    oci-archive     a tar of an OCI layout
+    docker-archive  manifest.json, the config, and layers as plain tars, for old programs read no others
+"""
+
+import contextlib
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from lamella.destinations.destination import DestinationError, Progress, silent
+from lamella.destinations.layout import MARK, named
+from lamella.destinations.publish import root_of
+from lamella.oci import media
+from lamella.oci.digest import encoded, sha256
+from lamella.oci.image import Buffer, Image, Layer, Sink, manifest_of
+from lamella.oci.wire import Index, Manifest, decode, encode
+from lamella.staging import staged_beside, write_all
+
+_BLOCK = 512
+_END = bytes(2 * _BLOCK)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of the archive; `label` is how people know it."""
+
+    name: str
+    size: int
+    fill: Callable[[Sink], object]
+    label: str = ""
+
+
+def write_oci_archive(image: Image, tag: str, out: BinaryIO, progress: Progress = silent) -> None:
+    """A tar of the layout that holds `image` under the name `tag`."""
+    manifest = manifest_of(image)
+    root = root_of(image, manifest)
+    index = Index(schema_version=2, media_type=media.INDEX, manifests=[named(root, tag)])
+    config = decode(manifest, Manifest, "the image's manifest").config
+    blobs = [_document(_blob(config.digest), image.config_bytes), _document(_blob(root.digest), manifest)]
+    for layer in image.layers:
+        record = layer.record
+        blobs.append(_File(_blob(record.digest), record.size, layer.content.blob, layer.name or record.digest))
+    _write([*blobs, _document("index.json", encode(index)), _document("oci-layout", MARK)], out, progress)
+
+
+def write_docker_archive(image: Image, name: str, out: BinaryIO, progress: Progress = silent) -> None:
+    """What `docker load` takes; the image gets `name`, as in `app:1.0`, if there is one."""
+    config = f"{encoded(sha256(image.config_bytes))}.json"
+    layers = [_tar_name(layer) for layer in image.layers]
+    item = {"Config": config, "RepoTags": [name] if name else None, "Layers": layers}
+    files = [_document(config, image.config_bytes), _document("manifest.json", encode([item]))]
+    for file, layer in {_tar_name(layer): layer for layer in reversed(image.layers)}.items():
+        files.append(_File(file, _tar_size(layer), layer.content.tar, layer.name or layer.record.diff_id))
+    _write(files, out, progress)
+
+
+def archive_file(path: Path) -> contextlib.AbstractContextManager[BinaryIO]:
+    """A file for an archive: it gets its name at the end, unless something was raised."""
+    return staged_beside(path)
+
+
+def _blob(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def _tar_name(layer: Layer) -> str:
+    return f"{encoded(layer.record.diff_id)}.tar"
+
+
+def _tar_size(layer: Layer) -> int:
+    """The size of the layer's tar; one that nobody has told is counted."""
+    if layer.record.tar_size:
+        return layer.record.tar_size
+    size = 0
+
+    def count(block: Buffer) -> None:
+        nonlocal size
+        size += len(block)
+
+    layer.content.tar(count)
+    return size
+
+
+def _document(name: str, data: bytes) -> _File:
+    return _File(name, len(data), lambda sink: sink(data))
+
+
+def _write(files: Iterable[_File], out: BinaryIO, progress: Progress) -> None:
+    """The archive of `files`, each name once."""
+    unique = {file.name: file for file in files}
+    for file in sorted(unique.values(), key=lambda file: file.name):
+        _put(out, _header(file.name, file.size))
+        _Counted(file, out, progress).copy()
+        _put(out, bytes(-file.size % _BLOCK))
+    _put(out, _END)
+    with _explained():
+        out.flush()
+
+
+def _header(name: str, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    return info.tobuf(tarfile.PAX_FORMAT)
+
+
+class _Counted:
+    """A file's bytes on their way into the archive: exactly as many as its header says."""
+
+    def __init__(self, file: _File, out: BinaryIO, progress: Progress) -> None:
+        self._file = file
+        self._out = out
+        self._progress = progress
+        self._done = 0
+
+    def copy(self) -> None:
+        self._file.fill(self._take)
+        if self._done != self._file.size:
+            raise self._wrong(f"has {self._done}")
+
+    def _take(self, block: Buffer) -> None:
+        self._done += len(block)
+        if self._done > self._file.size:
+            raise self._wrong("has more")
+        _put(self._out, block)
+        if self._file.label:
+            self._progress(self._file.label, self._done, self._file.size)
+
+    def _wrong(self, what: str) -> DestinationError:
+        return DestinationError(f"{self._file.label or self._file.name} {what} of the {self._file.size} bytes told")
+
+
+def _put(out: BinaryIO, data: Buffer) -> None:
+    with _explained():
+        write_all(out, data)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise DestinationError("whoever reads the archive stopped before its end") from error
+    except OSError as error:
+        raise DestinationError(f"cannot write the archive: {error.strerror or error}") from error

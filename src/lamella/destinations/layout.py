@@ -1,0 +1,123 @@
+"""An OCI image layout in a folder.
+
+    oci-layout      says what the folder is; also the lock for the index
+    index.json      the images' names
+    blobs/sha256/   layers, configs and manifests, named by digest
+    .lamella/       blobs on their way in; gone when nothing is
+
+A blob appears under its name complete or not at all. Images that others have put there stay as they are.
+"""
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from lamella.destinations.destination import DestinationError
+from lamella.oci import media
+from lamella.oci.digest import Digest, encoded
+from lamella.oci.wire import REF_NAME, Descriptor
+from lamella.staging import StagedBlob, explained, staged, sweep, tidy, write_all
+
+MARK = b'{"imageLayoutVersion":"1.0.0"}'
+_MARK_FILE = "oci-layout"
+_STAGING = ".lamella"
+
+
+class Layout:
+    """The layout in `root`, a folder that is one already, is empty, or is made."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._staging = root / _STAGING
+        with explained(root, "cannot write to"):
+            self._prepare()
+            sweep(self._staging)
+
+    def has(self, blob: Descriptor) -> bool:
+        """Whether a file of the blob's size is there."""
+        try:
+            return self._path(blob.digest).stat().st_size == blob.size
+        except FileNotFoundError:
+            return False
+
+    def stage(self) -> StagedBlob:
+        """A place for one blob."""
+        return StagedBlob(self._staging, self._path)
+
+    def put(self, blob: Descriptor, data: bytes) -> None:
+        """Stores the document `data`."""
+        with self.stage() as staging:
+            staging.write(data)
+            staging.commit(blob.digest, blob.size)
+
+    def tag(self, name: str, root: Descriptor) -> None:
+        """Names the manifest `root`; the name is taken from what had it."""
+        with self._locked():
+            index = self._index()
+            others = [entry for entry in index["manifests"] if name_of(entry) != name]
+            index["manifests"] = [*others, msgspec.to_builtins(named(root, name))]
+            path = self._root / "index.json"
+            with explained(path, "cannot write"), staged(self._staging) as (new, file):
+                write_all(file, json.dumps(index, separators=(",", ":")).encode())
+                new.rename(path)
+        tidy(self._staging)
+
+    def _path(self, digest: Digest) -> Path:
+        return self._root / "blobs" / digest.partition(":")[0] / encoded(digest)
+
+    def _prepare(self) -> None:
+        self._root.mkdir(parents=True, exist_ok=True)
+        there = sorted(path.name for path in self._root.iterdir() if path.name != _STAGING)
+        if there and _MARK_FILE not in there:
+            raise DestinationError(
+                f"{self._root} is not an image layout and holds {there[0]!r}; choose an empty folder or a new one"
+            )
+        with self._locked() as mark:
+            text = mark.read(1000)
+            if not text:
+                mark.write(MARK)
+            elif b'"1.0.0"' not in text:
+                raise DestinationError(f"{self._root / _MARK_FILE} does not tell of version 1.0.0, the only one known")
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[BinaryIO]:
+        """The file that makes the folder a layout, with nobody else having it."""
+        path = self._root / _MARK_FILE
+        with contextlib.ExitStack() as stack:
+            with explained(path, "cannot lock"):
+                mark = stack.enter_context(path.open("a+b"))
+                fcntl.flock(mark, fcntl.LOCK_EX)
+                mark.seek(0)
+            yield mark
+
+    def _index(self) -> dict[str, Any]:
+        """The index as it is, with all that others wrote into it."""
+        path = self._root / "index.json"
+        new: dict[str, Any] = {"schemaVersion": 2, "mediaType": media.INDEX, "manifests": []}
+        with explained(path, "cannot read"):
+            if not path.exists():
+                return new
+            text = path.read_bytes()
+        with contextlib.suppress(ValueError, RecursionError):
+            index = json.loads(text)
+            manifests = index.get("manifests") or [] if isinstance(index, dict) else None
+            if isinstance(manifests, list) and all(isinstance(entry, dict) for entry in manifests):
+                return {**index, "manifests": manifests}
+        raise DestinationError(f"{path} is damaged; remove it and publish the images of this layout anew")
+
+
+def named(root: Descriptor, name: str) -> Descriptor:
+    """`root` as an index names it."""
+    annotations = {key: value for key, value in root.annotations.items() if key != REF_NAME}
+    return msgspec.structs.replace(root, annotations={**annotations, REF_NAME: name} if name else annotations)
+
+
+def name_of(entry: dict[str, Any]) -> str:
+    """The name that an index gives one of its entries."""
+    annotations = entry.get("annotations")
+    return str(annotations.get(REF_NAME, "")) if isinstance(annotations, dict) else ""

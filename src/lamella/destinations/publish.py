@@ -1,0 +1,100 @@
+"""Bringing an image to a destination: blobs side by side, then the config, then the manifest, and the name last.
+
+Whoever sees the name finds all that it leads to. Stopped at any instant, what has arrived is used by the next run.
+"""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from lamella.destinations.destination import Destination, DestinationError, Progress, silent
+from lamella.oci import media
+from lamella.oci.digest import sha256
+from lamella.oci.image import Buffer, Image, Layer, manifest_of
+from lamella.oci.wire import Descriptor, Manifest, Platform, decode
+
+_SIDE_BY_SIDE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a layer: `written` says whether its `blob` had to be sent."""
+
+    layer: Layer
+    written: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The manifest that got the name, and the image's layers in order."""
+
+    root: Descriptor
+    layers: tuple[Sent, ...]
+
+    @property
+    def bytes_written(self) -> int:
+        return sum({sent.layer.record.digest: sent.layer.record.size for sent in self.layers if sent.written}.values())
+
+
+def publish(image: Image, destination: Destination, tag: str, progress: Progress = silent) -> Published:
+    """Brings `image` to `destination` under the name `tag`. Only what is not there yet is asked for and sent."""
+    manifest = manifest_of(image)
+    root = root_of(image, manifest)
+    layers = send_layers(image.layers, destination, progress)
+    config = decode(manifest, Manifest, "the image's manifest").config
+    for descriptor, data in ((config, image.config_bytes), (root, manifest)):
+        if not destination.has(descriptor):
+            destination.put(descriptor, data)
+    destination.tag(tag, root)
+    return Published(root, layers)
+
+
+def root_of(image: Image, manifest: bytes) -> Descriptor:
+    """What names the image: the descriptor of its manifest."""
+    config = image.config
+    return Descriptor(
+        media_type=decode(manifest, Manifest, "the image's manifest").media_type or media.MANIFEST,
+        digest=sha256(manifest),
+        size=len(manifest),
+        platform=Platform(architecture=config.architecture, os=config.os, variant=config.variant),
+    )
+
+
+def send_layers(layers: Sequence[Layer], destination: Destination, progress: Progress = silent) -> tuple[Sent, ...]:
+    """Sends the layers that are not there, each blob once, a few at a time. When one fails, the others stop."""
+    stop = threading.Event()
+    unique = {layer.record.digest: layer for layer in reversed(layers)}
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        jobs = {
+            layer.record.digest: pool.submit(_send, layer, destination, progress, stop) for layer in unique.values()
+        }
+        try:
+            for job in wait(jobs.values(), return_when=FIRST_EXCEPTION).done:
+                job.result()
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+    return tuple(Sent(layer, jobs[layer.record.digest].result()) for layer in layers)
+
+
+def _send(layer: Layer, destination: Destination, progress: Progress, stop: threading.Event) -> bool:
+    """Whether the layer had to be sent."""
+    record = layer.record
+    if destination.has(layer.descriptor):
+        return False
+    name = layer.name or record.digest
+    done = 0
+    with destination.stage() as staging:
+
+        def write(block: Buffer) -> None:
+            nonlocal done
+            if stop.is_set():
+                raise DestinationError(f"layer {name} was given up, for another failed")
+            staging.write(block)
+            done += len(block)
+            progress(name, done, record.size)
+
+        layer.content.blob(write)
+        staging.commit(record.digest, record.size)
+    return True

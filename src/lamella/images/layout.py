@@ -1,0 +1,145 @@
+"""Reading images from an OCI image layout: a folder, or a tar of one.
+
+    index.json -> (index ->)* manifest -> config
+                                      `-> layers
+
+The index may hold many images, under names, for several platforms, and indexes of such. One image is chosen; of the
+others only what tells them apart is read. All documents are checked against their digests and kept byte for byte.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lamella.images.opening import Folder, open_members
+from lamella.images.stored import Files, ImageError, layer_at, layer_history
+from lamella.oci import media
+from lamella.oci.digest import Digest, DigestError, is_digest_of, parse_digest
+from lamella.oci.image import Image, Record
+from lamella.oci.platforms import matches, spelled
+from lamella.oci.wire import REF_NAME, Descriptor, ImageConfig, Index, Manifest, Platform, decode
+
+_CONTAINERD_NAME = "io.containerd.image.name"
+_DEEPEST = 4
+
+
+def open_layout(folder: Path, name: str = "", platform: Platform | None = None) -> Image:
+    """The image `name` (a tag or a digest) of the layout in `folder`; without a name, the only one there."""
+    if not folder.is_dir():
+        raise ImageError(f"there is no folder {folder}" if not folder.exists() else f"{folder} is not a folder")
+    return _open(Folder(folder), str(folder), name, platform)
+
+
+def open_oci_archive(path: Path, name: str = "", platform: Platform | None = None) -> Image:
+    """The image `name` (a tag or a digest) of the layout in the tar archive `path`."""
+    return _open(open_members(path), str(path), name, platform)
+
+
+def _open(files: Files, origin: str, name: str, platform: Platform | None) -> Image:
+    if not files.holds("index.json"):
+        docker = "; write docker-archive: for what docker save has made" if files.holds("manifest.json") else ""
+        raise ImageError(f"{origin} is not an OCI layout: it holds no index.json{docker}")
+    index = decode(files.find("index.json").document(), Index, f"index.json in {origin}")
+    return read_image(files, _choose(_Layout(files, origin), index, name, platform))
+
+
+@dataclass(frozen=True)
+class _Layout:
+    files: Files
+    origin: str
+
+    def manifests(self, descriptors: Iterable[Descriptor]) -> Iterator[Descriptor]:
+        """The manifests of images that `descriptors` lead to, each once."""
+        seen: set[str] = set()
+        for descriptor in descriptors:
+            yield from self._below(descriptor, seen, 0)
+
+    def _below(self, descriptor: Descriptor, seen: set[str], depth: int) -> Iterator[Descriptor]:
+        if descriptor.digest in seen or (descriptor.platform and descriptor.platform.os == "unknown"):
+            return
+        seen.add(descriptor.digest)
+        if descriptor.media_type in media.MANIFESTS:
+            yield descriptor
+        elif descriptor.media_type in media.INDEXES:
+            if depth == _DEEPEST:
+                raise ImageError(f"{self.origin}: indexes lie in indexes more than {_DEEPEST} deep")
+            index = decode(document(self.files, descriptor), Index, f"{descriptor.digest} in {self.origin}")
+            for child in index.manifests:
+                yield from self._below(child, seen, depth + 1)
+
+    def platform(self, manifest: Descriptor) -> Platform:
+        """The platform of an image, as its descriptor or else its config tells it."""
+        if manifest.platform:
+            return manifest.platform
+        config = read_image(self.files, manifest).config
+        return Platform(architecture=config.architecture, os=config.os, variant=config.variant)
+
+
+def _choose(layout: _Layout, index: Index, name: str, platform: Platform | None) -> Descriptor:
+    """The one manifest that `name` and `platform` ask for; an error lists what there is instead."""
+    named = [entry for entry in index.manifests if not name or name in _names(entry)]
+    found = list(layout.manifests(named))
+    if not found:
+        found = [entry for entry in layout.manifests(index.manifests) if entry.digest == name]
+    if not found:
+        there = sorted({label for entry in index.manifests for label in _names(entry)})
+        has = f"; it holds {', '.join(there)}" if there else ""
+        raise ImageError(f"{layout.origin} holds no image{f' {name!r}' if name else ''}{has}")
+    present = [entry for entry in found if layout.files.holds(blob_name(entry.digest))] or found
+    if len(present) == 1 and platform is None:
+        return present[0]
+    fitting = [entry for entry in present if platform is None or matches(platform, layout.platform(entry))]
+    if len(fitting) == 1:
+        return fitting[0]
+    there = [" ".join([*_names(entry)[:1], f"({spelled(layout.platform(entry))})"]) for entry in fitting or present]
+    if platform and not fitting:
+        raise ImageError(f"{layout.origin} holds no image for {spelled(platform)}; it holds {', '.join(there)}")
+    raise ImageError(f"{layout.origin} holds several images: {', '.join(there)}; say which, by tag or platform")
+
+
+def _names(entry: Descriptor) -> list[str]:
+    """What an index calls an image."""
+    return [entry.annotations[key] for key in (REF_NAME, _CONTAINERD_NAME) if key in entry.annotations]
+
+
+def read_image(files: Files, root: Descriptor) -> Image:
+    """The image that `root` names. Its layers are looked for when their bytes are asked for."""
+    manifest_bytes = document(files, root)
+    manifest = decode(manifest_bytes, Manifest, f"the manifest {root.digest}")
+    if manifest.config.media_type not in media.CONFIGS:
+        raise ImageError(f"{root.digest} is not an image, but of the kind {manifest.config.media_type}")
+    config_bytes = document(files, manifest.config)
+    config = decode(config_bytes, ImageConfig, f"the config {manifest.config.digest}")
+    diff_ids = config.rootfs.diff_ids
+    if len(diff_ids) != len(manifest.layers):
+        raise ImageError(
+            f"the manifest {root.digest} has {len(manifest.layers)} layers and its config {len(diff_ids)}; "
+            "they do not belong together"
+        )
+    layers = [
+        layer_at(files, blob_name(blob.digest), _record(blob, diff_id), history, blob.annotations)
+        for blob, diff_id, history in zip(manifest.layers, diff_ids, layer_history(config), strict=True)
+    ]
+    return Image(config, config_bytes, tuple(layers), manifest.annotations, manifest_bytes, root)
+
+
+def document(files: Files, descriptor: Descriptor) -> bytes:
+    """The document that `descriptor` names, if it is that one."""
+    extent = files.find(blob_name(descriptor.digest))
+    data = extent.document()
+    if not is_digest_of(descriptor.digest, data) or len(data) != descriptor.size:
+        raise DigestError(
+            f"{extent.origin} is not the {descriptor.size} bytes that {descriptor.digest} names; get the image anew"
+        )
+    return data
+
+
+def blob_name(digest: Digest) -> str:
+    """Where a layout keeps the blob; safe whatever `digest` is said to be."""
+    algorithm, _, value = parse_digest(digest).partition(":")
+    return f"blobs/{algorithm}/{value}"
+
+
+def _record(blob: Descriptor, diff_id: Digest) -> Record:
+    plain = media.compression(blob.media_type) == "none"
+    return Record(parse_digest(diff_id), blob.size if plain else 0, blob.digest, blob.size, blob.media_type)

@@ -1,0 +1,104 @@
+"""Decompressing a stream block by block, whatever its kind, in bounded memory.
+
+Layers, and whole archives, may be made of several gzip members or zstd frames, some of them empty; a small block may
+stand for gigabytes. So output is handed on in pieces of limited size, and nothing is kept.
+"""
+
+import sys
+from typing import Protocol, Self, cast
+
+from isal import igzip_lib
+
+from lamella.errors import LamellaError
+from lamella.oci.image import Buffer, Sink
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MAGIC_SIZE = 6
+_PIECE = 1 << 20
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2"}
+
+
+class DecompressError(LamellaError):
+    """A compressed stream is damaged, or of a kind that is not known."""
+
+    exit_code = 4
+
+
+_FAULTS = (cast("type[Exception]", igzip_lib.IsalError), zstd.ZstdError)
+"""isal declares its error as an instance."""
+
+
+class _Engine(Protocol):
+    """What the libraries have in common; one engine reads one gzip member or zstd frame."""
+
+    def decompress(self, data: bytes, /, max_length: int = -1) -> bytes: ...
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+
+
+def compression_of(start: bytes) -> str:
+    """The compression whose streams start like this: `gzip`, `zstd`, one that cannot be read here, or `none`."""
+    if start[1:4] == b"\x2a\x4d\x18" and start[0] & 0xF0 == 0x50:
+        return "zstd"
+    return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), "none")
+
+
+class Decompressor:
+    """Takes compressed blocks and gives plain ones to `sink`. As a context it sees to it that the stream was whole."""
+
+    def __init__(self, compression: str, sink: Sink, origin: str) -> None:
+        if compression not in ("none", "gzip", "zstd"):
+            raise DecompressError(f"{origin} is compressed with {compression}; gzip and zstd can be read")
+        self._compression = compression
+        self._sink = sink
+        self._origin = origin
+        self._engine: _Engine | None = None
+        self._members = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        whole = self._compression == "none" or (self._members > 0 and self._engine is None)
+        if kind is None and not whole:
+            raise DecompressError(f"{self._origin} is cut short")
+
+    def write(self, block: Buffer) -> None:
+        """Takes the next compressed bytes."""
+        if self._compression == "none":
+            self._sink(block)
+            return
+        data = bytes(block)
+        while data:
+            data = self._feed(data)
+
+    def _feed(self, data: bytes) -> bytes:
+        """Gives `data` to the member at hand; returns what lies behind its end."""
+        self._engine = engine = self._engine or self._new_engine()
+        while True:
+            try:
+                piece = engine.decompress(data, _PIECE)
+            except _FAULTS as error:
+                raise DecompressError(f"{self._origin} is not whole {self._compression}: {error}") from error
+            if piece:
+                self._sink(piece)
+            if engine.eof:
+                self._engine = None
+                self._members += 1
+                return engine.unused_data
+            if engine.needs_input:
+                return b""
+            data = b""
+
+    def _new_engine(self) -> _Engine:
+        if self._compression == "gzip":
+            return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+        return zstd.ZstdDecompressor()

@@ -1,0 +1,102 @@
+"""How people write where an image is: `oci:DIR:TAG`, `docker-archive:FILE:NAME:TAG`, or just a file.
+
+The spellings are skopeo's, which people know. A path ends at the first colon after the kind; what follows is the name.
+A digest may follow an `@` instead.
+"""
+
+import difflib
+import re
+from dataclasses import dataclass
+
+from lamella.errors import LamellaError
+
+OCI = "oci"
+OCI_ARCHIVE = "oci-archive"
+DOCKER_ARCHIVE = "docker-archive"
+FILE = "file"
+"""An `image.json` or a `lamella.toml`, written without a kind."""
+
+STREAM = "-"
+"""The path that stands for stdout or stdin."""
+
+_USUAL = {
+    OCI: "oci:FOLDER or oci:FOLDER:TAG",
+    OCI_ARCHIVE: "oci-archive:FILE or oci-archive:FILE:TAG",
+    DOCKER_ARCHIVE: "docker-archive:FILE or docker-archive:FILE:NAME:TAG",
+}
+_KIND = re.compile(r"([A-Za-z][A-Za-z0-9+_-]*):")
+_DIGEST = r"sha256:[0-9a-f]{64}"
+
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_NAME = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*")
+_TAG = re.compile("[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_REF_NAME = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9._:@/+-]*[a-zA-Z0-9_])?")
+
+
+class PlaceError(LamellaError):
+    """Where an image is, or what it is called, is not written as it should be."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an image is or goes. `name` is a tag or digest in a layout, `name:tag` in a docker-archive, or empty."""
+
+    kind: str
+    path: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == FILE:
+            return self.path
+        return f"{self.kind}:{self.path}" + (f":{self.name}" if self.name else "")
+
+
+def parse_place(text: str) -> Place:
+    """The place that `text` speaks of."""
+    match = _KIND.match(text)
+    if match is None:
+        if not text:
+            raise PlaceError(f"the place of an image is empty; write {', '.join(_USUAL.values())}, or a file")
+        return Place(FILE, text)
+    kind, rest = match[1], text[match.end() :]
+    if kind not in _USUAL:
+        near = difflib.get_close_matches(kind.lower(), _USUAL, 1)
+        hint = f"did you mean {near[0]}:{rest}?" if near else f"there are {', '.join(f'{k}:' for k in _USUAL)}"
+        raise PlaceError(f"{text!r}: places of the kind {kind!r} are not known; {hint}")
+    path, _, name = re.sub(f"@({_DIGEST})$", r":\1", rest).partition(":")
+    if not path:
+        raise PlaceError(f"{text!r} names no path; write {_USUAL[kind]}")
+    if kind == OCI and path == STREAM:
+        raise PlaceError(f"{text!r}: a layout is a folder and cannot be a stream; write oci-archive:- for one")
+    return Place(kind, path, docker_name(name) if kind == DOCKER_ARCHIVE and name else _layout_name(name))
+
+
+def docker_name(text: str) -> str:
+    """`text` as `name:tag`; the tag is `latest` where none is written."""
+    name, colon, tag = text.rpartition(":")
+    if not colon or "/" in tag:
+        name, tag = text, "latest"
+    if not _NAME.fullmatch(name) or len(name) > 255:
+        lower = name.lower()
+        hint = f"; did you mean {lower!r}?" if _NAME.fullmatch(lower) else ""
+        raise PlaceError(
+            f"{name!r} is not an image's name (lower-case letters, digits, and . _ - / between them){hint}"
+        )
+    return f"{name}:{check_tag(tag)}"
+
+
+def check_tag(text: str) -> str:
+    """`text`, if registries take it as a tag."""
+    if not _TAG.fullmatch(text):
+        raise PlaceError(f"{text!r} is not a tag (letters, digits, and . _ - after the first; at most 128)")
+    return text
+
+
+def _layout_name(text: str) -> str:
+    if text and not re.fullmatch(_DIGEST, text) and not _REF_NAME.fullmatch(text):
+        raise PlaceError(f"{text!r} is not a name for an image in a layout (letters, digits, and . _ - : / + @)")
+    return text

@@ -1,0 +1,137 @@
+"""Is an image what it says it is? Everything is read and hashed again, and everything wrong is told."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from lamella.errors import LamellaError
+from lamella.oci import media
+from lamella.oci.decompress import Decompressor
+from lamella.oci.digest import Digest, encoded, hasher, is_digest_of, sha256
+from lamella.oci.image import Buffer, Image, Layer, manifest_of
+from lamella.oci.platforms import matches, spelled
+from lamella.oci.wire import Descriptor, Manifest, Platform, decode
+
+Progress = Callable[[str, int, int], object]
+"""Told of a layer's name, its bytes read, and how many there are."""
+
+_SIDE_BY_SIDE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. `layer` is the position of the layer it is wrong with, or None."""
+
+    message: str
+    layer: int | None = None
+
+
+def validate(image: Image, progress: Progress = lambda *_: None) -> list[Problem]:
+    """All that is wrong with `image`: first the documents, then the layers in order."""
+    problems = [*_documents(image), *_counts(image)]
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        checks = pool.map(lambda layer: _layer(layer, progress), image.layers)
+        for position, messages in enumerate(checks):
+            problems += [Problem(message, position) for message in messages]
+    return problems
+
+
+def _documents(image: Image) -> Iterator[Problem]:
+    """Manifest and config against what names them, and the manifest against the layers."""
+    data = manifest_of(image)
+    if image.root:
+        yield from _named(image.root, data, "manifest", media.MANIFESTS)
+        has = _platform(image)
+        if image.root.platform and not matches(image.root.platform, has):
+            yield Problem(f"the index says {spelled(image.root.platform)} and the config {spelled(has)}")
+    try:
+        manifest = decode(data, Manifest, "the manifest")
+    except LamellaError as error:
+        yield Problem(str(error))
+        return
+    if manifest.schema_version != 2:
+        yield Problem(f"the manifest is of schema {manifest.schema_version}, not 2")
+    yield from _named(manifest.config, image.config_bytes, "config", media.CONFIGS)
+    told = [(blob.digest, blob.size, blob.media_type) for blob in manifest.layers]
+    if told != [(r.digest, r.size, r.media_type) for r in (layer.record for layer in image.layers)]:
+        yield Problem("the manifest does not list the image's layers")
+
+
+def _named(descriptor: Descriptor, data: bytes, what: str, kinds: frozenset[str]) -> Iterator[Problem]:
+    if descriptor.media_type not in kinds:
+        yield Problem(f"the {what} is of the kind {descriptor.media_type!r}, which is not a {what}'s")
+    if descriptor.size != len(data):
+        yield Problem(f"the {what} has {len(data)} bytes, and its descriptor says {descriptor.size}")
+    if not is_digest_of(descriptor.digest, data):
+        yield Problem(f"the {what} is {sha256(data)}, and its descriptor says {descriptor.digest}")
+
+
+def _platform(image: Image) -> Platform:
+    config = image.config
+    return Platform(architecture=config.architecture, os=config.os, variant=config.variant)
+
+
+def _counts(image: Image) -> Iterator[Problem]:
+    """The config against the layers."""
+    diff_ids = [layer.record.diff_id for layer in image.layers]
+    if image.config.rootfs.diff_ids != diff_ids:
+        yield Problem(
+            f"the config tells of {len(image.config.rootfs.diff_ids)} diff_ids that are not those of "
+            f"the {len(diff_ids)} layers"
+        )
+    history = sum(not entry.empty_layer for entry in image.config.history)
+    if image.config.history and history != len(diff_ids):
+        yield Problem(f"the history tells of {history} layers, and there are {len(diff_ids)}")
+
+
+def _layer(layer: Layer, progress: Progress) -> list[str]:
+    """What is wrong with a layer, found in one pass over it."""
+    record = layer.record
+    name = layer.name or record.digest
+    if record.media_type not in media.LAYERS:
+        return [f"{record.media_type!r} is not a kind of layer"]
+    blob, tar = _Sum(record.digest), _Sum(record.diff_id)
+    found: list[str] = []
+
+    def take(block: Buffer) -> None:
+        blob.add(block)
+        progress(name, blob.size, record.size)
+        if not found:
+            with _collected(found):
+                plain.write(block)
+
+    with _collected(found), Decompressor(media.compression(record.media_type), tar.add, f"layer {name}") as plain:
+        layer.content.blob(take)
+        if found:
+            return [*found, *blob.against(record.digest, record.size)]
+    if found:
+        return found
+    return [*blob.against(record.digest, record.size), *tar.against(record.diff_id, record.tar_size)]
+
+
+@contextlib.contextmanager
+def _collected(found: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except LamellaError as error:
+        found.append(str(error))
+
+
+class _Sum:
+    """How many bytes have passed, and their hash, of the kind that `digest` is of."""
+
+    def __init__(self, digest: Digest) -> None:
+        self._hash = hasher(digest)
+        self.size = 0
+
+    def add(self, block: Buffer) -> None:
+        self._hash.update(block)
+        self.size += len(block)
+
+    def against(self, digest: Digest, size: int) -> Iterator[str]:
+        """What differs from what was told; a size of 0 was not told."""
+        if size and self.size != size:
+            yield f"{digest} should have {size} bytes and has {self.size}"
+        if self._hash.hexdigest() != encoded(digest):
+            yield f"{digest} is {self._hash.hexdigest()}"
