@@ -9,3 +9,9 @@ class LamellaError(Exception):
     """What happened, to which file or package, and what to do about it."""
 
     exit_code = 1
+
+
+def shown(path: bytes) -> str:
+    """A file's name as it may stand in a message: on one line, whatever its bytes are."""
+    text = path.decode(errors="backslashreplace")
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

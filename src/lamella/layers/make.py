@@ -1,0 +1,128 @@
+"""Plans become layers: one pass over the files gives tar, digests, compressed bytes, and the record of it all.
+
+    entries --tar--> block --sha256 (diff_id)--> | --compress--> --sha256 (digest)--> sink
+                 this thread                     |            a second thread
+
+All of these let other threads run while they work, so a layer alone keeps two cores busy, and layers side by side
+as many as there are. The bytes do not depend on it.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from lamella.errors import LamellaError
+from lamella.layers import tar
+from lamella.layers.blocks import Blocks, Relay
+from lamella.layers.compress import PLAIN, compressor
+from lamella.layers.split import part_entries
+from lamella.layers.tree import merge
+from lamella.oci.digest import Digest
+from lamella.oci.image import Buffer, Record, Sink
+from lamella.package import Entries, Entry
+from lamella.plan import LayerPlan
+
+Progress = Callable[[int], object]
+"""Told after each block how many bytes of the tar are done. What it raises stops the work."""
+
+
+class RemadeError(LamellaError):
+    """A layer was made again, and is not what its record says."""
+
+    exit_code = 4
+
+
+def layer_entries(plan: LayerPlan, entries: Entries) -> Iterator[Entry]:
+    """All that is in the layer of `plan`, in the order of its tar."""
+    return merge([part_entries(part, entries) for part in plan.parts], [part.package.id for part in plan.parts])
+
+
+def make(
+    plan: LayerPlan,
+    entries: Entries,
+    compression: str,
+    sink: Sink | None = None,
+    progress: Progress | None = None,
+) -> Record:
+    """Reads the files of `plan` once, and gives the blob to `sink`, in a thread of its own."""
+    return _run(lambda blocks: tar.fill(layer_entries(plan, entries), blocks), compression, sink, progress)
+
+
+def pack(source: Callable[[Sink], None], compression: str, sink: Sink | None = None) -> Record:
+    """The same of a tar that exists: `source` gives its bytes."""
+    return _run(lambda blocks: source(blocks.put), compression, sink, None)
+
+
+@dataclass(frozen=True)
+class PlannedBytes:
+    """The bytes of a layer that was made once: made again when asked for, and checked against its record."""
+
+    plan: LayerPlan
+    entries: Entries
+    compression: str
+    record: Record
+
+    def blob(self, sink: Sink) -> None:
+        """The blob as it is shipped."""
+        self._check(make(self.plan, self.entries, self.compression, sink))
+
+    def tar(self, sink: Sink) -> None:
+        """The tar inside it."""
+        self._check(make(self.plan, self.entries, "none", sink))
+
+    def _check(self, made: Record) -> None:
+        if made.diff_id != self.record.diff_id:
+            raise RemadeError(
+                f"layer {self.plan.name!r} was {self.record.diff_id} and is {made.diff_id} now: a package in it has "
+                "changed, or is not reproducible; build the image again, or set reproducible = false"
+            )
+        if made.media_type == self.record.media_type and made.digest != self.record.digest:
+            raise RemadeError(
+                f"layer {self.plan.name!r} holds the same files as {self.record.digest}, but compresses to "
+                f"{made.digest} here: another version of the compressor made the record; build the image again"
+            )
+
+
+class _Sum:
+    """Hashes and counts what passes."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def take(self, data: Buffer) -> None:
+        self._hash.update(data)
+        self.size += len(data)
+
+    @property
+    def digest(self) -> Digest:
+        return Digest(f"sha256:{self._hash.hexdigest()}")
+
+
+def _run(fill: Callable[[Blocks], None], compression: str, sink: Sink | None, progress: Progress | None) -> Record:
+    method = compressor(compression)
+    stream = method.start()
+    tar_sum = _Sum()
+    blob_sum = tar_sum if compression == PLAIN else _Sum()
+    passed = 0
+
+    def ship(data: Buffer) -> None:
+        blob_sum.take(data)
+        if sink and data:
+            sink(data)
+
+    def swap(block: memoryview) -> memoryview:
+        nonlocal passed
+        passed += len(block)
+        if blob_sum is not tar_sum:
+            tar_sum.take(block)
+        if progress:
+            progress(passed)
+        return relay.swap(block)
+
+    with Relay(lambda block: ship(stream.compress(block))) as relay:
+        blocks = Blocks(swap)
+        fill(blocks)
+        blocks.end()
+    ship(stream.flush())
+    return Record(tar_sum.digest, tar_sum.size, blob_sum.digest, blob_sum.size, method.media_type)

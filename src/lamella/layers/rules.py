@@ -1,0 +1,122 @@
+"""What a layer's rules make of a package's entries: other owners and modes, other places, or nothing.
+
+    entry --permissions, by the path it comes with--> --rewrites--> --ignore, by the path it goes to--> entry
+
+Rules are written for Go programs too, so replacements are read as Go reads them.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+
+from lamella.errors import LamellaError
+from lamella.layers.names import clean
+from lamella.layers.tree import order
+from lamella.package import Entry, Kind, Owner, Permission, Rewrite, Rules
+
+_REFERENCE = re.compile(rb"\$(?:(\$)|(\w+)|\{(\w+)\})")
+_MODES = 0o7777
+
+
+class RuleError(LamellaError):
+    """A rule cannot be applied."""
+
+    exit_code = 2
+
+
+def apply(rules: Rules, entries: Iterator[Entry]) -> Iterator[Entry]:
+    """`entries` as `rules` have them. They stay a stream, unless rewrites make it necessary to sort them."""
+    if rules.permissions:
+        entries = _permitted(rules.permissions, entries)
+    if rules.rewrites:
+        entries = _moved(rules.rewrites, entries)
+    if rules.ignore:
+        entries = _kept(rules.ignore, entries)
+    return entries
+
+
+def _permitted(permissions: tuple[Permission, ...], entries: Iterator[Entry]) -> Iterator[Entry]:
+    found = [(_compiled(permission.regex).search, permission) for permission in permissions]
+    for permission in permissions:
+        if (permission.mode or 0) | permission.or_mode > _MODES:
+            raise RuleError(f"the rule for {permission.regex!r} sets mode {permission.mode:o}; 7777 is the highest")
+    for entry in entries:
+        path = entry.path
+        for matches, permission in found:
+            if matches(path):
+                entry = _with(permission, entry)
+        yield entry
+
+
+def _with(permission: Permission, entry: Entry) -> Entry:
+    mode = (entry.mode if permission.mode is None else permission.mode) | permission.or_mode
+    owner = entry.owner
+    named = Owner(permission.uid, permission.gid, permission.uname or owner.uname, permission.gname or owner.gname)
+    return entry._replace(mode=mode, owner=named)
+
+
+def _moved(rewrites: tuple[Rewrite, ...], entries: Iterator[Entry]) -> Iterator[Entry]:
+    moves = [_move(rewrite) for rewrite in rewrites]
+    moved = []
+    for entry in entries:
+        path = entry.path
+        for move in moves:
+            path = move(path)
+        if path:
+            moved.append(entry._replace(path=clean(path)))
+    moved.sort(key=lambda entry: order(entry.path))
+    return iter(moved)
+
+
+def _move(rewrite: Rewrite) -> Callable[[bytes], bytes]:
+    """Replaces every match, but for an empty one right behind another, as Go does."""
+    regex = _compiled(rewrite.regex)
+    template = _template(regex, rewrite.repl)
+
+    def move(path: bytes) -> bytes:
+        out = []
+        end = 0
+        for match in regex.finditer(path):
+            start, stop = match.span()
+            out.append(path[end:start])
+            if stop > end or start == 0:
+                out += [part if isinstance(part, bytes) else match[part] or b"" for part in template]
+            end = stop
+        return b"".join(out) + path[end:]
+
+    return move
+
+
+def _template(regex: re.Pattern[bytes], repl: str) -> list[bytes | int]:
+    """The replacement as text and numbers of groups; groups that the regex does not have are empty."""
+    text = os.fsencode(repl)
+    found: list[bytes | int] = []
+    end = 0
+    for match in _REFERENCE.finditer(text):
+        found.append(text[end : match.start()] + (match[1] or b""))
+        end = match.end()
+        name = (match[2] or match[3] or b"").decode()
+        number = int(name) if name.isdecimal() else regex.groupindex.get(name, 0)
+        if number <= regex.groups and (number or name == "0"):
+            found.append(number)
+    return [*found, text[end:]]
+
+
+def _kept(ignore: str, entries: Iterator[Entry]) -> Iterator[Entry]:
+    matches = _compiled(ignore).search
+    below = b""
+    for entry in entries:
+        path = entry.path
+        if below and path.startswith(below):
+            continue
+        if not matches(path):
+            yield entry
+        elif entry.kind is Kind.DIRECTORY:
+            below = path.rstrip(b"/") + b"/"
+
+
+def _compiled(regex: str) -> re.Pattern[bytes]:
+    try:
+        return re.compile(os.fsencode(regex))
+    except re.error as error:
+        raise RuleError(f"the rule {regex!r} is not a regular expression: {error}") from error

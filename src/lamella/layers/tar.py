@@ -1,0 +1,136 @@
+"""The tar writer: entries become an archive, byte for byte the one nix2container makes of the same files.
+
+Small files cost what Python costs, so each takes one `open`, one `read`, one `close` and one copy; large ones are read
+straight into the block that is hashed and compressed. One byte more than expected is asked for, so a file that grew
+is found out like one that shrank.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+
+from lamella.errors import LamellaError, shown
+from lamella.layers.blocks import BLOCK, Blocks, one_block
+from lamella.layers.header import UNIT, header
+from lamella.oci.image import Sink
+from lamella.package import Entry, Kind
+
+END = bytes(2 * UNIT)
+_PADDING = bytes(UNIT)
+_SMALL = 64 << 10
+_HOW = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class TarError(LamellaError):
+    """A file cannot be put into a layer."""
+
+    exit_code = 3
+
+
+def write(entries: Iterator[Entry], sink: Sink) -> None:
+    """The archive of `entries`, to `sink` in blocks of `BLOCK` bytes, the last one shorter."""
+    blocks = Blocks(one_block(sink))
+    fill(entries, blocks)
+    blocks.end()
+
+
+def size(entries: Iterable[Entry]) -> int:
+    """How long the archive of `entries` is. Reads no file."""
+    return sum(map(cost, entries)) + len(END)
+
+
+def cost(entry: Entry) -> int:
+    """How many bytes of an archive `entry` takes."""
+    return len(header(entry)) + (entry.size + UNIT - 1) // UNIT * UNIT
+
+
+def fill(entries: Iterator[Entry], blocks: Blocks) -> None:
+    """The archive of `entries`, into `blocks`."""
+    put = blocks.put
+    file = Kind.FILE
+    for entry in entries:
+        if entry.kind is not file or not entry.size:
+            put(header(entry))
+        elif entry.size <= _SMALL and isinstance(entry.content, bytes):
+            put(header(entry) + _small(entry, entry.content) + _PADDING[: -entry.size % UNIT])
+        else:
+            put(header(entry))
+            if isinstance(entry.content, bytes):
+                _large(entry, entry.content, blocks)
+            else:
+                _opened(entry, blocks)
+            put(_PADDING[: -entry.size % UNIT])
+    put(END)
+
+
+def _small(entry: Entry, path: bytes) -> bytes:
+    try:
+        opened = os.open(path, _HOW)
+        try:
+            data = os.read(opened, entry.size + 1)
+            while 0 < len(data) < entry.size and (more := os.read(opened, entry.size + 1 - len(data))):
+                data += more
+        finally:
+            os.close(opened)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if len(data) != entry.size:
+        raise _changed(path)
+    return data
+
+
+def _large(entry: Entry, path: bytes, blocks: Blocks) -> None:
+    with _reading(path):
+        opened = os.open(path, _HOW)
+    try:
+        left = entry.size
+        while left:
+            room = blocks.room(left)
+            with _reading(path):
+                count = os.readv(opened, (room,))
+            if not count:
+                raise _changed(path)
+            left -= count
+            blocks.advance(count)
+        with _reading(path):
+            more = os.read(opened, 1)
+        if more:
+            raise _changed(path)
+    finally:
+        os.close(opened)
+
+
+def _opened(entry: Entry, blocks: Blocks) -> None:
+    """A file whose bytes are not on this machine's disk."""
+    if not callable(entry.content):
+        raise TarError(f"{shown(entry.path)} has no content; its source does not say where its bytes are")
+    with _reading(entry.path):
+        opened = entry.content()
+    with opened:
+        left = entry.size
+        while left >= 0:
+            with _reading(entry.path):
+                data = opened.read(min(left, BLOCK) or 1)
+            if not data:
+                break
+            left -= len(data)
+            blocks.put(data)
+    if left:
+        raise _changed(entry.path)
+
+
+@contextlib.contextmanager
+def _reading(path: bytes) -> Iterator[None]:
+    """What fails in here is the file's fault, not that of whoever takes the bytes."""
+    try:
+        yield
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _changed(path: bytes) -> TarError:
+    return TarError(f"{shown(path)} changed while it was read; build again when it is at rest")
+
+
+def _unreadable(path: bytes, error: OSError) -> TarError:
+    return TarError(f"{shown(path)} cannot be read: {error.strerror}")

@@ -1,0 +1,129 @@
+"""Streams of entries become one tree, in the order of the archive.
+
+    /nix/store/a ...      >--+
+    /nix/store/b ...      >--+--merge-->  /  /nix  /nix/store  /nix/store/a ...  /nix/store/b ...
+    ...                   >--+
+
+The order compares names part by part, so a folder is followed by all it holds. Packages seldom share a place: as long
+as a stream is below the heads of all others, its entries pass with one comparison each, and nothing is read ahead
+but one entry a stream.
+"""
+
+from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop, heapreplace
+
+from lamella.errors import LamellaError, shown
+from lamella.package import Entry, Kind
+
+_FOLDER_MODE = 0o755
+
+
+class ConflictError(LamellaError):
+    """Two files want the same place in an image."""
+
+    exit_code = 3
+
+
+def order(path: bytes) -> bytes:
+    """Sorts as `path` does part by part: nothing comes before the byte that stands for the slash."""
+    return path.replace(b"/", b"\0")
+
+
+def parent(path: bytes) -> bytes:
+    """The folder that `path` lies in; empty for `/` and for the first part of a relative path."""
+    cut = path.rfind(b"/")
+    return path[:cut] if cut > 0 else b"/" if cut == 0 and path != b"/" else b""
+
+
+def merge(streams: Sequence[Iterator[Entry]], names: Sequence[str] = ()) -> Iterator[Entry]:
+    """One tree of all `streams`, each of which is in order.
+
+    Folders that others lie in and no stream tells of are made: mode 0755, owner root. One place may be told of twice
+    if both tell the same; the file of the later stream is taken. `names` tell in errors whose stream it was.
+    """
+    folders = [b""]
+    last = Entry(b"", Kind.DIRECTORY, 0)
+    for entry in _united(streams, names):
+        above = parent(entry.path)
+        if folders[-1] != above:
+            _leave(folders, above)
+            for missing in _between(folders[-1], above):
+                if missing == last.path:
+                    raise ConflictError(f"{shown(last.path)} is a file, and {shown(entry.path)} lies in it")
+                folders.append(missing)
+                yield Entry(missing, Kind.DIRECTORY, _FOLDER_MODE)
+        yield entry
+        last = entry
+        if entry.kind is Kind.DIRECTORY:
+            folders.append(entry.path)
+
+
+def _leave(folders: list[bytes], path: bytes) -> None:
+    """Drops the innermost of `folders` until `path` is the last one, or below it."""
+    while folders[-1] and folders[-1] != path and not path.startswith(folders[-1].rstrip(b"/") + b"/"):
+        folders.pop()
+
+
+def _between(above: bytes, path: bytes) -> list[bytes]:
+    """`path` and the folders it is in, up to but not including `above`; outermost first."""
+    found = []
+    while path != above:
+        found.append(path)
+        path = parent(path)
+    return found[::-1]
+
+
+def _united(streams: Sequence[Iterator[Entry]], names: Sequence[str]) -> Iterator[Entry]:
+    """The entries of all streams in order, each place once."""
+    known: Entry | None = None
+    whose = 0
+    for index, entry in _in_order(streams):
+        if known:
+            if known.path == entry.path:
+                _check_same(known, entry, [names[i] if names else f"package {i + 1}" for i in (whose, index)])
+            else:
+                yield known
+        known, whose = entry, index
+    if known:
+        yield known
+
+
+def _in_order(streams: Sequence[Iterator[Entry]]) -> Iterator[tuple[int, Entry]]:
+    """All entries with the number of their stream, which also orders equal ones."""
+    heads = []
+    for index, stream in enumerate(streams):
+        if first := next(stream, None):
+            heads.append((order(first.path), index, first, stream))
+    heapify(heads)
+    while heads:
+        key, index, entry, stream = heads[0]
+        limit = min(heads[1:3], default=None)
+        yield index, entry
+        for entry in stream:
+            before, key = key, order(entry.path)
+            if key < before:
+                raise ConflictError(f"{shown(entry.path)} comes too late: its source does not keep the order")
+            if limit and key >= limit[0] and (key, index) > limit[:2]:
+                heapreplace(heads, (key, index, entry, stream))
+                break
+            yield index, entry
+        else:
+            heappop(heads)
+
+
+def _check_same(one: Entry, other: Entry, names: Sequence[str]) -> None:
+    if one._replace(content=None) == other._replace(content=None):
+        return
+    raise ConflictError(
+        f"{shown(one.path)} is in {names[0]} ({_look(one)}) and in {names[1]} ({_look(other)}); "
+        "leave it out of one with an ignore rule, or move it with a rewrite"
+    )
+
+
+def _look(entry: Entry) -> str:
+    owner = f"{entry.owner.uid}:{entry.owner.gid}"
+    if entry.kind is Kind.FILE:
+        return f"a file of {entry.size} bytes, mode {entry.mode:04o}, owner {owner}"
+    if entry.kind is Kind.SYMLINK:
+        return f"a link to {shown(entry.target)}"
+    return f"a folder, mode {entry.mode:04o}, owner {owner}"
