@@ -19,6 +19,7 @@ from lamella.oci.digest import Digest, DigestError, encoded
 
 STAGING = "staging"
 _LEFT_BEHIND_AFTER = 24 * 3600.0
+_TRIES = 100
 
 
 class StorageError(LamellaError):
@@ -49,10 +50,15 @@ def staged(root: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 def _new(path: Path) -> BinaryIO:
     """A new file; its folder is made, again if another process that is done with it removes it meanwhile."""
+    tries = 0
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             return path.open("xb", buffering=0)
+        except (FileNotFoundError, FileExistsError):
+            tries += 1
+            if tries == _TRIES:
+                raise
 
 
 def tidy(root: Path) -> None:
@@ -108,7 +114,10 @@ def write_whole(root: Path, name: str, data: bytes) -> None:
 def sweep(root: Path) -> int:
     """Removes what killed processes left in staging; returns how many files that were."""
     removed = 0
-    for path in sorted((root / STAGING).glob("*-*")):
+    left: list[Path] = []
+    with contextlib.suppress(FileNotFoundError):
+        left = sorted((root / STAGING).iterdir())
+    for path in left:
         with contextlib.suppress(OSError):
             if not _alive(path.name) or time.time() - path.stat().st_mtime > _LEFT_BEHIND_AFTER:
                 path.unlink()

@@ -40,10 +40,12 @@ class Layout:
 
     def has(self, blob: Descriptor) -> bool:
         """Whether a file of the blob's size is there."""
-        try:
-            return self._path(blob.digest).stat().st_size == blob.size
-        except FileNotFoundError:
-            return False
+        path = self._path(blob.digest)
+        with explained(path, "cannot look for"):
+            try:
+                return path.stat().st_size == blob.size
+            except FileNotFoundError:
+                return False
 
     def stage(self) -> StagedBlob:
         """A place for one blob."""

@@ -1,0 +1,200 @@
+"""One contract for all destinations, and what `publish` makes of it."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import pytest
+from tests.destinations.memory import Memory
+from tests.made import Held, held, image_with, layer_of, sample, tar_of
+
+from lamella.destinations.destination import Destination, Staging
+from lamella.destinations.layout import Layout
+from lamella.destinations.publish import publish
+from lamella.errors import LamellaError
+from lamella.oci import media
+from lamella.oci.digest import Digest, DigestError, sha256
+from lamella.oci.image import Buffer, Layer, Sink, manifest_of
+from lamella.oci.wire import Descriptor
+
+DESTINATIONS: dict[str, Callable[[Path], Destination]] = {"layout": Layout, "memory": lambda _: Memory()}
+
+
+@pytest.fixture(params=DESTINATIONS)
+def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Destination]:
+    yield DESTINATIONS[request.param](tmp_path / "destination")
+    assert not list((tmp_path / "destination").rglob("staging/*"))
+
+
+def blob(data: bytes) -> Descriptor:
+    return Descriptor(media_type=media.LAYER, digest=sha256(data), size=len(data))
+
+
+def test_a_blob_is_there_when_it_is_committed(destination: Destination) -> None:
+    with destination.stage() as stage:
+        buffer = bytearray(b"one ")
+        stage.write(memoryview(buffer))
+        buffer[:] = b"two "
+        stage.write(buffer)
+        assert not destination.has(blob(b"one two "))
+        stage.commit(sha256(b"one two "), 8)
+    assert destination.has(blob(b"one two "))
+
+
+def test_what_is_not_committed_is_discarded(destination: Destination) -> None:
+    with contextlib.suppress(ZeroDivisionError), destination.stage() as stage:
+        stage.write(b"data")
+        raise ZeroDivisionError
+    with destination.stage() as stage:
+        stage.write(b"data")
+    assert not destination.has(blob(b"data"))
+
+
+@pytest.mark.parametrize(("digest", "size"), [(sha256(b"other"), 4), (sha256(b"data"), 5), (sha256(b"dat"), 3)])
+def test_what_is_not_what_it_is_said_to_be_is_refused(destination: Destination, digest: Digest, size: int) -> None:
+    with destination.stage() as stage:
+        stage.write(b"data")
+        with pytest.raises(DigestError):
+            stage.commit(digest, size)
+    assert not destination.has(blob(b"data"))
+    assert not destination.has(Descriptor(media_type=media.LAYER, digest=sha256(b"other"), size=4))
+
+
+def test_documents_are_checked_too(destination: Destination) -> None:
+    destination.put(blob(b"{}"), b"{}")
+    assert destination.has(blob(b"{}"))
+    with pytest.raises(DigestError):
+        destination.put(blob(b"[]"), b"{}")
+
+
+def test_a_blob_of_another_size_is_not_the_one(destination: Destination) -> None:
+    destination.put(blob(b"data"), b"data")
+    assert not destination.has(msgspec.structs.replace(blob(b"data"), size=5))
+
+
+def test_blobs_are_staged_side_by_side(destination: Destination) -> None:
+    with destination.stage() as one, destination.stage() as two:
+        one.write(b"one")
+        two.write(b"two")
+        two.commit(sha256(b"two"), 3)
+        one.commit(sha256(b"one"), 3)
+    assert destination.has(blob(b"one"))
+    assert destination.has(blob(b"two"))
+
+
+@dataclass
+class Watched:
+    """A destination that writes down what is done to it."""
+
+    inner: Destination
+    events: list[str] = field(default_factory=list)
+
+    def has(self, blob: Descriptor) -> bool:
+        return self.inner.has(blob)
+
+    def stage(self) -> Staging:
+        return WatchedStage(self.inner.stage(), self.events)
+
+    def put(self, blob: Descriptor, data: bytes) -> None:
+        self.inner.put(blob, data)
+        self.events.append("manifest" if blob.media_type in media.MANIFESTS else "config")
+
+    def tag(self, name: str, root: Descriptor) -> None:
+        assert self.inner.has(root)
+        self.inner.tag(name, root)
+        self.events.append(f"tag {name}")
+
+
+@dataclass
+class WatchedStage:
+    inner: Staging
+    events: list[str]
+
+    def __enter__(self) -> Self:
+        self.inner.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.inner.__exit__(*raised)
+
+    def write(self, block: Buffer, /) -> None:
+        self.inner.write(block)
+
+    def commit(self, digest: Digest, size: int) -> None:
+        self.inner.commit(digest, size)
+        self.events.append("layer")
+
+
+def test_the_name_comes_last(destination: Destination) -> None:
+    image = sample()
+    watched = Watched(destination)
+    published = publish(image, watched, "v1")
+    assert watched.events == ["layer"] * 3 + ["config", "manifest", "tag v1"]
+    assert [sent.written for sent in published.layers] == [True] * 4
+    assert published.bytes_written == sum(layer.record.size for layer in image.layers[:3])
+    assert published.root.digest == sha256(manifest_of(image))
+
+
+def test_what_is_there_is_not_asked_for(destination: Destination) -> None:
+    image = sample()
+    publish(image, destination, "v1")
+    more = image_with(*image.layers, layer_of(tar_of({"new": b"new"})))
+    published = publish(more, destination, "v2")
+    assert [sent.written for sent in published.layers] == [False] * 4 + [True]
+    assert published.bytes_written == more.layers[4].record.size
+    assert [held(layer).asked for layer in more.layers] == [1] * 5
+
+
+def test_progress_is_told_to_the_end(destination: Destination) -> None:
+    image = sample()
+    told: dict[str, tuple[int, int]] = {}
+    publish(image, destination, "v1", lambda name, done, expected: told.update({name: (done, expected)}))
+    assert told == {layer.name: (layer.record.size, layer.record.size) for layer in image.layers}
+
+
+class Failing(Held):
+    """Fails after half of its bytes, once `after` is set."""
+
+    after = threading.Event()
+
+    def blob(self, sink: Sink) -> None:
+        sink(self.blob_bytes[: len(self.blob_bytes) // 2])
+        assert self.after.wait(60)
+        raise LamellaError("the disk is on fire")
+
+
+class Endless(Held):
+    """Goes on until it is stopped."""
+
+    def blob(self, sink: Sink) -> None:
+        while True:
+            sink(b"more")
+            Failing.after.set()
+
+
+def with_content(layer: Layer, kind: type[Held]) -> Layer:
+    return replace(layer, content=kind(held(layer).tar_bytes, held(layer).blob_bytes))
+
+
+def test_when_a_layer_fails_the_others_stop_and_nothing_is_named(destination: Destination) -> None:
+    good, bad, endless = (layer_of(tar_of({name: name.encode()}), name=name) for name in ("good", "bad", "endless"))
+    Failing.after.clear()
+    image = image_with(good, with_content(bad, Failing), with_content(endless, Endless))
+    watched = Watched(destination)
+    with pytest.raises(LamellaError, match="on fire"):
+        publish(image, watched, "v1")
+    assert set(watched.events) <= {"layer"}
+    assert not destination.has(bad.descriptor)
+    assert not destination.has(endless.descriptor)
+
+
+def test_a_layer_that_is_not_what_its_record_says_is_not_taken(destination: Destination) -> None:
+    layer = layer_of(tar_of({"a": b"a"}))
+    lying = replace(layer, content=Held(b"", held(layer).blob_bytes[:-1] + b"\xff"))
+    with pytest.raises(DigestError):
+        publish(image_with(lying), destination, "v1")
+    assert not destination.has(layer.descriptor)
