@@ -77,7 +77,7 @@ class _Layout:
 
 def _choose(layout: _Layout, index: Index, name: str, platform: Platform | None) -> Descriptor:
     """The one manifest that `name` and `platform` ask for; an error lists what there is instead."""
-    named = [entry for entry in index.manifests if not name or name in _names(entry)]
+    named = [entry for entry in index.manifests if not name or name in (*_names(entry), entry.digest)]
     found = list(layout.manifests(named))
     if not found:
         found = [entry for entry in layout.manifests(index.manifests) if entry.digest == name]
@@ -141,5 +141,7 @@ def blob_name(digest: Digest) -> str:
 
 
 def _record(blob: Descriptor, diff_id: Digest) -> Record:
+    if blob.size < 0:
+        raise ImageError(f"the layer {blob.digest} is said to have {blob.size} bytes")
     plain = media.compression(blob.media_type) == "none"
     return Record(parse_digest(diff_id), blob.size if plain else 0, blob.digest, blob.size, blob.media_type)

@@ -46,11 +46,11 @@ class Members:
         for _ in range(_MOST_HOPS):
             if found in self.entries:
                 offset, size = self.entries[found]
-                return Extent(f"{name} in {self.origin}", self.open, offset, size)
+                return Extent(f"{name!r} in {self.origin}", self.open, offset, size)
             if found not in self.links:
-                raise ImageError(f"{self.origin} does not hold {name}" + (f" ({found})" if found != name else ""))
+                raise ImageError(f"{self.origin} does not hold {name!r}" + (f" ({found!r})" if found != name else ""))
             found = self.links[found]
-        raise ImageError(f"{self.origin}: {name} is a link that leads in a circle")
+        raise ImageError(f"{self.origin}: {name!r} is a link that leads in a circle")
 
     def holds(self, name: str) -> bool:
         """Whether there is a file `name`."""
@@ -158,7 +158,7 @@ def _extension(file: BinaryIO, member: _Member, origin: str) -> dict[str, str]:
     while member.kind == b"x" and data:
         record = re.match(rb"([0-9]{1,6}) ([^=]+)=", data)
         count = int(record[1]) if record else 0
-        if not record or not record.end() < count <= len(data):
+        if not record or not record.end() < count <= len(data) or data[count - 1 : count] != b"\n":
             raise ImageError(f"{origin} is damaged: an extended header cannot be read")
         key, value = record[2].decode("utf-8", "replace"), data[record.end() : count - 1]
         if key in ("path", "linkpath", "size"):

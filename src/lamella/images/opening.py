@@ -36,7 +36,7 @@ class Folder:
             try:
                 found = path.stat()
             except (FileNotFoundError, NotADirectoryError):
-                raise ImageError(f"{self.root} does not hold {name}") from None
+                raise ImageError(f"{self.root} does not hold {name!r}") from None
         if not stat.S_ISREG(found.st_mode):
             raise ImageError(f"{path} is not a file")
         return Extent(str(path), partial(open_file, path), 0, found.st_size)
