@@ -52,7 +52,7 @@ def compression_of(start: bytes) -> str:
 
 
 class Decompressor:
-    """Takes compressed blocks and gives plain ones to `sink`. As a context it sees to it that the stream was whole."""
+    """Takes compressed blocks and gives plain ones to `sink`. As a context it finishes by itself."""
 
     def __init__(self, compression: str, sink: Sink, origin: str) -> None:
         if compression not in ("none", "gzip", "zstd"):
@@ -67,8 +67,12 @@ class Decompressor:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        whole = self._compression == "none" or (self._members > 0 and self._engine is None)
-        if kind is None and not whole:
+        if kind is None:
+            self.finish()
+
+    def finish(self) -> None:
+        """Sees to it that the stream was whole."""
+        if self._compression != "none" and (self._engine or not self._members):
             raise DecompressError(f"{self._origin} is cut short")
 
     def write(self, block: Buffer) -> None:

@@ -92,22 +92,26 @@ def _layer(layer: Layer, progress: Progress) -> list[str]:
     if record.media_type not in media.LAYERS:
         return [f"{record.media_type!r} is not a kind of layer"]
     blob, tar = _Sum(record.digest), _Sum(record.diff_id)
-    found: list[str] = []
+    reading: list[str] = []
+    unpacking: list[str] = []
+    plain = Decompressor(media.compression(record.media_type), tar.add, f"layer {name}")
 
     def take(block: Buffer) -> None:
         blob.add(block)
         progress(name, blob.size, record.size)
-        if not found:
-            with _collected(found):
+        if not unpacking:
+            with _collected(unpacking):
                 plain.write(block)
 
-    with _collected(found), Decompressor(media.compression(record.media_type), tar.add, f"layer {name}") as plain:
+    with _collected(reading):
         layer.content.blob(take)
-        if found:
-            return [*found, *blob.against(record.digest, record.size)]
-    if found:
-        return found
-    return [*blob.against(record.digest, record.size), *tar.against(record.diff_id, record.tar_size)]
+    if reading:
+        return reading
+    if not unpacking:
+        with _collected(unpacking):
+            plain.finish()
+    tar_problems = unpacking or tar.against(record.diff_id, record.tar_size)
+    return list(dict.fromkeys([*blob.against(record.digest, record.size), *tar_problems]))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,102 @@
+"""Places and names are read as skopeo's users write them; the rest is explained."""
+
+import pytest
+
+from lamella.oci.platforms import PlatformError, matches, parse_platform, spelled
+from lamella.oci.reference import DOCKER_ARCHIVE, FILE, OCI, OCI_ARCHIVE, Place, PlaceError, docker_name, parse_place
+
+DIGEST = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("oci:out", Place(OCI, "out")),
+        ("oci:out:v1", Place(OCI, "out", "v1")),
+        ("oci:/a/b:docker.io/library/app:v1", Place(OCI, "/a/b", "docker.io/library/app:v1")),
+        (f"oci:out:{DIGEST}", Place(OCI, "out", DIGEST)),
+        (f"oci:out@{DIGEST}", Place(OCI, "out", DIGEST)),
+        ("oci-archive:a.tar", Place(OCI_ARCHIVE, "a.tar")),
+        ("oci-archive:-:v1", Place(OCI_ARCHIVE, "-", "v1")),
+        ("docker-archive:a.tar", Place(DOCKER_ARCHIVE, "a.tar")),
+        ("docker-archive:a.tar:app", Place(DOCKER_ARCHIVE, "a.tar", "app:latest")),
+        ("docker-archive:-:host:5000/a/b_c:1.0", Place(DOCKER_ARCHIVE, "-", "host:5000/a/b_c:1.0")),
+        ("image.json", Place(FILE, "image.json")),
+        ("./odd:name.json", Place(FILE, "./odd:name.json")),
+        ("dir/odd:name", Place(FILE, "dir/odd:name")),
+        ("lamella.toml", Place(FILE, "lamella.toml")),
+    ],
+)
+def test_places(text: str, place: Place) -> None:
+    assert parse_place(text) == place
+    assert parse_place(str(place)) == place
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty; write oci:FOLDER"),
+        ("oci:", "names no path; write oci:FOLDER"),
+        ("oci::v1", "names no path"),
+        ("docker-archive:", "names no path; write docker-archive:FILE"),
+        ("oic:out", "'oic' are not known; did you mean oci:out?"),
+        ("OCI:out", "did you mean oci:out?"),
+        ("docker-arch:x.tar:a:b", "did you mean docker-archive:x.tar:a:b?"),
+        ("containers-storage:x", "there are oci:, oci-archive:, docker-archive:"),
+        ("oci:-", "write oci-archive:-"),
+        ("oci:out:two words", "'two words' is not a name for an image in a layout"),
+        ("oci:out:-v1", "is not a name"),
+        ("docker-archive:a.tar:App:1", "'App' is not an image's name .*did you mean 'app'?"),
+        ("docker-archive:a.tar:app:", "'' is not a tag"),
+        ("docker-archive:a.tar:app:a b", "'a b' is not a tag"),
+        ("docker-archive:a.tar:app:" + "a" * 129, "is not a tag"),
+        ("docker-archive:a.tar:" + "a" * 256, "is not an image's name"),
+        ("docker-archive:a.tar:a//b", "'a//b' is not an image's name"),
+    ],
+)
+def test_what_is_wrong_with_a_place(text: str, message: str) -> None:
+    with pytest.raises(PlaceError, match=message):
+        parse_place(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("app", "app:latest"),
+        ("a/b:1", "a/b:1"),
+        ("localhost:5000/a", "localhost:5000/a:latest"),
+        ("Host.example/a__b/c-d:V1", "Host.example/a__b/c-d:V1"),
+        ("[::1]:5000/a:x", "[::1]:5000/a:x"),
+    ],
+)
+def test_names(text: str, name: str) -> None:
+    assert docker_name(text) == name
+
+
+@pytest.mark.parametrize("text", ["linux/amd64", "linux/arm/v7", "linux/arm64/v8"])
+def test_platforms_are_spelled_as_they_are_read(text: str) -> None:
+    assert spelled(parse_platform(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "amd64", "linux/", "linux/amd64/v1/v2", "Linux/amd64", "linux amd64"])
+def test_what_is_no_platform(text: str) -> None:
+    with pytest.raises(PlatformError, match="is not a platform"):
+        parse_platform(text)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has", "fits"),
+    [
+        ("linux/amd64", "linux/amd64", True),
+        ("linux/amd64", "linux/amd64/v2", True),
+        ("linux/arm64/v8", "linux/arm64", True),
+        ("linux/arm64", "linux/arm64/v8", True),
+        ("linux/arm/v7", "linux/arm", True),
+        ("linux/arm/v6", "linux/arm/v7", False),
+        ("linux/arm/v6", "linux/arm", False),
+        ("linux/arm64", "linux/arm", False),
+        ("linux/amd64", "windows/amd64", False),
+    ],
+)
+def test_which_platform_serves_whom(wanted: str, has: str, fits: bool) -> None:
+    assert matches(parse_platform(wanted), parse_platform(has)) is fits
