@@ -96,6 +96,9 @@ class StoredBytes:
 
     def tar(self, sink: Sink) -> None:
         """The tar in the blob; damage of either is found out before the end."""
+        if self.record.digest == self.record.diff_id:
+            self.blob(sink)
+            return
         origin = self.files.find(self.name).origin
         hashed = hasher(self.record.diff_id)
 

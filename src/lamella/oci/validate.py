@@ -91,10 +91,12 @@ def _layer(layer: Layer, progress: Progress) -> list[str]:
     name = layer.name or record.digest
     if record.media_type not in media.LAYERS:
         return [f"{record.media_type!r} is not a kind of layer"]
-    blob, tar = _Sum(record.digest), _Sum(record.diff_id)
+    blob = _Sum(record.digest)
+    tar = blob if record.digest == record.diff_id else _Sum(record.diff_id)
     reading: list[str] = []
     unpacking: list[str] = []
-    plain = Decompressor(media.compression(record.media_type), tar.add, f"layer {name}")
+    add = tar.add if tar is not blob else lambda _: None
+    plain = Decompressor(media.compression(record.media_type), add, f"layer {name}")
 
     def take(block: Buffer) -> None:
         blob.add(block)
