@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import IO, BinaryIO, Self
 
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest, DigestError, encoded
@@ -95,7 +95,7 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
         path.unlink(missing_ok=True)
 
 
-def write_all(file: BinaryIO, data: bytes | bytearray | memoryview) -> None:
+def write_all(file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
     """All of `data`, to a file without a buffer, which may take less at a time."""
     view = memoryview(data)
     while view:

@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from lamella.destinations.destination import DestinationError, Progress, silent
 from lamella.destinations.layout import MARK, named
@@ -37,7 +37,7 @@ class _File:
     label: str = ""
 
 
-def write_oci_archive(image: Image, tag: str, out: BinaryIO, progress: Progress = silent) -> None:
+def write_oci_archive(image: Image, tag: str, out: IO[bytes], progress: Progress = silent) -> None:
     """A tar of the layout that holds `image` under the name `tag`."""
     manifest = manifest_of(image)
     root = root_of(image, manifest)
@@ -50,7 +50,7 @@ def write_oci_archive(image: Image, tag: str, out: BinaryIO, progress: Progress 
     _write([*blobs, _document("index.json", encode(index)), _document("oci-layout", MARK)], out, progress)
 
 
-def write_docker_archive(image: Image, name: str, out: BinaryIO, progress: Progress = silent) -> None:
+def write_docker_archive(image: Image, name: str, out: IO[bytes], progress: Progress = silent) -> None:
     """What `docker load` takes; the image gets `name`, as in `app:1.0`, if there is one."""
     config = f"{encoded(sha256(image.config_bytes))}.json"
     layers = [_tar_name(layer) for layer in image.layers]
@@ -61,7 +61,7 @@ def write_docker_archive(image: Image, name: str, out: BinaryIO, progress: Progr
     _write(files, out, progress)
 
 
-def archive_file(path: Path) -> contextlib.AbstractContextManager[BinaryIO]:
+def archive_file(path: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
     """A file for an archive: it gets its name at the end, unless something was raised."""
     return staged_beside(path)
 
@@ -92,7 +92,7 @@ def _document(name: str, data: bytes) -> _File:
     return _File(name, len(data), lambda sink: sink(data))
 
 
-def _write(files: Iterable[_File], out: BinaryIO, progress: Progress) -> None:
+def _write(files: Iterable[_File], out: IO[bytes], progress: Progress) -> None:
     """The archive of `files`, each name once."""
     unique = {file.name: file for file in files}
     for file in sorted(unique.values(), key=lambda file: file.name):
@@ -113,7 +113,7 @@ def _header(name: str, size: int) -> bytes:
 class _Counted:
     """A file's bytes on their way into the archive: exactly as many as its header says."""
 
-    def __init__(self, file: _File, out: BinaryIO, progress: Progress) -> None:
+    def __init__(self, file: _File, out: IO[bytes], progress: Progress) -> None:
         self._file = file
         self._out = out
         self._progress = progress
@@ -136,7 +136,7 @@ class _Counted:
         return DestinationError(f"{self._file.label or self._file.name} {what} of the {self._file.size} bytes told")
 
 
-def _put(out: BinaryIO, data: Buffer) -> None:
+def _put(out: IO[bytes], data: Buffer) -> None:
     with _explained():
         write_all(out, data)
 

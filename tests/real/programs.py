@@ -1,0 +1,100 @@
+"""Foreign programs that read and write images; a test that needs one that is not here says so and is skipped."""
+
+import os
+import platform
+import shutil
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+GREETING = b"hello from a layer\n"
+
+
+def needs(*programs: str) -> None:
+    """Skips the test unless all of `programs` are here."""
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not installed")
+
+
+def run(*command: object, **more: str) -> str:
+    """What a command says; its complaints are shown when it fails."""
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False, env={**os.environ, **more}
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def skopeo_copy(source: str, target: str, *options: str) -> None:
+    needs("skopeo")
+    run("skopeo", "--insecure-policy", "copy", "--quiet", *options, source, target)
+
+
+def greeter() -> bytes:
+    """A program without any library that writes the greeting; 64-bit x86 Linux."""
+    if platform.machine() != "x86_64":
+        pytest.skip("the greeter is written for x86-64")
+    write = bytes.fromhex("b801000000 bf01000000 488d3510000000 ba") + struct.pack("<I", len(GREETING)) + b"\x0f\x05"
+    leave = bytes.fromhex("b83c000000 31ff 0f05")
+    code = write + leave + GREETING
+    base, start = 0x400000, 64 + 56
+    header = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, base + start, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, start + len(code), start + len(code), 0x1000)
+    return header + segment + code
+
+
+class Podman:
+    """podman with a store of its own, in a folder whose name must be short."""
+
+    def __init__(self, folder: Path) -> None:
+        needs("podman", "runc")
+        self._roots = ("--root", folder / "root", "--runroot", folder / "run")
+        config = folder / "containers.conf"
+        config.write_text(
+            '[containers]\nnetns = "none"\nlog_driver = "k8s-file"\n'
+            'default_ulimits = ["nofile=20000:20000", "nproc=20000:20000"]\n'
+            '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
+        )
+        self._config = str(config)
+
+    def __call__(self, *command: object) -> str:
+        return run("podman", *self._roots, *command, CONTAINERS_CONF=self._config)
+
+
+class Docker:
+    """A Docker daemon of its own, behind a socket."""
+
+    def __init__(self, socket: Path) -> None:
+        self.host = f"unix://{socket}"
+
+    def __call__(self, *command: object) -> str:
+        return run("docker", *command, DOCKER_HOST=self.host)
+
+
+@contextmanager
+def docker_daemon(folder: Path) -> Iterator[Docker]:
+    """A running daemon, stopped at the end."""
+    needs("docker", "dockerd")
+    if os.geteuid():
+        pytest.skip("a Docker daemon needs root")
+    socket = folder / "docker.sock"
+    options = ["--bridge=none", "--iptables=false", f"--data-root={folder}/data", f"--exec-root={folder}/exec"]
+    log = folder / "log"
+    command = ["dockerd", *options, f"--pidfile={folder}/pid", f"--host=unix://{socket}"]
+    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as daemon:
+        try:
+            docker = Docker(socket)
+            while subprocess.run(["docker", "-H", docker.host, "version"], capture_output=True, check=False).returncode:
+                if daemon.poll() is not None:
+                    pytest.skip(f"dockerd does not start here: {log.read_text()[-500:]}")
+                time.sleep(0.2)
+            yield docker
+        finally:
+            daemon.terminate()
