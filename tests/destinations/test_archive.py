@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import pytest
 from tests.made import Held, blob_bytes, collected, held, image_with, layer_of, sample, tar_of
@@ -26,7 +26,7 @@ from lamella.oci.image import Image, manifest_of
 from lamella.oci.validate import validate
 from lamella.staging import StorageError
 
-Write = Callable[[Image, str, BinaryIO], None]
+Write = Callable[[Image, str, IO[bytes]], None]
 FORMS: list[Write] = [write_oci_archive, write_docker_archive]
 every_form = pytest.mark.parametrize("write", FORMS)
 
