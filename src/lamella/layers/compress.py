@@ -4,8 +4,11 @@ Equal input in equal blocks gives equal bytes, whatever the number of cores or t
 one thread. Between versions of the libraries bytes may differ, so an identity names the version too.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 from typing import Protocol
 
 from lamella.errors import LamellaError
@@ -20,9 +23,9 @@ _ZSTD_LEVEL = 3
 
 
 class CompressionError(LamellaError):
-    """A compressor is unknown, or what should be decompressed is damaged."""
+    """A compressor is asked for that does not exist."""
 
-    exit_code = 4
+    exit_code = 2
 
 
 class Stream(Protocol):
@@ -70,15 +73,17 @@ def _gzip_identity() -> str:
 
 
 def _zstd() -> Stream:
-    import backports.zstd
-
-    return backports.zstd.ZstdCompressor(_ZSTD_LEVEL)
+    stream: Stream = _zstd_library().ZstdCompressor(_ZSTD_LEVEL)
+    return stream
 
 
 def _zstd_identity() -> str:
-    import backports.zstd
+    return f"zstd level {_ZSTD_LEVEL}, one stream, libzstd {_zstd_library().zstd_version}"
 
-    return f"zstd level {_ZSTD_LEVEL}, one stream, libzstd {backports.zstd.zstd_version}"
+
+def _zstd_library() -> ModuleType:
+    """The standard library's module; before Python 3.14 the same one comes from a package."""
+    return import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 
 COMPRESSORS = {

@@ -15,6 +15,7 @@ from lamella.layers.tree import order
 from lamella.package import Entry, Kind, Owner, Permission, Rewrite, Rules
 
 _REFERENCE = re.compile(rb"\$(?:(\$)|(\w+)|\{(\w+)\})")
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
 _MODES = 0o7777
 
 
@@ -56,7 +57,7 @@ def _with(permission: Permission, entry: Entry) -> Entry:
 
 
 def _moved(rewrites: tuple[Rewrite, ...], entries: Iterator[Entry]) -> Iterator[Entry]:
-    moves = [_move(rewrite) for rewrite in rewrites]
+    moves = [replacer(rewrite) for rewrite in rewrites]
     moved = []
     for entry in entries:
         path = entry.path
@@ -68,7 +69,7 @@ def _moved(rewrites: tuple[Rewrite, ...], entries: Iterator[Entry]) -> Iterator[
     return iter(moved)
 
 
-def _move(rewrite: Rewrite) -> Callable[[bytes], bytes]:
+def replacer(rewrite: Rewrite) -> Callable[[bytes], bytes]:
     """Replaces every match, but for an empty one right behind another, as Go does."""
     regex = _compiled(rewrite.regex)
     template = _template(regex, rewrite.repl)
@@ -116,7 +117,12 @@ def _kept(ignore: str, entries: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def _compiled(regex: str) -> re.Pattern[bytes]:
+    """`regex` as Go reads it: `$` is the very end of the path, newline or not."""
+    if "[:" in regex:
+        raise RuleError(f"the rule {regex!r} has a class like [:alpha:]; spell it out, as in [A-Za-z]")
+    ends = "$" if "(?m" in regex else r"\Z"
+    text = _TOKEN.sub(lambda token: ends if token[0] in ("$", r"\z") else token[0], regex)
     try:
-        return re.compile(os.fsencode(regex))
+        return re.compile(os.fsencode(text))
     except re.error as error:
         raise RuleError(f"the rule {regex!r} is not a regular expression: {error}") from error
