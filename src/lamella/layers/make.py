@@ -116,7 +116,7 @@ def _run(fill: Callable[[Blocks], None], compression: str, sink: Sink | None, pr
         passed += len(block)
         if blob_sum is not tar_sum:
             tar_sum.take(block)
-        if progress:
+        if progress and block:
             progress(passed)
         return relay.swap(block)
 

@@ -82,7 +82,8 @@ def _cut(part: Part, max_bytes: int, entries: Entries) -> Iterator[Slice]:
         used += cost
         if used > max_bytes:
             raise SplitError(
-                f"{shown(entry.path)} is {entry.size} bytes large, and no layer may be larger than {max_bytes}; "
+                f"{shown(entry.path)} is {entry.size} bytes large ({used} with its headers and folders), "
+                f"and no layer may be larger than {max_bytes}; "
                 "raise max_bytes, or leave the file out with an ignore rule"
             )
         if entry.kind is Kind.DIRECTORY:
