@@ -19,7 +19,8 @@ class Package:
 
     `content` is the digest of all that its entries hold and of where they lie, so equal contents give equal layers.
     `name` is what stays the same from one version to the next; `id` is unique in a closure.
-    `path` is where its files lie on this machine, if they do, and `at` where in the image; neither says what they are.
+    `path` is where its files lie on this machine, if they do, and `at` where in the image; entries whose path there
+    holds a match of `ignore` are not part of it. None of these says what the files are: `content` does.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Package:
     source: str = ""
     path: str = ""
     at: str = ""
+    ignore: str = ""
 
 
 class Kind(IntEnum):

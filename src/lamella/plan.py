@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NewType
 
+from lamella.oci.digest import Digest
+from lamella.oci.image import Record
 from lamella.package import NO_RULES, Package, Rules
 
 Key = NewType("Key", str)
@@ -63,3 +65,23 @@ def key(parts: Sequence[Part], compressor: str) -> Key:
 
 def _tell(part: Part) -> list[object]:
     return [part.package.content, asdict(part.rules), asdict(part.slice) if part.slice else None]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A layer before it is made: its plan, the key of that, and the record if it was made before.
+
+    `diff_id` is what its tar must turn out to be where that is known; `stored` is where the tar lies of a layer that
+    cannot be made again.
+    """
+
+    plan: LayerPlan
+    key: Key
+    record: Record | None = None
+    diff_id: Digest | None = None
+    stored: str = ""
+
+
+def tar_key(diff_id: Digest, compressor: str) -> Key:
+    """The key of a layer of which only its tar's digest is known."""
+    return Key(hashlib.sha256(json.dumps([diff_id, compressor]).encode()).hexdigest())

@@ -51,7 +51,7 @@ class Seen(NamedTuple):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What the last look at a folder found."""
+    """What the last look at a folder found; without a fingerprint if it came too soon after a change."""
 
     fingerprint: str
     content: Digest
@@ -72,11 +72,14 @@ class TreeFile(msgspec.Struct, frozen=True, array_like=True):
     changed: int = 0
 
 
-def package(path: Path, at: str, ignore: str, memory: Memory) -> Package:
-    """The file or folder `path` as the package that lies at `at` in the image, without what `ignore` matches there."""
+def package(name: str, path: Path, at: str, ignore: str, memory: Memory) -> Package:
+    """The file or folder `path` as the package that lies at `at` in the image, without what `ignore` matches there.
+
+    `name` is what the user calls it, wherever `path` lies on this machine.
+    """
     look = look_at(path, at, ignore, memory)
-    name = f"{path.name} -> {at}"
-    return Package(name, name, look.content, look.size, source="files", path=str(path), at=at)
+    label = f"{name} -> {at}"
+    return Package(label, label, look.content, look.size, (), "files", str(path), at, ignore)
 
 
 def look_at(path: Path, at: str, ignore: str, memory: Memory) -> Look:
@@ -92,12 +95,17 @@ def look_at(path: Path, at: str, ignore: str, memory: Memory) -> Look:
     for folder in scan(path, at, ignore):
         for file in reading.files(folder):
             hashed.update(b"\0%o %d %d:%b%b" % (file.mode, file.size, len(file.path), file.path, file.what.encode()))
-    look = Look(seen, Digest(f"sha256:{hashed.hexdigest()}"), reading.size)
+    look = Look("" if reading.fresh else seen, Digest(f"sha256:{hashed.hexdigest()}"), reading.size)
     if reading.count <= _LARGEST_TREE:
         memory.write(f"trees/{look.content}", reading.done)
-    if not reading.fresh:
-        memory.write(name, look)
+    memory.write(name, look)
     return look
+
+
+def check_unchanged(given: Package, memory: Memory) -> None:
+    """Refuses a package whose files are no longer what it was made of."""
+    if look_at(Path(given.path), given.at, given.ignore, memory).content != given.content:
+        raise SourceError(f"{given.path} changed while the image was built; build again when it is at rest")
 
 
 def fingerprint(path: Path, at: str, ignore: str) -> str:

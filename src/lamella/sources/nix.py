@@ -33,8 +33,8 @@ class NixError(SourceError):
 
 
 def resolve(paths: Sequence[str], memory: Memory) -> Closure:
-    """The closure of store paths, or of links to them such as `./result`."""
-    roots = [str(_store_path(Path(path))) for path in paths]
+    """The closure of paths of the local store."""
+    roots = list(dict.fromkeys(paths))
     if not roots:
         return closure((), ())
     if not shutil.which(_COMMAND[0]):
@@ -42,7 +42,7 @@ def resolve(paths: Sequence[str], memory: Memory) -> Closure:
             f"{roots[0]} is wanted, but the nix command is not there to tell what it refers to; "
             'install Nix, or give the graph that it wrote: nix = [{ graph = "closure.json" }]'
         )
-    ran = subprocess.run([*_COMMAND, *dict.fromkeys(roots)], capture_output=True, check=False)
+    ran = subprocess.run([*_COMMAND, *roots], capture_output=True, check=False)
     if ran.returncode:
         said = ran.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
         raise NixError(f"nix path-info failed: {said[-1]}")
@@ -133,12 +133,12 @@ def name_of(path: str) -> str:
     return "-".join(words[:version] + words[output:])
 
 
-def _store_path(path: Path) -> Path:
-    """The store path that `path` is, or links to."""
+def store_path(path: Path) -> str:
+    """The store path that `path` is, or links to, as `./result` does."""
     real = path if _is_store_path(path) else Path(os.path.realpath(path))
     if not _is_store_path(real):
         raise NixError(f"{path} is not a path of the Nix store, nor a link to one")
-    return real
+    return str(real)
 
 
 def _is_store_path(path: Path) -> bool:
