@@ -12,12 +12,12 @@ import re
 
 import msgspec
 
-from lamella.plan import LayerPlan, Part
 from lamella.oci import media
 from lamella.oci.digest import Digest, parse_digest
 from lamella.oci.image import Record
 from lamella.oci.wire import Document, History, RuntimeConfig, WireError, decode
 from lamella.package import Package, Permission, Rewrite, Rules
+from lamella.plan import LayerPlan, Part
 
 
 class RewriteItem(Document, frozen=True, kw_only=True):
@@ -77,8 +77,9 @@ class ImageNotes(Document, frozen=True, kw_only=True):
     base: str = ""
     base_layers: int = 0
     annotations: dict[str, str] = {}
-    updates: int = 0
-    changes: dict[str, int] = {}
+    compression: str = "gzip"
+    names: dict[str, tuple[int, int]] = {}
+    families: dict[str, tuple[int, int]] = {}
 
 
 class ImageItem(Document, frozen=True, kw_only=True):

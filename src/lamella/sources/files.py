@@ -30,6 +30,8 @@ T = TypeVar("T")
 _TOO_FRESH_NS = 100_000_000
 _READ_SIDE_BY_SIDE = 4 << 20
 _LARGEST_TREE = 200_000
+_PLAIN_MARSHAL = 2
+"""The last version whose bytes follow from the values alone."""
 
 
 class Memory(Protocol):
@@ -112,7 +114,7 @@ def fingerprint(path: Path, at: str, ignore: str) -> str:
     """What a look without reading tells: it differs whenever a file of `path` was written to since."""
     told = hashlib.sha256()
     for folder in scan(path, at, ignore):
-        told.update(marshal.dumps(folder))
+        told.update(marshal.dumps([tuple(file) for file in folder], _PLAIN_MARSHAL))
     return told.hexdigest()
 
 

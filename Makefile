@@ -1,0 +1,40 @@
+# `make demo` and `make test` do all the set-up on a fresh machine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench bench-layering clean components
+
+help: ## what there is
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet hypothesis jsonschema mypy networkx pytest pytest-xdist ruff types-jsonschema types-networkx
+	touch $@
+
+components: ## install the real programs that the tests use (Debian packages, as root)
+	@sh tools/components.sh
+
+demo: $(VENV)/ready ## build an image, change one file, build again: one layer changes
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/hello/demo.sh
+
+test: $(VENV)/ready components ## everything
+	$(BIN)/pytest
+
+check: $(VENV)/ready ## lint and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/ready ## measure against real peers
+	$(BIN)/python benchmarks/bench_layers.py
+	$(BIN)/python benchmarks/bench_layering.py
+
+bench-layering: $(VENV)/ready ## layering strategies on a year of updates
+	$(BIN)/python benchmarks/bench_layering.py
+
+clean: ## remove what was made here
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo

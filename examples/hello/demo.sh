@@ -1,0 +1,20 @@
+#!/bin/sh
+# Builds this example, changes one file, builds again: one layer is new.
+set -eu
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp -R "$(dirname "$0")/." "$work/hello"
+export LAMELLA_CACHE="$work/cache"
+cd "$work/hello"
+
+say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+
+say lamella build
+cp image.json before.json
+echo "# a change" >>app/hello.sh
+printf '\n(one file changed: app/hello.sh)\n'
+say lamella plan
+say lamella build
+say lamella diff before.json image.json
+say lamella copy image.json oci:hello
+say lamella validate oci:hello

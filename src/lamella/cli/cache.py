@@ -1,0 +1,57 @@
+"""`lamella cache`: what is remembered of earlier builds."""
+
+import time
+
+import click
+
+from lamella.cli import show
+from lamella.cli.common import cache_folder, json_option
+
+_DAY = 24 * 3600
+
+
+@click.group("cache")
+def command() -> None:
+    """List, measure and prune what is remembered of earlier builds. Losing it costs time, nothing else."""
+
+
+@command.command("list")
+@json_option
+def list_items(as_json: bool) -> None:
+    """List all items, with sizes."""
+    from lamella.cache.bucket import Folder
+
+    items = list(Folder(cache_folder()).list())
+    if as_json:
+        click.echo(show.as_json([{"name": item.name, "size": item.size} for item in items]))
+        return
+    click.echo("\n".join(show.table([(show.size(item.size), item.name) for item in items], right=(0,))))
+
+
+@command.command("size")
+@json_option
+def size(as_json: bool) -> None:
+    """Tell how large the cache is."""
+    from lamella.cache.bucket import Folder
+
+    items = list(Folder(cache_folder()).list())
+    total = sum(item.size for item in items)
+    if as_json:
+        click.echo(show.as_json({"folder": str(cache_folder()), "items": len(items), "bytes": total}))
+    else:
+        click.echo(f"{show.size(total)} in {show.plural(len(items), 'item')} ({cache_folder()})")
+
+
+@command.command("prune")
+@click.option("--days", type=click.IntRange(0), default=30, show_default=True, help="Keep what is younger.")
+def prune(days: int) -> None:
+    """Remove what was written longer ago than that."""
+    from lamella.cache.bucket import Folder
+    from lamella.staging import sweep
+
+    bucket = Folder(cache_folder())
+    old = [item for item in bucket.list() if item.used <= time.time() - days * _DAY]
+    for item in old:
+        bucket.delete(item.name)
+    sweep(cache_folder())
+    click.echo(f"removed {show.plural(len(old), 'item')}, {show.size(sum(item.size for item in old))}")

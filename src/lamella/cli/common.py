@@ -1,0 +1,80 @@
+"""What commands share: where the cache is, how things are found, and whom progress is told to."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from lamella.images.document import ImageItem
+    from lamella.pipeline.draft import Draft
+    from lamella.pipeline.view import ImageView
+    from lamella.pipeline.workplace import Workplace
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no more than the result.")
+previous_option = click.option(
+    "--previous", type=click.Path(path_type=Path, dir_okay=False), help="The image.json of the image before this one."
+)
+
+
+def cache_folder() -> Path:
+    """`$LAMELLA_CACHE`, or `lamella` in the user's cache folder."""
+    named = os.environ.get("LAMELLA_CACHE")
+    users = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(named or Path(users, "lamella")).expanduser()
+
+
+def open_workplace(*, keep_blobs: bool = False) -> "Workplace":
+    """The workplace of this user; damage in its cache is told on stderr."""
+    from dataclasses import replace
+
+    from lamella.pipeline.workplace import workplace
+
+    def mended(name: str) -> None:
+        click.echo(f"the cache's {name} was damaged and is dropped; it will be made again", err=True)
+
+    return replace(workplace(cache_folder(), mended), keep_blobs=keep_blobs)
+
+
+def previous_of(path: Path | None) -> "ImageItem | None":
+    from lamella.pipeline.find import read_document
+
+    return read_document(path) if path else None
+
+
+def is_document(path: Path) -> bool:
+    """Whether `path` is an `image.json` rather than a spec."""
+    return path.suffix == ".json"
+
+
+def draft_at(text: str, place: "Workplace", previous: Path | None = None, compression: str = "") -> "Draft":
+    """The draft that a spec or an `image.json` gives."""
+    import msgspec
+
+    from lamella import pipeline
+    from lamella.pipeline.find import draft_of, read_document
+    from lamella.spec.reader import read
+
+    path = Path(text)
+    if is_document(path):
+        return draft_of(read_document(path), path, place, compression)
+    spec = read(path)
+    if compression:
+        image = msgspec.structs.replace(spec.image, compression=compression)
+        spec = type(spec)(image, spec.folder, spec.file)
+    return pipeline.plan(spec, place, previous_of(previous) or pipeline.last(spec, place))
+
+
+def view_at(text: str) -> "ImageView":
+    """What can be told of the image at a place, without making anything."""
+    from lamella.oci.reference import parse_place
+    from lamella.pipeline import find, view
+
+    place = parse_place(text)
+    if find.is_bytes(place):
+        return view.of_image(find.open_place(place), place.name)
+    if is_document(Path(text)):
+        return view.of_document(find.read_document(Path(text)), text)
+    return view.of_draft(draft_at(text, open_workplace()))

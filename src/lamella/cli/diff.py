@@ -1,0 +1,44 @@
+"""`lamella diff`: what changed between two images."""
+
+import click
+
+from lamella.cli import show
+from lamella.cli.common import json_option, view_at
+
+
+@click.command("diff")
+@click.argument("old")
+@click.argument("new")
+@json_option
+def command(old: str, new: str, as_json: bool) -> None:
+    """Show what NEW has that OLD has not, layer by layer, and the bytes that someone who has OLD fetches."""
+    from lamella.pipeline.compare import compare
+
+    found = compare(view_at(old), view_at(new))
+    if as_json:
+        layers = [
+            {
+                "name": change.layer.name,
+                "digest": change.layer.record.digest if change.layer.record else None,
+                "added": [package.id for package in change.added],
+                "changed": [package.id for package in change.changed],
+                "moved": [package.id for package in change.moved],
+            }
+            for change in found.new
+        ]
+        removed = [package.id for package in found.removed]
+        told = {"kept": len(found.kept), "bytes": found.bytes_needed, "layers": layers, "removed": removed}
+        click.echo(show.as_json(told))
+        return
+    for change in found.new:
+        record = change.layer.record
+        click.echo(f"{show.printable(change.layer.name)}  {show.size(record.size) if record else 'not made yet'}")
+        for mark, packages in (("+", change.added), ("~", change.changed), ("=", change.moved)):
+            for package in packages:
+                click.echo(f"  {mark} {show.printable(package.id)}  {show.size(package.size)}")
+    for package in found.removed:
+        click.echo(f"  - {show.printable(package.id)}")
+    click.echo(
+        f"{show.plural(len(found.kept), 'layer')} kept, {len(found.new)} new: "
+        f"{show.size(found.bytes_needed)} to fetch for who has {old}"
+    )

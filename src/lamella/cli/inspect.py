@@ -1,0 +1,37 @@
+"""`lamella inspect`: an image's layers."""
+
+import click
+
+from lamella.cli import show
+from lamella.cli.common import json_option, view_at
+
+
+@click.command("inspect")
+@click.argument("image", default=".")
+@click.option("-p", "--packages", "with_packages", is_flag=True, help="Also list the packages of each layer.")
+@json_option
+def command(image: str, with_packages: bool, as_json: bool) -> None:
+    """Show the layers of IMAGE: a spec, an image.json, oci:FOLDER, oci-archive:FILE or docker-archive:FILE."""
+    view = view_at(image)
+    if as_json:
+        layers = [
+            {
+                "name": layer.name,
+                "diff_id": layer.record.diff_id if layer.record else None,
+                "digest": layer.record.digest if layer.record else None,
+                "size": layer.record.size if layer.record else None,
+                "packages": [{"id": p.id, "size": p.size} for p in layer.packages],
+            }
+            for layer in view.layers
+        ]
+        platform = f"{view.platform.os}/{view.platform.architecture}"
+        click.echo(show.as_json({"name": view.name, "tag": view.tag, "platform": platform, "layers": layers}))
+        return
+    click.echo(click.style(f"{view.reference}  {view.platform.os}/{view.platform.architecture}", bold=True))
+    for layer in view.layers:
+        record = layer.record
+        what = f"{show.short(record.digest)}  {show.size(record.size):>8}" if record else "not made yet" + " " * 10
+        count = f"  {show.plural(len(layer.packages), 'package')}" if layer.packages else ""
+        click.echo(f"  {what}  {show.printable(layer.name)}{count}")
+        for package in layer.packages if with_packages else ():
+            click.echo(f"      {show.size(package.size):>8}  {show.printable(package.id)}")

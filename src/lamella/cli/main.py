@@ -1,0 +1,80 @@
+"""The command line: one module a verb, imported only when it is called, so that `lamella --help` answers at once."""
+
+import difflib
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from lamella.errors import LamellaError
+
+COMMANDS = {
+    "build": "Make an image from a spec, reading only what is not known yet.",
+    "plan": "Say what a build would make or reuse, and why; write nothing.",
+    "inspect": "Show an image's layers with their sizes, digests and packages.",
+    "diff": "Show what changed between two images, and what a user has to fetch.",
+    "explain": "Say why a package is in an image, or which layer holds a path.",
+    "copy": "Copy an image between image.json, OCI layouts and archives.",
+    "validate": "Hash every byte of an image again and compare.",
+    "cache": "List, measure and prune what is remembered of earlier builds.",
+    "schema": "Print the JSON Schema of lamella.toml, for editors.",
+}
+
+
+class Verbs(click.Group):
+    """Commands that are imported when they are asked for."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"lamella.cli.{name}").command
+        return command
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f". There are: {', '.join(COMMANDS)}."
+            context.fail(f"there is no command {args[0]!r}{hint}")
+        return super().resolve_command(context, args)
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="lamella", message="lamella %(version)s")
+def cli() -> None:
+    """Container images whose layers follow change.
+
+    A lamella.toml says what an image holds; `lamella build` makes it from packages and folders, layer by layer, and
+    reads only what has changed.
+    """
+
+
+def main() -> None:
+    """Runs a command; a failure is one line on stderr and an exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("lamella: stopped", err=True)
+        code = 130
+    except click.ClickException as error:
+        click.echo(f"lamella: {error.format_message()}", err=True)
+        code = error.exit_code
+    except LamellaError as error:
+        click.echo(click.style("lamella: ", fg="red", bold=True) + str(error), err=True)
+        code = error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        click.echo(f"lamella: {error.strerror or error}{where}", err=True)
+        code = 5
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,56 @@
+"""How things look on the screen: sizes, tables, digests; colours only where there is a terminal."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from lamella.oci.digest import Digest, encoded
+
+
+def size(count: int) -> str:
+    """`count` bytes for people: three digits and a decimal unit."""
+    if count < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB", "TB"):
+        value /= 1000
+        if value < 99.5:
+            return f"{value:.1f} {unit}"
+        if value < 999.5:
+            return f"{value:.0f} {unit}"
+    return f"{value:,.0f} TB"
+
+
+def short(digest: str) -> str:
+    """Enough of a digest to tell it from others."""
+    return encoded(Digest(digest))[:12]
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 layer`, `2 layers`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Lines of aligned columns; those in `right` to the right."""
+    lines = [list(row) for row in rows]
+    if not lines:
+        return []
+    widths = [max(len(click.unstyle(line[i])) for line in lines) for i in range(len(lines[0]))]
+    return ["  ".join(_pad(cell, widths[i], i in right) for i, cell in enumerate(line)).rstrip() for line in lines]
+
+
+def _pad(cell: str, width: int, right: bool) -> str:
+    space = " " * (width - len(click.unstyle(cell)))
+    return space + cell if right else cell + space
+
+
+def printable(text: str) -> str:
+    """`text` with everything that could steer a terminal spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

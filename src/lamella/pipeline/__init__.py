@@ -1,0 +1,117 @@
+"""The seven steps, top to bottom.
+
+    spec -> sources -> closure -> layering -> layers -> image -> destination
+     1         2          3          4          5        6          7
+
+`plan` takes the first four and reads no file's bytes that the cache can vouch for; `build` takes the rest, and reads
+only what no record tells of.
+"""
+
+import platform as machine
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lamella.closure import merge
+from lamella.destinations.destination import Destination
+from lamella.destinations.publish import publish
+from lamella.images.config import image_config
+from lamella.images.document import ImageItem
+from lamella.layering import learn
+from lamella.layers.make import PlannedBytes
+from lamella.oci.image import Layer, LayerBytes, image_of
+from lamella.oci.wire import History, Platform
+from lamella.pipeline.arrange import USUAL_LAYERS, arrange
+from lamella.pipeline.draft import Built, BuiltLayer, Draft
+from lamella.pipeline.find import open_base
+from lamella.pipeline.gather import gather
+from lamella.pipeline.kept import KeptBytes
+from lamella.pipeline.make import look_up, make_missing
+from lamella.pipeline.remember import document_of, sections_of, whole
+from lamella.pipeline.view import LAYER_NAME
+from lamella.pipeline.workplace import Workplace, entries
+from lamella.plan import Planned
+from lamella.spec.derive import moment, platform, runtime_config
+from lamella.spec.model import Spec
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Draft:
+    """What `spec` would become, given the image before it: each layer with its key, and its record if there is one."""
+    image = spec.image
+    base = open_base(image.base, spec.folder)
+    sections = gather(spec, place.records)
+    room = (image.max_layers or USUAL_LAYERS) - (len(base.layers) if base else 0)
+    arrangement = arrange(sections, room, sections_of(previous), entries)
+    return Draft(
+        name=image.name,
+        tag=image.tag,
+        platform=_platform(spec),
+        runtime=runtime_config(image.config),
+        compression=image.compression,
+        layers=tuple(look_up(layer, image.compression, place) for layer in arrangement.plans),
+        created=moment(spec),
+        base=base,
+        base_place=image.base,
+        annotations=dict(image.annotations),
+        churn=learn(whole(previous), merge(section.closure for section in sections)),
+        saved=arrangement.saved,
+    )
+
+
+def build(draft: Draft, place: Workplace, destinations: Sequence[Destination] = ()) -> Built:
+    """The image of `draft`, also in `destinations`. What is not known is read once, and goes there in that pass."""
+    made = make_missing(draft.layers, draft.compression, place, [destination.stage for destination in destinations])
+    own = [
+        BuiltLayer(after.plan, _layer(after, draft, place), before.record is None)
+        for before, after in zip(draft.layers, made, strict=True)
+    ]
+    layers = [*(draft.base.layers if draft.base else ()), *(built.layer for built in own)]
+    config = image_config(layers, draft.runtime, draft.platform, draft.created, draft.base)
+    image = replace(image_of(config, layers), annotations=draft.annotations)
+    for destination in destinations:
+        publish(image, destination, draft.tag)
+    return Built(replace(draft, layers=made), image, tuple(own))
+
+
+def remember(built: Built, place: Workplace) -> ImageItem:
+    """The image's document, which the cache keeps as the last one of that name."""
+    stored: dict[str, str] = {
+        own.layer.record.diff_id: str(place.blobs.path(own.layer.record.diff_id))
+        for own in built.layers
+        if not own.plan.reproducible
+    }
+    document = document_of(built, stored)
+    place.records.write(_last(built.draft.name, built.draft.tag), document)
+    return document
+
+
+def last(spec: Spec, place: Workplace) -> ImageItem | None:
+    """The last image that was built of this name and tag here."""
+    return place.records.read(_last(spec.image.name, spec.image.tag), ImageItem)
+
+
+def _last(name: str, tag: str) -> str:
+    return f"manifests/{name}/{tag}"
+
+
+def _layer(planned: Planned, draft: Draft, place: Workplace) -> Layer:
+    record, plan = planned.record, planned.plan
+    assert record is not None
+    content: LayerBytes
+    if plan.reproducible:
+        content = PlannedBytes(plan, entries, draft.compression, record)
+    else:
+        path = Path(planned.stored) if planned.stored else place.blobs.path(record.diff_id)
+        content = KeptBytes(path, record, draft.compression)
+    history = History(created=draft.created, created_by=plan.history)
+    return Layer(record, content, plan.name, history, {LAYER_NAME: plan.name})
+
+
+def _platform(spec: Spec) -> Platform:
+    """This machine's platform if the spec has it or names none, else the first that it names."""
+    here = _ARCHITECTURES.get(machine.machine(), machine.machine())
+    named = [platform(text) for text in spec.image.platforms]
+    own = Platform(architecture=here, os="linux")
+    return next((p for p in named if p == own), named[0] if named else own)

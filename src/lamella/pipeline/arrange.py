@@ -1,0 +1,82 @@
+"""Step 4: the packages of each section are dealt out to layers, each package once over the whole image."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lamella.closure import Closure, without
+from lamella.errors import LamellaError
+from lamella.layering import Budget, Previous, strategy
+from lamella.layers.split import split
+from lamella.package import NO_RULES, Entries, Rules
+from lamella.pipeline.gather import Section
+from lamella.plan import LayerPlan, Part
+
+MOST_LAYERS = 127
+"""More do not work everywhere."""
+
+USUAL_LAYERS = 100
+"""What an image takes of them if nobody says: the rest is left to people who build on top."""
+
+
+class BudgetError(LamellaError):
+    """There are more layers than an image can have."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """The plans of all layers, lowest first, and the bytes that would be in the image twice without chaining."""
+
+    plans: tuple[LayerPlan, ...]
+    saved: int
+
+
+def arrange(sections: Sequence[Section], most: int, previous: Mapping[str, Previous], entries: Entries) -> Arrangement:
+    """Each section's closure minus what lies in the sections before it, in layers by the section's strategy.
+
+    `most` is how many layers there may be. A section says how many of them it takes; the last one, the application's,
+    gets what is left. `previous` holds what the image before had in the sections of the same name.
+    """
+    plans: list[LayerPlan] = []
+    taken: dict[str, Rules] = {}
+    saved = 0
+    for position, section in enumerate(sections):
+        own = without(section.closure, {p for p in section.closure.by_id if _is_there(section, p, taken)})
+        saved += section.closure.size - own.size
+        taken.update((package.id, section.rules.get(package.id, NO_RULES)) for package in own.packages)
+        left = most - len(plans) - (len(sections) - position - 1)
+        plans += _layers(section, own, left, previous.get(section.name, Previous()), entries)
+    if len(plans) > most:
+        raise BudgetError(f"this makes {len(plans)} layers and max_layers allows {most}; let sections share layers")
+    return Arrangement(tuple(plans), saved)
+
+
+def _is_there(section: Section, package: str, taken: Mapping[str, Rules]) -> bool:
+    """Whether a lower layer holds the package as this section wants it."""
+    if package not in taken:
+        return False
+    wanted = section.rules.get(package, NO_RULES)
+    return wanted in (NO_RULES, taken[package]) or package not in section.closure.roots
+
+
+def _layers(section: Section, own: Closure, left: int, before: Previous, entries: Entries) -> Iterable[LayerPlan]:
+    if not own.packages:
+        return
+    budget = Budget(max(1, min(left, section.max_layers or left)), section.max_bytes)
+    chosen = section.layering or ("popularity" if section.max_layers > 1 else "single")
+    groups = strategy(chosen)(own, budget, before)
+    layers = [
+        parts
+        for group in groups
+        for parts in split([Part(p, section.rules.get(p.id, NO_RULES)) for p in group], section.max_bytes, entries)
+    ]
+    for parts in layers:
+        name = section.name if len(layers) == 1 else f"{section.name}: {_title(parts)}"
+        yield LayerPlan(name, tuple(parts), section.history or name, section.reproducible, section.name)
+
+
+def _title(parts: Sequence[Part]) -> str:
+    """The largest package, and how many more there are."""
+    largest = max(parts, key=lambda part: (part.package.size, part.package.id))
+    return largest.package.name + (f" +{len(parts) - 1}" if len(parts) > 1 else "")

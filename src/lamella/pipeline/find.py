@@ -1,0 +1,77 @@
+"""Images that exist: opened by the place that a user names, whatever form they have there."""
+
+from pathlib import Path
+
+from lamella.images.document import ImageItem, LayerItem, plan_of, read_image
+from lamella.images.reading import open_docker_archive, open_layout, open_oci_archive
+from lamella.layers.compress import compressor
+from lamella.oci.image import Image, Record
+from lamella.oci.reference import DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, Place, parse_place
+from lamella.oci.wire import Platform
+from lamella.pipeline.draft import EPOCH, Draft
+from lamella.pipeline.remember import churn_of
+from lamella.pipeline.workplace import Workplace
+from lamella.plan import Planned, tar_key
+from lamella.staging import explained
+
+
+def open_place(place: Place, folder: Path = Path()) -> Image:
+    """The image in a layout or an archive; relative paths start from `folder`."""
+    path = folder / place.path
+    if place.kind == OCI:
+        return open_layout(path, place.name)
+    return open_oci_archive(path, place.name) if place.kind == OCI_ARCHIVE else open_docker_archive(path, place.name)
+
+
+def open_base(text: str, folder: Path) -> Image | None:
+    """The image to build on, if one is named."""
+    return open_place(parse_place(text), folder) if text else None
+
+
+def is_bytes(place: Place) -> bool:
+    """Whether the bytes of an image lie at `place`, rather than its recipe."""
+    return place.kind in (OCI, OCI_ARCHIVE, DOCKER_ARCHIVE)
+
+
+def read_document(path: Path) -> ImageItem:
+    """The `image.json` at `path`."""
+    with explained(path, "cannot read"):
+        data = path.read_bytes()
+    return read_image(data, str(path))
+
+
+def draft_of(item: ImageItem, path: Path, place: Workplace, compression: str = "") -> Draft:
+    """What an `image.json` says, ready to be made: what it has digests for is known already."""
+    notes = item.lamella
+    chosen = compression or (notes.compression if notes else "gzip")
+    base = open_base(notes.base, path.parent) if notes else None
+    own = (item.layers or [])[notes.base_layers if notes else 0 :]
+    return Draft(
+        name=notes.name if notes else "",
+        tag=notes.tag if notes else "",
+        platform=Platform(
+            architecture=item.arch, os=notes.os if notes else "linux", variant=notes.variant if notes else ""
+        ),
+        runtime=item.image_config,
+        compression=chosen,
+        layers=tuple(_planned(layer, number, str(path), chosen, place) for number, layer in enumerate(own)),
+        created=item.created or EPOCH,
+        base=base,
+        base_place=notes.base if notes else "",
+        annotations=notes.annotations if notes else {},
+        churn=churn_of(item),
+    )
+
+
+def _planned(layer: LayerItem, number: int, origin: str, compression: str, place: Workplace) -> Planned:
+    method = compressor(compression)
+    key = tar_key(layer.diff_ids, method.identity)
+    blob = layer.lamella.blob if layer.lamella else None
+    record: Record | None
+    if method.media_type == layer.mediatype:
+        record = Record(layer.diff_ids, layer.size, layer.digest, layer.size, layer.mediatype)
+    elif blob and blob.media_type == method.media_type:
+        record = blob
+    else:
+        record = place.records.find(key)
+    return Planned(plan_of(layer, number, origin), key, record, layer.diff_ids, layer.layer_path)

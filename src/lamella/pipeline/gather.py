@@ -1,0 +1,82 @@
+"""Steps 1 to 3: what the layers of a spec name becomes packages, and what those refer to comes along."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lamella.closure import Closure, merge, restrict
+from lamella.package import NO_RULES, Rules
+from lamella.sources import files, nix
+from lamella.sources.files import Memory
+from lamella.spec.derive import left_out, place, rules
+from lamella.spec.model import APP, FilesWant, Image, Layer, Layering, NixWant, Spec
+
+
+@dataclass(frozen=True)
+class Section:
+    """One `[[layer]]` of the spec, or what the image takes besides them, with the closure of what it names."""
+
+    name: str
+    closure: Closure
+    rules: Mapping[str, Rules]
+    """By package; most have none."""
+    layering: Layering
+    max_layers: int
+    max_bytes: int
+    history: str = ""
+    reproducible: bool = True
+
+
+def gather(spec: Spec, memory: Memory) -> list[Section]:
+    """The sections of `spec`, lowest first. Nix is asked once for all of them."""
+    image = spec.image
+    layers = [*image.layers, *([_rest(image)] if image.take else [])]
+    store = _nix_closure([want for layer in layers for want in layer.take if isinstance(want, NixWant)], spec, memory)
+    return [_section(layer, spec, store, memory) for layer in layers]
+
+
+def _rest(image: Image) -> Layer:
+    return Layer(
+        name=APP,
+        take=image.take,
+        layering=image.layering,
+        max_layers=image.max_layers,
+        max_bytes=image.max_bytes,
+    )
+
+
+def _section(layer: Layer, spec: Spec, store: Mapping[NixWant, Closure], memory: Memory) -> Section:
+    whole = merge(
+        _folder(want, spec.folder, memory) if isinstance(want, FilesWant) else store[want] for want in layer.take
+    )
+    own = rules(layer)
+    return Section(
+        layer.name,
+        whole,
+        {package.id: own for package in whole.packages} if own != NO_RULES else {},
+        layer.layering,
+        layer.max_layers,
+        layer.max_bytes or spec.image.max_bytes,
+        layer.history,
+        layer.reproducible,
+    )
+
+
+def _folder(want: FilesWant, folder: Path, memory: Memory) -> Closure:
+    path = folder / want.path
+    whole = path.resolve() if want.path.endswith("/") else path
+    package = files.package(want.path, whole, place(want), left_out(want), memory)
+    return Closure((package,), (package.id,))
+
+
+def _nix_closure(wants: Sequence[NixWant], spec: Spec, memory: Memory) -> dict[NixWant, Closure]:
+    """What each want refers to; Nix is asked for all that no graph tells of."""
+    asked = {want: nix.store_path(spec.folder / want.path) for want in wants if not want.graph}
+    store = nix.resolve(list(asked.values()), memory)
+    found = {want: restrict(store, [path]) for want, path in asked.items()}
+    for want in wants:
+        if want.graph:
+            roots = [nix.store_path(spec.folder / want.path)] if want.path else []
+            whole = nix.read_graph(spec.folder / want.graph, memory, roots)
+            found[want] = restrict(whole, whole.roots)
+    return found

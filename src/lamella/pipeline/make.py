@@ -1,0 +1,114 @@
+"""Step 5: plans become layers. Where a record tells what a plan gives, nothing is read; the rest is made in one pass.
+
+What is made streams to where it is wanted (destinations, the blob cache) while it is hashed. The record is written
+last: when the blob has its name, and the files are seen to be still what the key says.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from lamella.destinations.destination import Staging
+from lamella.errors import LamellaError
+from lamella.layers.compress import compressor
+from lamella.layers.make import make, pack
+from lamella.oci.image import Buffer, Record, Sink
+from lamella.pipeline.workplace import Workplace, entries
+from lamella.plan import LayerPlan, Planned, key, tar_key
+from lamella.sources import files
+
+Stage = Callable[[], Staging]
+"""Gives a place for one blob whose digest is not known before it has passed."""
+
+
+class LayerChangedError(LamellaError):
+    """A layer that was made again is not what it was."""
+
+    exit_code = 4
+
+
+def look_up(plan: LayerPlan, compression: str, place: Workplace) -> Planned:
+    """The plan with its key, and with its record if it was made before and need not be made again."""
+    name = key(plan.parts, compressor(compression).identity)
+    record = place.records.find(name)
+    if record and not plan.reproducible and not place.blobs.has(record.diff_id, record.tar_size):
+        record = None
+    return Planned(plan, name, record)
+
+
+def make_missing(
+    layers: Sequence[Planned], compression: str, place: Workplace, stages: Sequence[Stage]
+) -> tuple[Planned, ...]:
+    """`layers` with all their records; those that had none are made, the largest first, as many at once as threads."""
+    missing = sorted((p for p in layers if p.record is None), key=lambda planned: (-planned.plan.size, planned.key))
+    stop = threading.Event()
+    maker = _Maker(compression, place, stages, stop)
+    with ThreadPoolExecutor(place.threads) as pool:
+        futures = {planned.key: pool.submit(maker.make, planned) for planned in missing}
+        try:
+            done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+    return tuple(replace(p, record=p.record or futures[p.key].result()) for p in layers)
+
+
+@dataclass(frozen=True)
+class _Maker:
+    compression: str
+    place: Workplace
+    stages: Sequence[Stage]
+    stop: threading.Event
+
+    def make(self, planned: Planned) -> Record:
+        """Makes one layer, and remembers it."""
+        plan, place = planned.plan, self.place
+        with ExitStack() as stack:
+            wanted = [*self.stages, *([place.blobs.stage] if place.keep_blobs else [])]
+            staged = [stack.enter_context(stage()) for stage in wanted]
+            record = self._pass(planned, _tee(staged))
+            if planned.diff_id and record.diff_id != planned.diff_id:
+                raise LayerChangedError(
+                    f"layer {plan.name!r} should be {planned.diff_id} and is {record.diff_id} now: its files changed, "
+                    "or it is not reproducible"
+                )
+            for package in plan.packages:
+                if package.source == "files":
+                    files.check_unchanged(package, place.records)
+            for stage in staged:
+                stage.commit(record.digest, record.size)
+        place.records.save(planned.key, record)
+        place.records.save(tar_key(record.diff_id, compressor(self.compression).identity), record)
+        return record
+
+    def _pass(self, planned: Planned, sink: Sink | None) -> Record:
+        plan = planned.plan
+        if plan.reproducible:
+            return make(plan, entries, self.compression, sink, self._progress(plan))
+        with self.place.blobs.stage() as kept:
+            tar = make(plan, entries, "none", kept.write, self._progress(plan))
+            kept.commit(tar.diff_id, tar.tar_size)
+        return pack(lambda to: self.place.blobs.copy(tar.diff_id, to), self.compression, sink)
+
+    def _progress(self, plan: LayerPlan) -> Callable[[int], None]:
+        def tell(done: int) -> None:
+            if self.stop.is_set():
+                raise LamellaError(f"layer {plan.name!r} was given up, for another failed")
+            self.place.progress(plan.name, done, plan.size)
+
+        return tell
+
+
+def _tee(staged: Sequence[Staging]) -> Sink | None:
+    if len(staged) < 2:
+        return staged[0].write if staged else None
+
+    def write(block: Buffer) -> None:
+        for stage in staged:
+            stage.write(block)
+
+    return write

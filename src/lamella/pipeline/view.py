@@ -1,0 +1,86 @@
+"""What can be told of an image without its bytes: the layers with their packages, wherever the image was found."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from lamella.images.document import ImageItem, plan_of
+from lamella.oci.image import Image, Record
+from lamella.oci.wire import Platform, RuntimeConfig
+from lamella.package import Package
+from lamella.pipeline.draft import Draft
+from lamella.plan import LayerPlan
+
+LAYER_NAME = "dev.lamella.layer"
+"""The annotation that carries a layer's name."""
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """A layer; `plan` is None where nothing but its bytes is known, `record` where it has not been made."""
+
+    name: str
+    record: Record | None
+    plan: LayerPlan | None = None
+
+    @property
+    def packages(self) -> Sequence[Package]:
+        return self.plan.packages if self.plan else ()
+
+    @property
+    def identity(self) -> str:
+        """What two layers have in common that are the same to a registry, or to a machine that has one of them."""
+        return self.record.diff_id if self.record else f"not made: {self.name}"
+
+
+@dataclass(frozen=True)
+class ImageView:
+    name: str
+    tag: str
+    platform: Platform
+    runtime: RuntimeConfig
+    layers: tuple[LayerView, ...]
+
+    @cached_property
+    def packages(self) -> Mapping[str, Package]:
+        return {package.id: package for layer in self.layers for package in layer.packages}
+
+    @property
+    def reference(self) -> str:
+        return f"{self.name}:{self.tag}" if self.name and self.tag else self.name or self.tag
+
+
+def of_draft(draft: Draft) -> ImageView:
+    """An image that is planned. What is made of it already has its record."""
+    own = [LayerView(planned.plan.name, planned.record, planned.plan) for planned in draft.layers]
+    return ImageView(draft.name, draft.tag, draft.platform, draft.runtime, (*_base(draft.base), *own))
+
+
+def of_image(image: Image, name: str = "", tag: str = "") -> ImageView:
+    """An image found in a layout or an archive."""
+    config = image.config
+    platform = Platform(architecture=config.architecture, os=config.os, variant=config.variant)
+    return ImageView(name, tag, platform, config.config, tuple(_base(image)))
+
+
+def of_document(item: ImageItem, origin: str) -> ImageView:
+    """An image as its `image.json` tells of it."""
+    layers = []
+    for position, layer in enumerate(item.layers or ()):
+        plan = plan_of(layer, position, origin)
+        blob = layer.lamella.blob if layer.lamella and layer.lamella.blob else None
+        record = blob or Record(layer.diff_ids, layer.size, layer.digest, layer.size, layer.mediatype)
+        layers.append(LayerView(plan.name, record, plan if plan.parts else None))
+    notes = item.lamella
+    platform = Platform(
+        architecture=item.arch, os=notes.os if notes else "linux", variant=notes.variant if notes else ""
+    )
+    return ImageView(
+        notes.name if notes else "", notes.tag if notes else "", platform, item.image_config, tuple(layers)
+    )
+
+
+def _base(image: Image | None) -> Iterable[LayerView]:
+    for position, layer in enumerate(image.layers if image else ()):
+        name = layer.annotations.get(LAYER_NAME) or layer.name or layer.history.created_by or f"layer {position}"
+        yield LayerView(name, layer.record)

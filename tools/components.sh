@@ -1,0 +1,17 @@
+#!/bin/sh
+# Installs the Debian packages that tests use; elsewhere, or without root, says which programs are missing.
+set -eu
+missing=""
+for program in docker dockerd podman skopeo umoci nix busybox; do
+    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+done
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    apt-get update -qq
+    packages=$(cat "$(dirname "$0")/debian-packages.txt")
+    if command -v go >/dev/null 2>&1; then packages=$(echo "$packages" | grep -v '^golang'); fi
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages >/dev/null
+else
+    echo "these programs are missing, and the tests that need them are skipped:$missing"
+fi
