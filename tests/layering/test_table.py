@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.layering.graphs import closures, graph, names, package
 
 from lamella.closure import Closure
-from lamella.layering import NOTHING, STRATEGIES, Budget, Churn, Group, LayeringError, Previous, cap, strategy
+from lamella.layering import NOTHING, STRATEGIES, Budget, Churn, Group, LayeringError, Previous, Seen, cap, strategy
 
 Told = str | Sequence[Mapping[str, object]]
 NAMES = sorted(STRATEGIES)
@@ -27,8 +27,10 @@ def previously(closure: Closure, seed: int) -> Previous:
     for here in closure.packages:
         if layers and random.random() < 0.8:
             layers[random.randrange(len(layers))] += (package(here.name, here.size, version=random.random() < 0.2),)
-    changes = {here.name: random.getrandbits(5) for here in closure.packages if random.random() < 0.8}
-    return Previous(tuple(layer for layer in layers if layer), Churn(5, changes))
+    seen = {
+        here.name: Seen(random.randrange(9), random.randrange(9)) for here in closure.packages if random.random() < 0.8
+    }
+    return Previous(tuple(layer for layer in layers if layer), Churn(seen, {}))
 
 
 def ids(groups: Sequence[Group]) -> list[list[str]]:

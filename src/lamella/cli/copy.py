@@ -1,6 +1,7 @@
 """`lamella copy`: an image from one place to another; what its recipe needs is made on the way."""
 
 import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def _write(image: "Image", target: Place, name: str, tag: str) -> None:
         return
     if target.kind not in (OCI_ARCHIVE, DOCKER_ARCHIVE):
         raise PlaceError(f"{target} is no place to copy to; write oci:, oci-archive: or docker-archive: before it")
-    stream = click.get_binary_stream("stdout")
+    stream = sys.stdout.buffer
     if target.path == STREAM and stream.isatty():
         raise PlaceError("an archive is not for a terminal; pipe it on, for example into docker load")
     with contextlib.ExitStack() as stack:

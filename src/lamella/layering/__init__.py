@@ -10,6 +10,7 @@ from lamella.layering.strategy import (
     Group,
     LayeringError,
     Previous,
+    Seen,
     Strategy,
 )
 from lamella.layering.table import STRATEGIES
@@ -22,6 +23,7 @@ __all__ = [
     "Group",
     "LayeringError",
     "Previous",
+    "Seen",
     "Strategy",
     "cap",
     "learn",

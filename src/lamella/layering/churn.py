@@ -1,25 +1,66 @@
-"""What earlier images tell of the next update: how often each package changed."""
+"""Learning from the step between two images which packages change, and which change together.
 
+What is learned travels in the image itself (`Churn`), so the next build knows it wherever it runs. It is no more than
+two small numbers for a name; old updates fade, as their numbers are halved from time to time.
+"""
+
+import re
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 from lamella.closure import Closure
-from lamella.layering.strategy import Churn, Previous
+from lamella.layering.strategy import Churn, Previous, Seen
+
+SWEEP = 0.75
+"""An update that changes more than this share of the packages rebuilt the world, and tells of none in particular."""
+
+MEMORY = 64
+"""So many updates are remembered at most; then all numbers are halved."""
+
+_END_OF_WORD = re.compile(r"[-_.]")
+
+
+def family(name: str) -> str:
+    """The first word of a package's name: what is named alike comes from one workshop, often on the same day."""
+    return _END_OF_WORD.split(name, maxsplit=1)[0]
+
+
+def families(names: Iterable[str]) -> Mapping[str, list[str]]:
+    """The families of two members or more."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for name in sorted(set(names)):
+        found[family(name)].append(name)
+    return {first: members for first, members in found.items() if len(members) > 1}
 
 
 def learn(previous: Previous, closure: Closure) -> Churn:
     """The churn up to and including the step from the `previous` image to `closure`.
 
-    A name has changed when one of its contents was not there before. Names that are new have not changed yet, and
-    names that are gone are forgotten.
+    A name has changed when it has a content that it had not before. New names have nothing to tell yet, and what is
+    gone is forgotten.
     """
     before: defaultdict[str, set[str]] = defaultdict(set)
     for group in previous.layers:
         for package in group:
             before[package.name].add(package.content)
-    if not before:
-        return previous.churn
-    changes = {p.name: previous.churn.changes.get(p.name, 0) for p in closure.packages}
-    changed = {p.name for p in closure.packages if p.name in before and p.content not in before[p.name]}
-    for name in changed:
-        changes[name] += 1
-    return Churn(previous.churn.updates + 1, dict(sorted(changes.items())))
+    stayed = {package.name for package in closure.packages if package.name in before}
+    changed = {p.name for p in closure.packages if p.name in stayed and p.content not in before[p.name]}
+    told = previous.churn
+    if len(changed) > SWEEP * len(stayed):
+        return Churn(_only(told.names, stayed), _only(told.families, families(stayed)))
+    return Churn(
+        {name: _counted(told.names.get(name, Seen()), name in changed) for name in sorted(stayed)},
+        {
+            first: _counted(told.families.get(first, Seen()), not changed.isdisjoint(members))
+            for first, members in families(stayed).items()
+        },
+    )
+
+
+def _counted(seen: Seen, changed: bool) -> Seen:
+    now = Seen(seen.changed + changed, seen.updates + 1)
+    return now if now.updates < MEMORY else Seen(now.changed // 2, now.updates // 2)
+
+
+def _only(told: Mapping[str, Seen], names: Iterable[str]) -> Mapping[str, Seen]:
+    return {name: told[name] for name in sorted(names) if name in told}

@@ -7,6 +7,7 @@ changes nothing but what the strategy documents (graph order, for `popularity`).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lamella.closure import Closure
 from lamella.errors import LamellaError
@@ -30,12 +31,19 @@ class Budget:
     bytes: int = 0
 
 
+class Seen(NamedTuple):
+    """Of `updates` that were seen, how many brought a change."""
+
+    changed: int = 0
+    updates: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Churn:
-    """How often packages changed: of `updates` images seen so far, in how many each package name changed."""
+    """What earlier images tell of change: for each package name, and for each family of names (any member changed)."""
 
-    updates: int = 0
-    changes: Mapping[str, int] = field(default_factory=dict)
+    names: Mapping[str, Seen] = field(default_factory=dict)
+    families: Mapping[str, Seen] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """What changed between two images, and what that costs who has the first and wants the second."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lamella.oci.digest import Digest
 from lamella.package import Package
 from lamella.pipeline.view import ImageView, LayerView
 
@@ -44,8 +44,8 @@ def compare(old: ImageView, new: ImageView) -> Comparison:
     )
 
 
-def _change(layer: LayerView, contents: set[str], names: set[str]) -> LayerChange:
-    packages: Sequence[Package] = layer.packages
+def _change(layer: LayerView, contents: set[Digest], names: set[str]) -> LayerChange:
+    packages = layer.packages
     return LayerChange(
         layer,
         tuple(p for p in packages if p.content not in contents and p.name not in names),
