@@ -1,6 +1,9 @@
 """Many streams become one tree: in order, whole, and read no further than needed."""
 
+import io
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -53,11 +56,28 @@ def test_nothing_at_all_is_nothing() -> None:
     assert merged([], []) == []
 
 
-def test_the_later_of_two_equal_files_is_taken() -> None:
-    one = file(b"/a", 3)._replace(content=b"one")
-    two = file(b"/a", 3)._replace(content=b"two")
+def holding(data: bytes) -> Entry:
+    return file(b"/a", len(data))._replace(content=lambda: io.BytesIO(data))
+
+
+def test_the_later_of_two_equal_files_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"one")
+    one = file(b"/a", 3)._replace(content=os.fsencode(tmp_path / "a"))
+    two = holding(b"one")
     assert list(merge([iter([one]), iter([two])]))[1:] == [two]
     assert list(merge([iter([two]), iter([one])]))[1:] == [one]
+    assert list(merge([iter([one]), iter([one])]))[1:] == [one]
+
+
+def test_files_of_one_size_with_other_bytes_are_refused() -> None:
+    with pytest.raises(ConflictError, match=r"/a is in package 1 .* and in package 2 \(other bytes\)"):
+        list(merge([iter([holding(b"one")]), iter([holding(b"two")])]))
+
+
+def test_files_that_cannot_be_compared_are_named() -> None:
+    gone = file(b"/a", 3)._replace(content=b"/does/not/exist")
+    with pytest.raises(ConflictError, match="cannot compare the files for /a: No such file"):
+        list(merge([iter([holding(b"one")]), iter([gone])]))
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,17 @@ def test_odd_files(tmp_path: Path) -> None:
         assert two.read() == b"hard"
 
 
+def test_a_path_of_4000_bytes(go_headers: Program, tmp_path: Path) -> None:
+    length = 4050 - len(os.fsencode(tmp_path))
+    parts = [b"%03d" % number + b"n" * 196 for number in range(length // 200)] + [b"x" * (length % 200)]
+    deep = tmp_path / os.fsdecode(b"/".join(parts))
+    deep.parent.mkdir(parents=True)
+    deep.write_bytes(b"deep")
+    found = list(walk(os.fsencode(tmp_path), b"/t"))
+    assert len(found[-1].path) > 3800
+    assert written(iter(found)) == tar_by(go_headers, [(e, b"deep" if e.size else b"") for e in found])
+
+
 def test_umask_and_locale_do_not_matter(tmp_path: Path) -> None:
     folder = tmp_path / "tree"
     folder.mkdir()

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,24 @@ def test_deep_trees_need_no_deep_stack(tmp_path: Path) -> None:
     for _ in range(depth):
         deep = deep / "d"
         deep.mkdir()
-    assert len(paths(tmp_path)) == depth + 1
+    try:
+        assert len(paths(tmp_path)) == depth + 1
+    finally:
+        subprocess.run(["rm", "-r", tmp_path / "d"], check=True)  # Python would recurse into it
+
+
+def test_a_path_that_the_system_cannot_open_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(20):
+        Path("d" * 250).mkdir()
+        monkeypatch.chdir("d" * 250)
+    with pytest.raises(SourceError, match=r"cannot read .*ddd.*: File name too long"):
+        paths(tmp_path)
+
+
+def test_an_invalid_ignore_rule_is_named(tree: Path) -> None:
+    with pytest.raises(SourceError, match=r"the ignore rule '\(' is not"):
+        paths(tree, ignore="(")
 
 
 def _special(path: Path, kind: str) -> None:

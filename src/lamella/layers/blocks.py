@@ -104,8 +104,9 @@ class Relay:
         """Passes on a filled block; waits only when all blocks are in flight."""
         if len(filled) == BLOCK:
             if not self._thread:
-                self._thread = threading.Thread(target=self._run, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, daemon=True)
+                thread.start()
+                self._thread = thread
             self._full.put(filled)
         elif filled:
             self._finish(filled)

@@ -68,7 +68,7 @@ class PlannedBytes:
 
     def tar(self, sink: Sink) -> None:
         """The tar inside it."""
-        self._check(make(self.plan, self.entries, "none", sink))
+        self._check(make(self.plan, self.entries, PLAIN, sink))
 
     def _check(self, made: Record) -> None:
         if made.diff_id != self.record.diff_id:

@@ -5,7 +5,6 @@
 Rules are written for Go programs too, so replacements are read as Go reads them.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterator
 
@@ -90,7 +89,7 @@ def replacer(rewrite: Rewrite) -> Callable[[bytes], bytes]:
 
 def _template(regex: re.Pattern[bytes], repl: str) -> list[bytes | int]:
     """The replacement as text and numbers of groups; groups that the regex does not have are empty."""
-    text = os.fsencode(repl)
+    text = repl.encode(errors="surrogateescape")
     found: list[bytes | int] = []
     end = 0
     for match in _REFERENCE.finditer(text):
@@ -123,6 +122,6 @@ def _compiled(regex: str) -> re.Pattern[bytes]:
     ends = "$" if "(?m" in regex else r"\Z"
     text = _TOKEN.sub(lambda token: ends if token[0] in ("$", r"\z") else token[0], regex)
     try:
-        return re.compile(os.fsencode(text))
+        return re.compile(text.encode(errors="surrogateescape"))
     except re.error as error:
         raise RuleError(f"the rule {regex!r} is not a regular expression: {error}") from error

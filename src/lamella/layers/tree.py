@@ -11,11 +11,13 @@ but one entry a stream.
 
 from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heapreplace
+from typing import BinaryIO
 
 from lamella.errors import LamellaError, shown
-from lamella.package import Entry, Kind
+from lamella.package import Content, Entry, Kind
 
 _FOLDER_MODE = 0o755
+_COMPARED = 1 << 20
 
 
 class ConflictError(LamellaError):
@@ -39,7 +41,7 @@ def merge(streams: Sequence[Iterator[Entry]], names: Sequence[str] = ()) -> Iter
     """One tree of all `streams`, each of which is in order.
 
     Folders that others lie in and no stream tells of are made: mode 0755, owner root. One place may be told of twice
-    if both tell the same; the file of the later stream is taken. `names` tell in errors whose stream it was.
+    if both tell the same of it. `names` tell in errors whose stream it was.
     """
     folders = [b""]
     last = Entry(b"", Kind.DIRECTORY, 0)
@@ -112,12 +114,33 @@ def _in_order(streams: Sequence[Iterator[Entry]]) -> Iterator[tuple[int, Entry]]
 
 
 def _check_same(one: Entry, other: Entry, names: Sequence[str]) -> None:
+    looks = [_look(one), _look(other)]
     if one._replace(content=None) == other._replace(content=None):
-        return
+        if _same_bytes(one, other):
+            return
+        looks[1] = "other bytes"
     raise ConflictError(
-        f"{shown(one.path)} is in {names[0]} ({_look(one)}) and in {names[1]} ({_look(other)}); "
+        f"{shown(one.path)} is in {names[0]} ({looks[0]}) and in {names[1]} ({looks[1]}); "
         "leave it out of one with an ignore rule, or move it with a rewrite"
     )
+
+
+def _same_bytes(one: Entry, other: Entry) -> bool:
+    """Whether it is all the same which of two files is taken; else the order of packages would tell in the bytes."""
+    if one.content is None or other.content is None or one.content == other.content:
+        return True
+    try:
+        with _opened(one.content) as first, _opened(other.content) as second:
+            while block := first.read(_COMPARED):
+                if block != second.read(_COMPARED):
+                    return False
+    except OSError as error:
+        raise ConflictError(f"cannot compare the files for {shown(one.path)}: {error.strerror}") from error
+    return True
+
+
+def _opened(content: Content) -> BinaryIO:
+    return open(content, "rb") if isinstance(content, bytes) else content()
 
 
 def _look(entry: Entry) -> str:

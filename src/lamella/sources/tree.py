@@ -36,7 +36,7 @@ def walk(root: bytes, at: bytes, ignore: str = "") -> Iterator[Entry]:
     top = _entry(root, at)
     yield top
     if top.kind is Kind.DIRECTORY:
-        matches = re.compile(os.fsencode(ignore)).search if ignore else None
+        matches = _ignored(ignore) if ignore else None
         yield from _below(root.rstrip(b"/") + b"/", at.rstrip(b"/") + b"/", matches)
 
 
@@ -57,6 +57,13 @@ def _below(root: bytes, at: bytes, ignored: Callable[[bytes], object] | None) ->
         if entry.kind is Kind.DIRECTORY:
             root += name + b"/"
             waiting.append((root, path + b"/", _names(root)))
+
+
+def _ignored(regex: str) -> Callable[[bytes], object]:
+    try:
+        return re.compile(os.fsencode(regex)).search
+    except re.error as error:
+        raise SourceError(f"the ignore rule {regex!r} is not a regular expression: {error}") from error
 
 
 def _names(folder: bytes) -> list[bytes]:
