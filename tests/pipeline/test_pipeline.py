@@ -60,10 +60,10 @@ def test_first_all_is_made_then_nothing_then_what_changed(folder: Path, place: W
 
 def test_another_machine_gives_the_same_image(folder: Path, place: Workplace, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
-    os.rename(folder, elsewhere)
+    folder.rename(elsewhere)
     os.utime(elsewhere / "one" / "file", (1, 1))
     other = build(elsewhere, workplace(tmp_path / "other"))
-    os.rename(elsewhere, folder)
+    elsewhere.rename(folder)
     one = build(folder, replace(place, threads=1))
     assert one.image.config_bytes == other.image.config_bytes
     assert [a.layer.record for a in one.layers] == [b.layer.record for b in other.layers]

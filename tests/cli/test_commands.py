@@ -1,0 +1,97 @@
+"""The commands as a user calls them: what they print, and the one line they print when something is wrong."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HELLO = Path(__file__).parents[2] / "examples" / "hello"
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> Path:
+    shutil.copytree(HELLO, tmp_path / "hello")
+    return tmp_path / "hello"
+
+
+def lamella(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    env = {**os.environ, "LAMELLA_CACHE": str(folder.parent / "cache")}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def good(folder: Path, *args: str) -> str:
+    ran = lamella(folder, *args)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_build_says_what_was_made_and_reused(hello: Path) -> None:
+    assert "4 made" in good(hello, "build")
+    assert "0 made (0 B read), 4 reused" in good(hello, "build")
+    with (hello / "app" / "hello.sh").open("a") as file:
+        file.write("# more\n")
+    assert good(hello, "plan").count("reuse:") == 3
+    told = json.loads(good(hello, "build", "--json"))
+    assert [layer["name"] for layer in told["layers"] if layer["made"]] == ["app"]
+
+
+def test_diff_names_the_package_and_the_bytes(hello: Path) -> None:
+    good(hello, "build", "-o", "before.json")
+    (hello / "config" / "hello.conf").write_text("name = other\n")
+    good(hello, "build")
+    told = json.loads(good(hello, "diff", "before.json", "image.json", "--json"))
+    assert told["kept"] == 3
+    assert [layer["changed"] for layer in told["layers"]] == [["config/hello.conf -> /etc/hello/hello.conf"]]
+
+
+def test_copies_inspect_alike_and_are_valid(hello: Path) -> None:
+    good(hello, "build")
+    good(hello, "copy", "image.json", "oci:out:v1")
+    good(hello, "copy", "oci:out:v1", "oci-archive:out.tar")
+    good(hello, "copy", "lamella.toml", "docker-archive:docker.tar")
+    shown = {good(hello, "inspect", place).partition("\n")[2] for place in ("oci:out:v1", "oci-archive:out.tar")}
+    assert len(shown) == 1
+    for place in ("image.json", "oci:out:v1", "oci-archive:out.tar", "docker-archive:docker.tar"):
+        assert "4 layers, 0 problems" in good(hello, "validate", place)
+
+
+def test_explain_finds_paths(hello: Path) -> None:
+    good(hello, "build")
+    assert "layer config" in good(hello, "explain", "/etc/hello/hello.conf")
+    assert "layer app" in good(hello, "explain", "app -> /app")
+
+
+def test_cache_can_be_listed_and_pruned(hello: Path) -> None:
+    good(hello, "build")
+    assert "builds/" in good(hello, "cache", "list")
+    assert "items" in good(hello, "cache", "size")
+    good(hello, "cache", "prune", "--days", "0")
+    assert json.loads(good(hello, "cache", "size", "--json"))["items"] == 0
+
+
+def test_schema_is_json(hello: Path) -> None:
+    assert json.loads(good(hello, "schema"))["title"]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["bild"], "did you mean 'build'"),
+        (["build", "nowhere.toml"], "nowhere.toml"),
+        (["inspect", "nowhere.json"], "nowhere.json"),
+        (["inspect", "oci:nowhere"], "nowhere"),
+        (["copy", "image.json", "oki:x"], "did you mean oci:x"),
+        (["explain", "/no/such/path", "lamella.toml"], "/no/such/path"),
+    ],
+)
+def test_mistakes_get_one_line(hello: Path, args: list[str], said: str) -> None:
+    ran = lamella(hello, *args)
+    assert ran.returncode not in (0, 1) or "explain" in args
+    assert ran.stdout == ""
+    assert said in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1

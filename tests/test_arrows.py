@@ -1,0 +1,68 @@
+"""The import arrows of the house: steps exchange nouns, and never import each other."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "lamella"
+
+NOUNS = {"errors", "oci", "package", "closure", "plan", "staging"}
+MAY_IMPORT = {
+    "errors": set[str](),
+    "oci": {"errors", "staging"},
+    "staging": {"errors", "oci"},
+    "package": {"oci"},
+    "closure": {"errors", "package"},
+    "plan": {"oci", "package"},
+    "spec": {"errors", "oci", "package"},
+    "sources": NOUNS - {"plan"},
+    "layering": NOUNS - {"plan"},
+    "layers": NOUNS - {"closure"},
+    "images": NOUNS - {"closure"},
+    "cache": {"errors", "oci", "staging"},
+    "destinations": {"errors", "oci", "staging", "layers"},
+    "pipeline": NOUNS | {"spec", "sources", "layering", "layers", "images", "cache", "destinations"},
+    "cli": NOUNS | {"spec", "pipeline", "images", "layers", "destinations", "cache"},
+    "__init__": {"errors", "spec"},
+}
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def place_of(file: Path) -> str:
+    first = file.relative_to(SOURCE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imported(file: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "lamella":
+            parts = (node.module or "").split(".")
+            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("lamella.")}
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(SOURCE).as_posix())
+def test_arrows(file: Path) -> None:
+    place = place_of(file)
+    assert imported(file) - {place} <= MAY_IMPORT[place]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(SOURCE).as_posix())
+def test_only_the_command_line_reads_the_environment_and_exits(file: Path) -> None:
+    if place_of(file) == "cli" or file.name == "reference.py":
+        return
+    words = {ast.unparse(node) for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Attribute)}
+    assert not words & {"os.environ", "sys.exit", "os.getenv"}
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = "import sys, lamella.cli.main; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert "lamella.cli.main" in loaded
+    assert not {"msgspec", "isal", "backports.zstd", "rich", "lamella.pipeline", "hypothesis"} & set(loaded)
