@@ -30,11 +30,11 @@ check: $(VENV)/ready ## lint and types
 	$(BIN)/mypy
 
 bench: $(VENV)/ready ## measure against real peers
-	$(BIN)/python benchmarks/bench_layers.py
-	$(BIN)/python benchmarks/bench_layering.py
+	$(BIN)/python -m benchmarks.bench_layers
+	$(BIN)/python -m benchmarks.bench_layering
 
 bench-layering: $(VENV)/ready ## layering strategies on a year of updates
-	$(BIN)/python benchmarks/bench_layering.py
+	$(BIN)/python -m benchmarks.bench_layering
 
 clean: ## remove what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo

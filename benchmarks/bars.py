@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 STYLE = """
-text { font: 13px system-ui, sans-serif; fill: #1f2328 }
+text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: #1f2328 }
 .faint { fill: #656d76 }
 .head { font-weight: 600 }
 .bar { fill: #8c959f }

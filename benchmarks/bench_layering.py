@@ -1,20 +1,16 @@
 """Strategies by the bytes that a year of weekly updates moves: prints a table, draws it, and writes the numbers.
 
-    python benchmarks/bench_layering.py
+python -m benchmarks.bench_layering
 """
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from lamella.layering import Budget, Strategy, strategy
+from benchmarks.bars import Chart, draw
+from benchmarks.history import changed, moved, read_history
 
-if __package__:
-    from benchmarks.bars import Chart, draw
-    from benchmarks.history import changed, moved, read_history
-else:
-    from bars import Chart, draw
-    from history import changed, moved, read_history
+from lamella.layering import Budget, Strategy, strategy
 
 RESULTS = Path(__file__).parent / "results"
 BUDGETS = (100, 40, 20)
@@ -51,7 +47,7 @@ def main() -> None:
         for name, rival in RIVALS.items()
         for budget in BUDGETS
     ]
-    found = {(row["strategy"], row["budget"]): float(row["gigabytes"]) for row in rows}
+    found = {(str(row["strategy"]), row["budget"]): float(str(row["gigabytes"])) for row in rows}
     print(f"{'':12}" + "".join(f"{budget:>6} layers" for budget in BUDGETS))
     for name in RIVALS:
         print(f"{name:12}" + "".join(f"{found[name, budget]:10.2f} GB" for budget in BUDGETS))

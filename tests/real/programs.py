@@ -16,8 +16,10 @@ GREETING = b"hello from a layer\n"
 
 
 def needs(*programs: str) -> None:
-    """Skips the test unless all of `programs` are here."""
+    """Skips the test unless all of `programs` are here; where they have to be, it fails."""
     missing = [program for program in programs if not shutil.which(program)]
+    if missing and os.environ.get("LAMELLA_REQUIRE_REAL"):
+        pytest.fail(f"{', '.join(missing)} must be installed here")
     if missing:
         pytest.skip(f"{', '.join(missing)} not installed")
 
