@@ -16,5 +16,6 @@ printf '\n(one file changed: app/hello.sh)\n'
 say lamella plan
 say lamella build
 say lamella diff before.json image.json
+say lamella explain app --since before.json
 say lamella copy image.json oci:hello
 say lamella validate oci:hello

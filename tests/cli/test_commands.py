@@ -66,6 +66,20 @@ def test_explain_finds_paths(hello: Path) -> None:
     assert "layer app" in good(hello, "explain", "app -> /app")
 
 
+def test_explain_says_why_a_layer_is_new_down_to_the_file(hello: Path) -> None:
+    good(hello, "build", "-o", "before.json")
+    (hello / "app" / "more.sh").write_text("echo more\n")
+    with (hello / "app" / "hello.sh").open("a") as file:
+        file.write("# more\n")
+    good(hello, "build")
+    said = good(hello, "explain", "app", "--since", "before.json")
+    assert "~ app -> /app changed" in said
+    assert "+ more.sh" in said
+    assert "~ hello.sh" in said
+    assert "libs" not in said
+    assert "same in both" in good(hello, "explain", "libs", "--since", "before.json")
+
+
 def test_cache_can_be_listed_and_pruned(hello: Path) -> None:
     good(hello, "build")
     assert "builds/" in good(hello, "cache", "list")

@@ -15,7 +15,7 @@ COMMANDS = {
     "plan": "Say what a build would make or reuse, and why; write nothing.",
     "inspect": "Show an image's layers with their sizes, digests and packages.",
     "diff": "Show what changed between two images, and what a user has to fetch.",
-    "explain": "Say why a package is in an image, or which layer holds a path.",
+    "explain": "Say why a layer is new, which layer holds a path, or why a package is there.",
     "copy": "Copy an image between image.json, OCI layouts and archives.",
     "validate": "Hash every byte of an image again and compare.",
     "cache": "List, measure and prune what is remembered of earlier builds.",

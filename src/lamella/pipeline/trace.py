@@ -1,0 +1,43 @@
+"""Down to the file: what is different between two contents of a package."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from lamella.package import Package
+from lamella.pipeline.workplace import Workplace
+from lamella.sources import files
+from lamella.sources.files import TreeFile
+
+
+def changed_files(old: Package, new: Package, place: Workplace) -> Iterator[str]:
+    """One line for each file that was added, removed or changed; nothing where the old files are not remembered."""
+    before, after = _tree(old, place), _tree(new, place)
+    if before is None or after is None:
+        return
+    for path in sorted(before.keys() | after.keys()):
+        name = os.fsdecode(path) or "the folder itself"
+        if path not in before:
+            yield f"+ {name}"
+        elif path not in after:
+            yield f"- {name}"
+        elif (before[path].mode, before[path].what) != (after[path].mode, after[path].what):
+            yield f"~ {name} ({_how(before[path], after[path])})"
+
+
+def _how(before: TreeFile, after: TreeFile) -> str:
+    if before.what == after.what:
+        return f"mode {before.mode & 0o7777:04o}, now {after.mode & 0o7777:04o}"
+    return f"{before.size} bytes, now {after.size}"
+
+
+def _tree(package: Package, place: Workplace) -> dict[bytes, TreeFile] | None:
+    """What the package held: as it is remembered, or for a store path, as it still lies there."""
+    content = package.content
+    if package.source != "files":
+        path = Path(package.path)
+        if not package.path or not path.exists():
+            return None
+        content = files.look_at(path, "/", "", place.records).content
+    found = place.records.read(f"trees/{content}", list[TreeFile])
+    return {file.path: file for file in found} if found is not None else None
