@@ -33,21 +33,18 @@ class Chart:
 def draw(chart: Chart) -> str:
     """The SVG document of `chart`."""
     scale = WIDTH / max(value for _, bars in chart.groups for _, value in bars)
+    name, mark = chart.mark
+    at = f"{LEFT + mark * scale:.1f}"
     parts: list[str] = []
     y = TOP
     for title, bars in chart.groups:
         parts.append(f'<text class="head" x="{LEFT}" y="{y}">{escape(title)}</text>')
+        top = y + 6
         for label, value in bars:
             y += STEP
-            kind = "ours" if label == chart.best else "bar"
-            parts += [
-                f'<text x="{LEFT - 8}" y="{y}" text-anchor="end">{escape(label)}</text>',
-                f'<rect class="{kind}" x="{LEFT}" y="{y - 12}" width="{value * scale:.1f}" height="15" rx="2"/>',
-                f'<text class="faint" x="{LEFT + value * scale + 6:.1f}" y="{y}">{value:.1f}</text>',
-            ]
+            parts += _bar(label, value, scale, y, label == chart.best)
+        parts.append(f'<line class="line" x1="{at}" x2="{at}" y1="{top}" y2="{y + 8}"/>')
         y += GAP
-    name, value = chart.mark
-    at = f"{LEFT + value * scale:.1f}"
     height = y - GAP + 34
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 60} {height}" role="img">
 <title>{escape(chart.title)}</title>
@@ -55,7 +52,15 @@ def draw(chart: Chart) -> str:
 <text class="head" x="12" y="24">{escape(chart.title)}</text>
 <text class="faint" x="12" y="44">{escape(chart.about)}</text>
 {chr(10).join(parts)}
-<line class="line" x1="{at}" x2="{at}" y1="{TOP + 6}" y2="{height - 24}"/>
-<text class="faint" x="{at}" y="{height - 10}" text-anchor="middle">{escape(name)}: {value:.1f}</text>
+<text class="faint" x="{at}" y="{height - 10}" text-anchor="middle">{escape(name)}: {mark:.1f}</text>
 </svg>
 """
+
+
+def _bar(label: str, value: float, scale: float, y: int, best: bool) -> list[str]:
+    long = value * scale
+    return [
+        f'<text x="{LEFT - 8}" y="{y}" text-anchor="end">{escape(label)}</text>',
+        f'<rect class="{"ours" if best else "bar"}" x="{LEFT}" y="{y - 12}" width="{long:.1f}" height="15" rx="2"/>',
+        f'<text class="faint" x="{LEFT + long + 6:.1f}" y="{y}">{value:.1f}</text>',
+    ]

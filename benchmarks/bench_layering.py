@@ -54,7 +54,7 @@ def main() -> None:
     print(f"changed packages alone: {least:.2f} GB in {len(weeks) - 1} updates")
     chart = Chart(
         "Gigabytes that a year of weekly updates moves",
-        "ComfyUI's requirements over 54 weeks; what somebody who pulls every week has to fetch after the first",
+        "ComfyUI's requirements over 54 weeks, fetched every week, after the first",
         [(f"{budget} layers", [(name, found[name, budget]) for name in RIVALS]) for budget in BUDGETS],
         "steady",
         ("changed packages alone", least),

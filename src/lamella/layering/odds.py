@@ -27,6 +27,9 @@ RATE_WEIGHT = 10
 BOND = 0.8
 """The bond of a family of which nothing is known."""
 
+CLOSEST = 0.95
+"""The highest bond: that packages never changed apart does not prove that they never will."""
+
 BOND_WEIGHT = 2
 """How many changes that could have been one that is worth."""
 
@@ -66,4 +69,4 @@ def _bond(joint: Seen, members: list[Seen], expected: float) -> float:
     apart = joint.updates * (1 - prod(1 - rate for rate in rates))
     united = joint.updates * max(rates)
     found = (BOND_WEIGHT * expected + apart - joint.changed) / (BOND_WEIGHT + apart - united)
-    return min(1.0, max(0.0, found))
+    return min(CLOSEST, max(0.0, found))
