@@ -22,7 +22,7 @@ demo: $(VENV)/ready ## build an image, change one file, build again: one layer c
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/hello/demo.sh
 
 test: $(VENV)/ready components ## everything
-	@root=$$(mktemp -d); PYTEST_DEBUG_TEMPROOT=$$root $(BIN)/pytest; code=$$?; rm -rf "$$root"; exit $$code
+	@root=$${TMPDIR:-/tmp}/lamella-tests-$$$$; mkdir -p "$$root"; PYTEST_DEBUG_TEMPROOT="$$root" $(BIN)/pytest; code=$$?; rm -rf "$$root"; exit $$code
 
 check: $(VENV)/ready ## lint and types
 	$(BIN)/ruff check
