@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 from tests.layers.go import Program, go
+from tests.real.programs import absent
 
 
 def _started(name: str, folder: Path) -> Iterator[Program]:
     if not go():
-        pytest.skip("Go is not installed")
+        absent("Go is not installed")
     program = Program(name, folder)
     yield program
     program.stop()

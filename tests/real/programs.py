@@ -1,4 +1,7 @@
-"""Foreign programs that read and write images; a test that needs one that is not here says so and is skipped."""
+"""Foreign programs that read and write images.
+
+A test that needs one that is not here says so and is skipped; with LAMELLA_REQUIRE_REAL set, as in CI, it fails.
+"""
 
 import os
 import platform
@@ -9,19 +12,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 GREETING = b"hello from a layer\n"
 
 
+def absent(reason: str) -> NoReturn:
+    """Skips the test, or fails it where all components must be here."""
+    if os.environ.get("LAMELLA_REQUIRE_REAL"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 def needs(*programs: str) -> None:
-    """Skips the test unless all of `programs` are here; where they have to be, it fails."""
+    """Nothing, if all of `programs` are here."""
     missing = [program for program in programs if not shutil.which(program)]
-    if missing and os.environ.get("LAMELLA_REQUIRE_REAL"):
-        pytest.fail(f"{', '.join(missing)} must be installed here")
     if missing:
-        pytest.skip(f"{', '.join(missing)} not installed")
+        absent(f"{', '.join(missing)} not installed")
 
 
 def run(*command: object, **more: str) -> str:
@@ -85,7 +94,7 @@ def docker_daemon(folder: Path) -> Iterator[Docker]:
     """A running daemon, stopped at the end."""
     needs("docker", "dockerd")
     if os.geteuid():
-        pytest.skip("a Docker daemon needs root")
+        absent("a Docker daemon needs root")
     socket = folder / "docker.sock"
     options = ["--bridge=none", "--iptables=false", f"--data-root={folder}/data", f"--exec-root={folder}/exec"]
     log = folder / "log"
@@ -95,7 +104,7 @@ def docker_daemon(folder: Path) -> Iterator[Docker]:
             docker = Docker(socket)
             while subprocess.run(["docker", "-H", docker.host, "version"], capture_output=True, check=False).returncode:
                 if daemon.poll() is not None:
-                    pytest.skip(f"dockerd does not start here: {log.read_text()[-500:]}")
+                    absent(f"dockerd does not start here: {log.read_text()[-500:]}")
                 time.sleep(0.2)
             yield docker
         finally:

@@ -2,13 +2,11 @@
 
 import json
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.made import blob_bytes, held, image_with, layer_of, tar_of
-from tests.real.programs import GREETING, Docker, Podman, docker_daemon, greeter, needs, run, skopeo_copy
+from tests.real.programs import GREETING, Docker, Podman, greeter, needs, run, skopeo_copy
 
 from lamella.destinations.archive import archive_file, write_docker_archive, write_oci_archive
 from lamella.destinations.layout import Layout
@@ -41,18 +39,6 @@ def write_all_forms(image: Image, folder: Path) -> None:
         write_oci_archive(image, "v1", out)
     with archive_file(folder / "docker.tar") as out:
         write_docker_archive(image, "greet:1.0", out)
-
-
-@pytest.fixture(scope="module")
-def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
-    with docker_daemon(tmp_path_factory.mktemp("docker")) as docker:
-        yield docker
-
-
-@pytest.fixture
-def podman() -> Iterator[Podman]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield Podman(Path(folder))
 
 
 SOURCES = ["oci:{}/layout:v1", "oci-archive:{}/oci.tar:v1", "docker-archive:{}/docker.tar:greet:1.0"]

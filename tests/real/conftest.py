@@ -1,0 +1,26 @@
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.real.nix import NixPackages, nix_packages
+from tests.real.programs import Docker, Podman, docker_daemon
+
+
+@pytest.fixture(scope="session")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
+    with docker_daemon(tmp_path_factory.mktemp("docker")) as docker:
+        yield docker
+
+
+@pytest.fixture
+def podman() -> Iterator[Podman]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Podman(Path(folder))
+
+
+@pytest.fixture(scope="session")
+def packages(pytestconfig: pytest.Config) -> NixPackages:
+    debs = pytestconfig.rootpath / ".pytest_cache" / "debs"
+    debs.mkdir(parents=True, exist_ok=True)
+    return nix_packages(debs)
