@@ -29,7 +29,7 @@ def names(groups: Iterable[Group]) -> list[str]:
 def closures(draw: st.DrawFn, most: int = 25) -> Closure:
     """Any graph, cycles and self references among them, with sizes that tie and differ."""
     number = draw(st.integers(0, most))
-    ids = [f"p{position}" for position in range(number)]
+    ids = [f"p{position % 4}-{position}" for position in range(number)]
     references = st.lists(st.sampled_from(ids), max_size=4) if ids else st.just([])
     packages = [package(name, draw(st.sampled_from((0, 1, 2, 50, 200_000_000))), draw(references)) for name in ids]
     roots = draw(st.lists(st.sampled_from(ids), max_size=3)) if ids else []

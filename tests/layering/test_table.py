@@ -17,7 +17,7 @@ from lamella.layering import NOTHING, STRATEGIES, Budget, Churn, Group, Layering
 
 Told = str | Sequence[Mapping[str, object]]
 NAMES = sorted(STRATEGIES)
-STEPS = ({"split": "p1*"}, {"subtract": ["p2", "p3"]}, {"size": 5, "of": "p2"}, {"limit": 9})
+STEPS = ({"split": "p1-*"}, {"subtract": ["p2-2", "p3-*"]}, {"size": 5, "of": "p2-2"}, {"steady": 4}, {"limit": 9})
 
 
 def previously(closure: Closure, seed: int) -> Previous:
@@ -30,7 +30,7 @@ def previously(closure: Closure, seed: int) -> Previous:
     seen = {
         here.name: Seen(random.randrange(9), random.randrange(9)) for here in closure.packages if random.random() < 0.8
     }
-    return Previous(tuple(layer for layer in layers if layer), Churn(seen, {}))
+    return Previous(tuple(layer for layer in layers if layer), Churn(seen, {"p1": Seen(4, 8), "p2": Seen(1, 8)}))
 
 
 def ids(groups: Sequence[Group]) -> list[list[str]]:
@@ -65,7 +65,8 @@ from hypothesis import strategies
 from lamella.layering import STRATEGIES, Budget
 from tests.layering.test_table import previously
 from tests.layering.graphs import graph
-closure = graph({f"p{n}": f"p{n * 7 % 40} p{n * 3 % 40}" for n in range(40)}, "p1 p2", {"p3": 9, "p5": 200_000_000})
+packages = {f"p-{n}": f"p-{n * 7 % 40} p-{n * 3 % 40}" for n in range(40)}
+closure = graph(packages, "p-1 p-2", {"p-3": 9, "p-5": 200_000_000})
 run = lambda name: STRATEGIES[name](closure, Budget(7), previously(closure, 3))
 print(json.dumps({name: [[p.id for p in group] for group in run(name)] for name in STRATEGIES}))
 """

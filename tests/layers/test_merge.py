@@ -46,6 +46,11 @@ def test_the_order_compares_part_by_part() -> None:
     ]
 
 
+def test_a_folder_is_not_taken_for_one_whose_name_it_starts_with() -> None:
+    assert merged([folder(b"/a")], [file(b"/ab/c")]) == [b"/", b"/a", b"/ab", b"/ab/c"]
+    assert merged([file(b"/a")], [file(b"/ab/c")]) == [b"/", b"/a", b"/ab", b"/ab/c"]
+
+
 def test_folders_keep_the_mode_that_some_stream_gives_them() -> None:
     found = list(merge([iter([file(b"/etc/hosts")]), iter([folder(b"/", 0o700), folder(b"/etc", 0o711)])]))
     assert found == [folder(b"/", 0o700), folder(b"/etc", 0o711), file(b"/etc/hosts")]

@@ -75,7 +75,7 @@ def _cut(part: Part, max_bytes: int, entries: Entries) -> Iterator[Slice]:
     folders: list[Entry] = []
     for number, entry in enumerate(tree.merge([part_entries(part, entries)])):
         cost = tar.cost(entry)
-        if used + cost > max_bytes and number > start:
+        if used + cost > max_bytes:
             yield Slice(start, number)
             start = number
             used = len(tar.END) + sum(map(tar.cost, _around(entry, folders)))

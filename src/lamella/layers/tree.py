@@ -105,7 +105,7 @@ def _in_order(streams: Sequence[Iterator[Entry]]) -> Iterator[tuple[int, Entry]]
             before, key = key, order(entry.path)
             if key < before:
                 raise ConflictError(f"{shown(entry.path)} comes too late: its source does not keep the order")
-            if limit and key >= limit[0] and (key, index) > limit[:2]:
+            if limit and key >= limit[0]:
                 heapreplace(heads, (key, index, entry, stream))
                 break
             yield index, entry
