@@ -11,8 +11,7 @@ help: ## what there is
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable .
-	$(BIN)/pip install --quiet hypothesis jsonschema mypy networkx pytest pytest-xdist ruff types-jsonschema types-networkx
+	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
 components: ## install the real programs that the tests use (Debian packages, as root)

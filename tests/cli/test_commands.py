@@ -35,9 +35,67 @@ def test_build_says_what_was_made_and_reused(hello: Path) -> None:
     assert "0 made (0 B read), 4 reused" in good(hello, "build")
     with (hello / "app" / "hello.sh").open("a") as file:
         file.write("# more\n")
-    assert good(hello, "plan").count("reuse:") == 3
+    assert good(hello, "plan").count("reuse") == 3
     told = json.loads(good(hello, "build", "--json"))
     assert [layer["name"] for layer in told["layers"] if layer["made"]] == ["app"]
+
+
+def test_plan_and_build_say_why(hello: Path) -> None:
+    assert "the first image of this name" in good(hello, "plan")
+    good(hello, "build")
+    assert good(hello, "plan").count("as in the image before") == 4
+    (hello / "app" / "hello.sh").write_text("echo other\n")
+    layers = json.loads(good(hello, "plan", "--json"))["layers"]
+    assert [(layer["name"], layer["changed"]) for layer in layers if not layer["known"]] == [("app", ["app -> /app"])]
+    assert "made    app -> /app changed" in good(hello, "build")
+
+
+def test_a_layer_alone_and_the_image_up_to_it_hold_the_same_bytes_as_the_whole(hello: Path) -> None:
+    good(hello, "build")
+    whole = json.loads(good(hello, "build", "--json"))["layers"]
+    alone = json.loads(good(hello, "build", "layer", "data", "--json"))
+    assert (alone["name"], alone["layers"]) == ("hello-data", [whole[1]])
+    below = json.loads(good(hello, "build", "layer", "data", ".", "--below", "-o", "two.json", "--json"))
+    assert below["layers"] == whole[:2]
+    assert "1 layer, 0 problems" in good(hello, "validate", "data.json")
+    assert "2 layers, 0 problems" in good(hello, "validate", "two.json")
+    assert "4 layers, 0 problems" in good(hello, "validate", "image.json")
+
+
+def test_a_build_goes_to_a_layout_under_the_name_that_is_asked_for(hello: Path) -> None:
+    good(hello, "build", "--to", "oci:out", "--to", "oci:out:v2")
+    names = json.loads((hello / "out" / "index.json").read_bytes())["manifests"]
+    assert [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in names] == ["latest", "v2"]
+
+
+def test_a_document_leads_to_its_files_from_any_folder(hello: Path) -> None:
+    good(hello, "build")
+    assert "4 layers, 0 problems" in good(hello.parent, "validate", "hello/image.json")
+
+
+def test_verbose_says_what_is_done_and_quiet_only_the_result(hello: Path) -> None:
+    ran = lamella(hello, "build", "-v", "-q")
+    assert sorted(line.partition(":")[0] for line in ran.stderr.splitlines()) == ["app", "config", "data", "libs"]
+    assert ran.stdout == "image.json\n"
+    assert lamella(hello, "build", "-v").stderr == ""
+
+
+def test_a_terminal_sees_bars(hello: Path) -> None:
+    (hello / "app" / "large").write_bytes(os.urandom(30_000_000))
+    parent, child = os.openpty()
+    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", "build", "-q"]
+    env = {**os.environ, "LAMELLA_CACHE": str(hello / "cache"), "TERM": "xterm"}
+    with subprocess.Popen(command, cwd=hello, env=env, stdout=subprocess.DEVNULL, stderr=child) as quiet:
+        assert quiet.wait() == 0
+    shutil.rmtree(hello / "cache")
+    with subprocess.Popen(command[:-1], cwd=hello, env=env, stdout=subprocess.DEVNULL, stderr=child) as loud:
+        assert loud.wait() == 0
+    os.close(child)
+    shown = os.read(parent, 1 << 20).decode()
+    os.close(parent)
+    assert "app" in shown
+    assert "MB" in shown
+    assert "\x1b[?25h" in shown  # the cursor is back
 
 
 def test_diff_names_the_package_and_the_bytes(hello: Path) -> None:
@@ -101,6 +159,9 @@ def test_schema_is_json(hello: Path) -> None:
         (["inspect", "oci:nowhere"], "nowhere"),
         (["copy", "image.json", "oki:x"], "did you mean oci:x"),
         (["explain", "/no/such/path", "lamella.toml"], "/no/such/path"),
+        (["build", "layer", "dat"], "libs, data, config, app"),
+        (["build", "one", "two"], "more than one spec"),
+        (["build", "--below"], "layer NAME"),
     ],
 )
 def test_mistakes_get_one_line(hello: Path, args: list[str], said: str) -> None:

@@ -12,7 +12,7 @@ from lamella.destinations.layout import Layout
 from lamella.images.document import encode_document
 from lamella.images.reading import open_layout
 from lamella.oci.validate import validate
-from lamella.pipeline.draft import Built
+from lamella.pipeline.draft import Built, Target
 from lamella.pipeline.find import draft_of, read_document
 from lamella.pipeline.workplace import Workplace, workplace
 from lamella.sources.tree import SourceError
@@ -78,7 +78,7 @@ def test_equal_folders_in_two_layers_lie_in_the_image_once(folder: Path, place: 
 
 def test_what_is_made_goes_to_a_layout_and_is_valid_there(folder: Path, place: Workplace, tmp_path: Path) -> None:
     layout = Layout(tmp_path / "layout")
-    built = pipeline.build(pipeline.plan(Spec(image(), folder), place), place, [layout])
+    built = pipeline.build(pipeline.plan(Spec(image(), folder), place), place, [Target(layout)])
     found = open_layout(tmp_path / "layout")
     assert validate(found) == []
     assert found.config_bytes == built.image.config_bytes
@@ -126,6 +126,8 @@ def test_a_layer_that_is_not_reproducible_is_kept(folder: Path, place: Workplace
     (folder / "one" / "file").write_text("made twice, it differs")
     assert validate(built.image) == []
     pipeline.build(
-        draft_of(pipeline.remember(built, place), tmp_path / "image.json", place), place, [Layout(tmp_path / "l")]
+        draft_of(pipeline.remember(built, place), tmp_path / "image.json", place),
+        place,
+        [Target(Layout(tmp_path / "l"))],
     )
     assert validate(open_layout(tmp_path / "l")) == []

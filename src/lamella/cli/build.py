@@ -6,87 +6,131 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamella.cli import show
-from lamella.cli.common import draft_at, json_option, open_workplace, previous_option, quiet_option
+from lamella.cli import show, why
+from lamella.cli.common import draft_at, json_option, open_workplace, previous_option, quiet_option, verbose_option
 
 if TYPE_CHECKING:
-    from lamella.pipeline.draft import Built
+    from lamella.images.document import ImageItem, LayerItem
+    from lamella.pipeline.draft import Built, Draft
 
 
-@click.command("build")
-@click.argument("spec", default=".")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write the image.json.")
+@click.command("build", options_metavar="[OPTIONS]")
+@click.argument("what", nargs=-1, metavar="[layer NAME] [SPEC]")
+@click.option("--below", is_flag=True, help="With `layer NAME`: also the layers below it.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write the image.json.")
+@click.option(
+    "--layers-json",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the layers there, as nix2container's layers.json.",
+)
 @click.option("--to", "places", multiple=True, help="Also write the image there: oci:FOLDER[:TAG].")
 @click.option("--keep-blobs", is_flag=True, help="Keep the layers that are made in the cache.")
 @previous_option
 @json_option
 @quiet_option
-def command(
-    spec: str, output: Path | None, places: tuple[str, ...], keep_blobs: bool, previous: Path | None, **how: bool
-) -> None:
-    """Make the image that SPEC (a lamella.toml, or its folder) describes, reading only what is not known yet."""
+@verbose_option
+def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **how: Any) -> None:
+    """Make the image that SPEC (a lamella.toml, or its folder) describes, reading only what is not known yet.
+
+    With `layer NAME` before it, that layer alone becomes an image: the same bytes as in the whole.
+    """
     from lamella import pipeline
-    from lamella.cli.copy import layout_at
-    from lamella.images.document import encode_document
-    from lamella.staging import explained
+    from lamella.cli.copy import target_at
+    from lamella.cli.progress import Told
 
     started = time.monotonic()
-    place = open_workplace(keep_blobs=keep_blobs)
-    draft = draft_at(spec, place, previous)
-    built = pipeline.build(draft, place, [layout_at(text) for text in places])
+    layer, spec = asked(what)
+    with Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told:
+        place = open_workplace(keep_blobs=keep_blobs, progress=told.progress)
+        draft = draft_at(spec, place, how["previous"])
+        if layer:
+            draft = draft.only(layer, below=how["below"])
+        elif how["below"]:
+            raise click.UsageError("--below goes with `layer NAME`")
+        built = pipeline.build(draft, place, [target_at(text) for text in places])
+        document = pipeline.remember(built, place)
     folder = Path(spec) if Path(spec).is_dir() else Path(spec).parent
-    target = output or folder / "image.json"
-    document = pipeline.remember(built, place)
-    with explained(target, "cannot write"):
-        fresh = target.with_name(f".{target.name}.new")
-        fresh.write_bytes(encode_document(document))
-        fresh.replace(target)
+    target = how["output"] or folder / default_name(layer)
+    write_json(target, document)
+    if how["layers_json"]:
+        write_json(how["layers_json"], list(document.layers or ()))
     if how["as_json"]:
-        click.echo(show.as_json(told(built)))
+        click.echo(show.as_json(as_told(draft, built)))
     elif how["quiet"]:
         click.echo(target)
     else:
-        click.echo("\n".join([*summary(built, time.monotonic() - started), f"wrote {target}"]))
+        click.echo("\n".join([*summary(draft, built, time.monotonic() - started), f"wrote {target}"]))
 
 
-def told(built: "Built") -> dict[str, Any]:
+def asked(what: tuple[str, ...]) -> tuple[str, str]:
+    """The layer that is asked for, if one is, and the spec."""
+    layer = ""
+    if what[:1] == ("layer",) and len(what) > 1:
+        layer, what = what[1], what[2:]
+    if len(what) > 1:
+        raise click.UsageError(f"there is more than one spec: {', '.join(what)}; write `layer NAME SPEC` for a layer")
+    return layer, what[0] if what else "."
+
+
+def default_name(layer: str) -> str:
+    """Where the result goes: a layer's beside that of the whole image."""
+    from lamella.pipeline.draft import slug
+
+    return f"{slug(layer)}.json" if layer else "image.json"
+
+
+def write_json(target: Path, document: "ImageItem | list[LayerItem]") -> None:
+    """Writes an image.json or a layers.json, whole or not at all."""
+    from lamella.images.document import encode_document
+    from lamella.staging import staged_beside, write_all
+
+    with staged_beside(target) as file:
+        write_all(file, encode_document(document))
+
+
+def as_told(draft: "Draft", built: "Built") -> dict[str, Any]:
     """The summary for programs."""
+    from lamella.pipeline.reasons import reasons
+
     return {
-        "name": built.draft.name,
-        "tag": built.draft.tag,
+        "name": draft.name,
+        "tag": draft.tag,
         "config": built.image.config_descriptor.digest,
-        "saved": built.draft.saved,
+        "saved": draft.saved,
         "layers": [
             {
                 "name": own.plan.name,
                 "made": own.made,
+                **why.told(reason),
                 "diff_id": own.layer.record.diff_id,
                 "tar_size": own.layer.record.tar_size,
                 "digest": own.layer.record.digest,
                 "size": own.layer.record.size,
                 "packages": [package.id for package in own.plan.packages],
             }
-            for own in built.layers
+            for own, reason in zip(built.layers, reasons(draft), strict=True)
         ],
     }
 
 
-def summary(built: "Built", seconds: float) -> list[str]:
-    """The summary for people."""
-    rows = [("layer", "packages", "size", "compressed", "digest", "")]
-    for layer in built.draft.base.layers if built.draft.base else ():
+def summary(draft: "Draft", built: "Built", seconds: float) -> list[str]:
+    """The summary for people: `draft` says what was known before, `built` what it became."""
+    from lamella.pipeline.reasons import reasons
+
+    rows = [("layer", "packages", "size", "compressed", "digest", "", "")]
+    for layer in draft.base.layers if draft.base else ():
         record = layer.record
-        rows.append((layer.name or "base", "", "", show.size(record.size), show.short(record.digest), "base"))
-    for own in built.layers:
+        rows.append((layer.name or "base", "", "", show.size(record.size), show.short(record.digest), "base", ""))
+    for own, reason in zip(built.layers, reasons(draft), strict=True):
         record = own.layer.record
         word = click.style("made", fg="green") if own.made else "reused"
         sizes = (show.size(record.tar_size), show.size(record.size), show.short(record.digest))
-        rows.append((show.printable(own.plan.name), str(len(own.plan.parts)), *sizes, word))
+        rows.append((show.printable(own.plan.name), str(len(own.plan.parts)), *sizes, word, why.said(reason)))
     made = [own for own in built.layers if own.made]
     read = sum(own.layer.record.tar_size for own in made)
-    saved = f"; {show.size(built.draft.saved)} would be in it twice without chaining" if built.draft.saved else ""
+    saved = f"; {show.size(draft.saved)} would be in it twice without chaining" if draft.saved else ""
     return [
-        click.style(f"{built.draft.name}:{built.draft.tag}", bold=True),
+        click.style(f"{draft.name}:{draft.tag}", bold=True),
         *(f"  {line}" for line in show.table(rows, right=(1, 2, 3))),
         f"{show.plural(len(built.image.layers), 'layer')}: {len(made)} made ({show.size(read)} read), "
         f"{len(built.layers) - len(made)} reused, in {seconds:.1f} s{saved}",

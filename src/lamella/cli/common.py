@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from lamella.images.document import ImageItem
     from lamella.pipeline.draft import Draft
     from lamella.pipeline.view import ImageView
-    from lamella.pipeline.workplace import Workplace
+    from lamella.pipeline.workplace import Progress, Workplace
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no more than the result.")
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done as it is done.")
 previous_option = click.option(
     "--previous", type=click.Path(path_type=Path, dir_okay=False), help="The image.json of the image before this one."
 )
@@ -26,16 +27,16 @@ def cache_folder() -> Path:
     return Path(named or Path(users, "lamella")).expanduser()
 
 
-def open_workplace(*, keep_blobs: bool = False) -> "Workplace":
+def open_workplace(*, keep_blobs: bool = False, progress: "Progress | None" = None) -> "Workplace":
     """The workplace of this user; damage in its cache is told on stderr."""
     from dataclasses import replace
 
-    from lamella.pipeline.workplace import workplace
+    from lamella.pipeline.workplace import silent, workplace
 
     def mended(name: str) -> None:
         click.echo(f"the cache's {name} was damaged and is dropped; it will be made again", err=True)
 
-    return replace(workplace(cache_folder(), mended), keep_blobs=keep_blobs)
+    return replace(workplace(cache_folder(), mended), keep_blobs=keep_blobs, progress=progress or silent)
 
 
 def previous_of(path: Path | None) -> "ImageItem | None":

@@ -11,18 +11,19 @@ from lamella.cli.common import draft_at, open_workplace, quiet_option
 from lamella.oci.reference import DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, STREAM, Place, PlaceError, docker_name, parse_place
 
 if TYPE_CHECKING:
-    from lamella.destinations.destination import Destination
     from lamella.oci.image import Image
+    from lamella.pipeline.draft import Target
 
 
-def layout_at(text: str) -> "Destination":
-    """The layout folder that `text` names."""
+def target_at(text: str) -> "Target":
+    """The layout folder that `text` names, and the image's name there."""
     from lamella.destinations.layout import Layout
+    from lamella.pipeline.draft import Target
 
     place = parse_place(text)
     if place.kind != OCI:
         raise PlaceError(f"{text}: a build can go to oci:FOLDER; use lamella copy for archives")
-    return Layout(Path(place.path))
+    return Target(Layout(Path(place.path)), place.name)
 
 
 @click.command("copy")

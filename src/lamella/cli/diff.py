@@ -20,9 +20,9 @@ def command(old: str, new: str, as_json: bool) -> None:
             {
                 "name": change.layer.name,
                 "digest": change.layer.record.digest if change.layer.record else None,
-                "added": [package.id for package in change.added],
-                "changed": [package.id for package in change.changed],
-                "moved": [package.id for package in change.moved],
+                "added": [package.id for package in change.difference.added],
+                "changed": [package.id for package in change.difference.changed],
+                "moved": [package.id for package in change.difference.moved],
             }
             for change in found.new
         ]
@@ -33,7 +33,11 @@ def command(old: str, new: str, as_json: bool) -> None:
     for change in found.new:
         record = change.layer.record
         click.echo(f"{show.printable(change.layer.name)}  {show.size(record.size) if record else 'not made yet'}")
-        for mark, packages in (("+", change.added), ("~", change.changed), ("=", change.moved)):
+        for mark, packages in (
+            ("+", change.difference.added),
+            ("~", change.difference.changed),
+            ("=", change.difference.moved),
+        ):
             for package in packages:
                 click.echo(f"  {mark} {show.printable(package.id)}  {show.size(package.size)}")
     for package in found.removed:

@@ -58,11 +58,11 @@ def _explain_layer(name: str, new: "ImageView", old: "ImageView") -> None:
     if change is None:
         raise LamellaError(f"there is no layer {name}; there are {', '.join(layer.name for layer in new.layers)}")
     before = {package.name: package for package in old.packages.values()}
-    for package in change.added:
+    for package in change.difference.added:
         click.echo(f"+ {show.printable(package.id)} is new")
-    for package in change.changed:
+    for package in change.difference.changed:
         click.echo(f"~ {show.printable(package.id)} changed")
         for line in changed_files(before[package.name], package, open_workplace()):
             click.echo(f"    {show.printable(line)}")
-    if not (change.added or change.changed):
+    if not (change.difference.added or change.difference.changed):
         click.echo("the same packages are dealt out to layers in another way, or their rules changed")

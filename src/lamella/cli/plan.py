@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from lamella.cli import show
+from lamella.cli import show, why
 from lamella.cli.common import draft_at, json_option, open_workplace, previous_option
 
 
@@ -13,18 +13,22 @@ from lamella.cli.common import draft_at, json_option, open_workplace, previous_o
 @previous_option
 @json_option
 def command(spec: str, previous: Path | None, as_json: bool) -> None:
-    """Say what a build of SPEC would make or reuse. No layer and no image is written."""
+    """Say what a build of SPEC would make or reuse, and why. No layer and no image is written."""
+    from lamella.pipeline.reasons import reasons
+
     draft = draft_at(spec, open_workplace(), previous)
+    found = list(zip(draft.layers, reasons(draft), strict=True))
     if as_json:
         layers = [
-            {"name": p.plan.name, "key": p.key, "known": p.record is not None, "size": p.plan.size}
-            for p in draft.layers
+            {"name": p.plan.name, "key": p.key, "known": reason.known, **why.told(reason), "size": p.plan.size}
+            for p, reason in found
         ]
         click.echo(show.as_json({"name": draft.name, "tag": draft.tag, "layers": layers}))
         return
-    rows = [("layer", "packages", "size", "key", "")]
-    for planned in draft.layers:
-        word = "reuse: a layer of this key was made before" if planned.record else "make: no layer of this key is known"
+    rows = [("layer", "packages", "size", "key", "", "")]
+    for planned, reason in found:
         plan = planned.plan
-        rows.append((show.printable(plan.name), str(len(plan.parts)), show.size(plan.size), planned.key[:12], word))
+        word = "reuse" if reason.known else click.style("make", fg="green")
+        told = (show.printable(plan.name), str(len(plan.parts)), show.size(plan.size), planned.key[:12])
+        rows.append((*told, word, why.said(reason)))
     click.echo("\n".join(show.table(rows, right=(1, 2))))

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from lamella.closure import merge
-from lamella.destinations.destination import Destination
 from lamella.destinations.publish import publish
 from lamella.images.config import image_config
 from lamella.images.document import ImageItem
@@ -22,7 +21,7 @@ from lamella.layers.make import PlannedBytes
 from lamella.oci.image import Layer, LayerBytes, image_of
 from lamella.oci.wire import History, Platform
 from lamella.pipeline.arrange import USUAL_LAYERS, arrange
-from lamella.pipeline.draft import Built, BuiltLayer, Draft
+from lamella.pipeline.draft import Built, BuiltLayer, Draft, Target
 from lamella.pipeline.find import open_base
 from lamella.pipeline.gather import gather
 from lamella.pipeline.kept import KeptBytes
@@ -57,12 +56,13 @@ def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Dra
         annotations=dict(image.annotations),
         churn=learn(whole(previous), merge(section.closure for section in sections)),
         saved=arrangement.saved,
+        previous=previous,
     )
 
 
-def build(draft: Draft, place: Workplace, destinations: Sequence[Destination] = ()) -> Built:
-    """The image of `draft`, also in `destinations`. What is not known is read once, and goes there in that pass."""
-    made = make_missing(draft.layers, draft.compression, place, [destination.stage for destination in destinations])
+def build(draft: Draft, place: Workplace, targets: Sequence[Target] = ()) -> Built:
+    """The image of `draft`, also at `targets`. What is not known is read once, and goes there in that pass."""
+    made = make_missing(draft.layers, draft.compression, place, [target.destination.stage for target in targets])
     own = [
         BuiltLayer(after.plan, _layer(after, draft, place), before.record is None)
         for before, after in zip(draft.layers, made, strict=True)
@@ -70,8 +70,8 @@ def build(draft: Draft, place: Workplace, destinations: Sequence[Destination] = 
     layers = [*(draft.base.layers if draft.base else ()), *(built.layer for built in own)]
     config = image_config(layers, draft.runtime, draft.platform, draft.created, draft.base)
     image = replace(image_of(config, layers), annotations=draft.annotations)
-    for destination in destinations:
-        publish(image, destination, draft.tag)
+    for target in targets:
+        publish(image, target.destination, target.name or draft.tag, place.progress)
     return Built(replace(draft, layers=made), image, tuple(own))
 
 

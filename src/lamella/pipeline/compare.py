@@ -1,10 +1,24 @@
-"""What changed between two images, and what that costs who has the first and wants the second."""
+"""What changed between two images, what that costs who has the first and wants the second, and why a layer is new."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lamella.oci.digest import Digest
 from lamella.package import Package
 from lamella.pipeline.view import ImageView, LayerView
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How the packages of a layer differ from what an earlier image held, in whichever layer."""
+
+    added: tuple[Package, ...] = ()
+    changed: tuple[Package, ...] = ()
+    """Other content under a name that was there."""
+    moved: tuple[Package, ...] = ()
+    """Content that was there, in other company or under other rules."""
+
+
+NO_DIFFERENCE = Difference()
 
 
 @dataclass(frozen=True)
@@ -12,10 +26,7 @@ class LayerChange:
     """A layer of the second image that the first one has not, and how its packages differ from the first's."""
 
     layer: LayerView
-    added: tuple[Package, ...]
-    changed: tuple[Package, ...]
-    moved: tuple[Package, ...]
-    """Packages that lay in another layer of the first image."""
+    difference: Difference
 
 
 @dataclass(frozen=True)
@@ -33,22 +44,20 @@ class Comparison:
 def compare(old: ImageView, new: ImageView) -> Comparison:
     """`new`, seen by who has `old`."""
     known = {layer.identity for layer in old.layers}
-    contents = {package.content for package in old.packages.values()}
-    names = {package.name for package in old.packages.values()}
-    fresh = [layer for layer in new.layers if layer.identity not in known]
     staying = {package.name for package in new.packages.values()}
     return Comparison(
         tuple(layer for layer in new.layers if layer.identity in known),
-        tuple(_change(layer, contents, names) for layer in fresh),
+        tuple(
+            LayerChange(layer, difference(layer.packages, old)) for layer in new.layers if layer.identity not in known
+        ),
         tuple(package for package in old.packages.values() if package.name not in staying),
     )
 
 
-def _change(layer: LayerView, contents: set[Digest], names: set[str]) -> LayerChange:
-    packages = layer.packages
-    return LayerChange(
-        layer,
-        tuple(p for p in packages if p.content not in contents and p.name not in names),
-        tuple(p for p in packages if p.content not in contents and p.name in names),
-        tuple(p for p in packages if p.content in contents),
+def difference(packages: Sequence[Package], old: ImageView) -> Difference:
+    """How `packages` differ from those of `old`."""
+    moved = tuple(p for p in packages if p.content in old.contents)
+    fresh = [p for p in packages if p.content not in old.contents]
+    return Difference(
+        tuple(p for p in fresh if p.name not in old.names), tuple(p for p in fresh if p.name in old.names), moved
     )

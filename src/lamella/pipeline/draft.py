@@ -3,12 +3,23 @@
 A spec that was planned and an `image.json` that was read both become a `Draft`, and one way leads on from there.
 """
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 
+from lamella.destinations.destination import Destination
+from lamella.errors import LamellaError
+from lamella.images.document import ImageItem
 from lamella.layering import Churn
 from lamella.oci.image import Image, Layer
 from lamella.oci.wire import Platform, RuntimeConfig
 from lamella.plan import LayerPlan, Planned
+
+
+class NoLayerError(LamellaError):
+    """A layer is asked for that the image does not have."""
+
+    exit_code = 2
+
 
 EPOCH = "1970-01-01T00:00:00Z"
 
@@ -28,6 +39,33 @@ class Draft:
     churn: Churn = field(default_factory=Churn)
     saved: int = 0
     """Bytes that would lie in the image more than once if layers were not chained."""
+    previous: ImageItem | None = None
+    """The image before this one, as far as one is known."""
+
+    def only(self, layer: str, *, below: bool) -> "Draft":
+        """The layer of that name as an image of its own, the same bytes as in the whole; or the image up to it."""
+        groups = [planned.plan.group for planned in self.layers]
+        if layer not in groups:
+            there = ", ".join(dict.fromkeys(groups))
+            raise NoLayerError(f"{self.name} has no layer {layer!r} with anything of its own in it; there are: {there}")
+        first = 0 if below else groups.index(layer)
+        last = len(groups) - groups[::-1].index(layer)
+        return replace(
+            self,
+            name=f"{self.name}-{slug(layer)}",
+            layers=self.layers[first:last],
+            base=self.base if below else None,
+            base_place=self.base_place if below else "",
+            saved=0,
+        )
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a built image goes, and its name there; without one it is the image's tag."""
+
+    destination: Destination
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,3 +84,8 @@ class Built:
     draft: Draft
     image: Image
     layers: tuple[BuiltLayer, ...]
+
+
+def slug(text: str) -> str:
+    """`text` as part of the name of an image or a file."""
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-") or "layer"

@@ -63,7 +63,7 @@ def _section(layer: Layer, spec: Spec, store: Mapping[NixWant, Closure], memory:
 
 
 def _folder(want: FilesWant, folder: Path, memory: Memory) -> Closure:
-    path = folder / want.path
+    path = (folder / want.path).absolute()
     whole = path.resolve() if want.path.endswith("/") else path
     package = files.package(want.path, whole, place(want), left_out(want), memory)
     return Closure((package,), (package.id,))

@@ -83,6 +83,7 @@ class _Maker:
                 stage.commit(record.digest, record.size)
         place.records.save(planned.key, record)
         place.records.save(tar_key(record.diff_id, compressor(self.compression).identity), record)
+        place.progress(plan.name, record.tar_size, record.tar_size)
         return record
 
     def _pass(self, planned: Planned, sink: Sink | None) -> Record:
@@ -98,7 +99,7 @@ class _Maker:
         def tell(done: int) -> None:
             if self.stop.is_set():
                 raise LamellaError(f"layer {plan.name!r} was given up, for another failed")
-            self.place.progress(plan.name, done, plan.size)
+            self.place.progress(plan.name, done, max(plan.size, done + 1))
 
         return tell
 

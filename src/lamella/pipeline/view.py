@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from lamella.images.document import ImageItem, plan_of
+from lamella.oci.digest import Digest
 from lamella.oci.image import Image, Record
 from lamella.oci.wire import Platform, RuntimeConfig
 from lamella.package import Package
@@ -44,6 +45,14 @@ class ImageView:
     @cached_property
     def packages(self) -> Mapping[str, Package]:
         return {package.id: package for layer in self.layers for package in layer.packages}
+
+    @cached_property
+    def contents(self) -> frozenset[Digest]:
+        return frozenset(package.content for package in self.packages.values())
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return frozenset(package.name for package in self.packages.values())
 
     @property
     def reference(self) -> str:

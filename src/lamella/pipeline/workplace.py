@@ -12,11 +12,11 @@ from lamella.package import Entry, Package
 from lamella.sources import tree
 
 Progress = Callable[[str, int, int], None]
-"""Told of work on a layer: its name, the bytes done, and the bytes expected."""
+"""Told of work on a layer: its name, the bytes done, and the bytes expected; equal when it is finished."""
 
 
-def _silent(_name: str, _done: int, _expected: int) -> None:
-    pass
+def silent(_name: str, _done: int, _expected: int) -> None:
+    """Nobody is told."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Workplace:
     blobs: Blobs
     keep_blobs: bool = False
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
-    progress: Progress = _silent
+    progress: Progress = silent
 
 
 def workplace(folder: Path, mended: Callable[[str], None] = lambda _: None) -> Workplace:

@@ -1,0 +1,94 @@
+"""Why a layer is reused or made, in the words of the image before."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lamella import Image, Layer, files, pipeline
+from lamella.cli.why import said
+from lamella.images.document import ImageItem
+from lamella.pipeline.draft import Built, Draft
+from lamella.pipeline.reasons import reasons
+from lamella.pipeline.workplace import Workplace, workplace
+from lamella.spec.model import Perm, Spec
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("one", "two", "three"):
+        (tmp_path / "src" / name).mkdir(parents=True)
+        (tmp_path / "src" / name / "file").write_text(name * 100)
+    return tmp_path / "src"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workplace:
+    return workplace(tmp_path / "cache")
+
+
+IMAGE = Image("hello", layers=[Layer("a", [files("one"), files("two")])], take=[files("three")])
+
+
+def before(folder: Path, place: Workplace) -> ImageItem:
+    return pipeline.remember(_built(folder, place), place)
+
+
+def _built(folder: Path, place: Workplace) -> Built:
+    return pipeline.build(pipeline.plan(Spec(IMAGE, folder), place), place)
+
+
+def why(draft: Draft) -> list[str]:
+    return [said(reason) for reason in reasons(draft)]
+
+
+def test_there_is_no_image_before(folder: Path, place: Workplace) -> None:
+    draft = pipeline.plan(Spec(IMAGE, folder), place)
+    assert why(draft) == ["the first image of this name"] * 2
+
+
+def test_what_changed_and_what_is_new_is_named_and_the_rest_is_as_before(folder: Path, place: Workplace) -> None:
+    image = before(folder, place)
+    (folder / "one" / "file").write_text("changed")
+    (folder / "four").mkdir()
+    more = msgspec.structs.replace(IMAGE, layers=[Layer("a", [files("one"), files("two"), files("four")])])
+    draft = pipeline.plan(Spec(more, folder), place, image)
+    assert why(draft) == ["one -> /one changed; four -> /four new", "as in the image before"]
+    assert [[p.name for p in reason.difference.moved] for reason in reasons(draft)] == [
+        ["two -> /two"],
+        ["three -> /three"],
+    ]
+
+
+def test_many_are_counted(folder: Path, place: Workplace) -> None:
+    image = before(folder, place)
+    for number in range(5):
+        (folder / f"n{number}").mkdir()
+        (folder / f"n{number}" / "file").write_bytes(bytes(number))
+    more = msgspec.structs.replace(IMAGE, take=[files(f"n{number}") for number in range(5)])
+    draft = pipeline.plan(Spec(more, folder), place, image)
+    assert why(draft)[1] == "n4 -> /n4, n3 -> /n3 and 3 more new"
+
+
+def test_rules_company_compression_and_an_empty_cache(folder: Path, place: Workplace, tmp_path: Path) -> None:
+    image = before(folder, place)
+
+    def reasons_of(other: Image, cache: Workplace) -> list[str]:
+        return why(pipeline.plan(Spec(other, folder), cache, image))
+
+    ruled = msgspec.structs.replace(
+        IMAGE, layers=[Layer("a", [files("one"), files("two")], perms=[Perm(match="file", mode=0o600)])]
+    )
+    assert reasons_of(ruled, place)[0] == "other company, or other rules"
+    assert reasons_of(msgspec.structs.replace(IMAGE, compression="zstd"), place) == ["compression changed"] * 2
+    assert reasons_of(IMAGE, workplace(tmp_path / "empty")) == ["unknown to this cache"] * 2
+
+
+def test_a_layer_of_an_earlier_image_was_made_before(folder: Path, place: Workplace) -> None:
+    _built(folder, place)
+    text = (folder / "one" / "file").read_text()
+    (folder / "one" / "file").write_text("changed")
+    image = before(folder, place)
+    (folder / "one" / "file").write_text(text)
+    draft = pipeline.plan(Spec(IMAGE, folder), place, image)
+    assert why(draft) == ["made before", "as in the image before"]
