@@ -41,7 +41,7 @@ def test_build_says_what_was_made_and_reused(hello: Path) -> None:
 
 
 def test_plan_and_build_say_why(hello: Path) -> None:
-    assert "the first image of this name" in good(hello, "plan")
+    assert "no image before" in good(hello, "plan")
     good(hello, "build")
     assert good(hello, "plan").count("as in the image before") == 4
     (hello / "app" / "hello.sh").write_text("echo other\n")
@@ -75,9 +75,12 @@ def test_a_document_leads_to_its_files_from_any_folder(hello: Path) -> None:
 
 def test_verbose_says_what_is_done_and_quiet_only_the_result(hello: Path) -> None:
     ran = lamella(hello, "build", "-v", "-q")
-    assert sorted(line.partition(":")[0] for line in ran.stderr.splitlines()) == ["app", "config", "data", "libs"]
+    lines = [line.partition(":")[0] for line in ran.stderr.splitlines()]
+    assert lines[0] == "looking at packages"
+    assert sorted(lines[1:]) == ["app", "config", "data", "libs"]
     assert ran.stdout == "image.json\n"
-    assert lamella(hello, "build", "-v").stderr == ""
+    assert lamella(hello, "build", "-v").stderr == "looking at packages\n"
+    assert "app: 295 B" in lamella(hello, "copy", "-v", "image.json", "oci:out").stderr
 
 
 def test_a_terminal_sees_bars(hello: Path) -> None:

@@ -44,7 +44,7 @@ def why(draft: Draft) -> list[str]:
 
 def test_there_is_no_image_before(folder: Path, place: Workplace) -> None:
     draft = pipeline.plan(Spec(IMAGE, folder), place)
-    assert why(draft) == ["the first image of this name"] * 2
+    assert why(draft) == ["no image before"] * 2
 
 
 def test_what_changed_and_what_is_new_is_named_and_the_rest_is_as_before(folder: Path, place: Workplace) -> None:

@@ -42,6 +42,7 @@ def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **
     layer, spec = asked(what)
     with Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told:
         place = open_workplace(keep_blobs=keep_blobs, progress=told.progress)
+        told.doing("looking at packages")
         draft = draft_at(spec, place, how["previous"])
         if layer:
             draft = draft.only(layer, below=how["below"])

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from lamella.destinations.destination import Progress
     from lamella.images.document import ImageItem
     from lamella.pipeline.draft import Draft
     from lamella.pipeline.view import ImageView
-    from lamella.pipeline.workplace import Progress, Workplace
+    from lamella.pipeline.workplace import Workplace
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no more than the result.")
@@ -31,7 +32,8 @@ def open_workplace(*, keep_blobs: bool = False, progress: "Progress | None" = No
     """The workplace of this user; damage in its cache is told on stderr."""
     from dataclasses import replace
 
-    from lamella.pipeline.workplace import silent, workplace
+    from lamella.destinations.destination import silent
+    from lamella.pipeline.workplace import workplace
 
     def mended(name: str) -> None:
         click.echo(f"the cache's {name} was damaged and is dropped; it will be made again", err=True)

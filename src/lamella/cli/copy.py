@@ -3,14 +3,15 @@
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from lamella.cli.common import draft_at, open_workplace, quiet_option
+from lamella.cli.common import draft_at, open_workplace, quiet_option, verbose_option
 from lamella.oci.reference import DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, STREAM, Place, PlaceError, docker_name, parse_place
 
 if TYPE_CHECKING:
+    from lamella.destinations.destination import Progress
     from lamella.oci.image import Image
     from lamella.pipeline.draft import Target
 
@@ -26,43 +27,62 @@ def target_at(text: str) -> "Target":
     return Target(Layout(Path(place.path)), place.name)
 
 
+class Found(NamedTuple):
+    """An image, and what it is called where it was found."""
+
+    image: "Image"
+    name: str
+    tag: str
+
+    @property
+    def docker_name(self) -> str:
+        """`name:tag` as Docker writes it; empty for an image that has no name."""
+        name = self.name or self.tag
+        return docker_name(f"{self.name}:{self.tag}" if self.name and self.tag else name) if name else ""
+
+
 @click.command("copy")
 @click.argument("image")
 @click.argument("destination")
 @quiet_option
-def command(image: str, destination: str, quiet: bool) -> None:
+@verbose_option
+def command(image: str, destination: str, quiet: bool, verbose: bool) -> None:
     """Copy IMAGE (a spec, an image.json, a layout or an archive) to DESTINATION.
 
     Places are oci:FOLDER[:TAG], oci-archive:FILE[:TAG] and docker-archive:FILE[:NAME:TAG]; - is stdout.
     """
+    from lamella.cli.progress import Told
+
     target = parse_place(destination)
-    found, name, tag = image_at(image, "none" if target.kind == DOCKER_ARCHIVE else "")
-    _write(found, target, name, tag)
+    with Told(quiet=quiet, verbose=verbose) as told:
+        told.doing(f"looking at {image}")
+        found = image_at(image, "none" if target.kind == DOCKER_ARCHIVE else "", told.progress)
+        _write(found, target, told.progress)
     if not quiet and target.path != STREAM:
         click.echo(f"copied {image} to {target}")
 
 
-def image_at(text: str, compression: str = "") -> "tuple[Image, str, str]":
-    """The image at a place, with its name and tag; one that is only a recipe is built."""
+def image_at(text: str, compression: str = "", progress: "Progress | None" = None) -> "Found":
+    """The image at a place; one that is only a recipe is built."""
     from lamella import pipeline
     from lamella.pipeline import find
 
     place = parse_place(text)
     if find.is_bytes(place):
         name, _, tag = place.name.rpartition(":")
-        return find.open_place(place), name, tag
-    workplace = open_workplace()
+        return Found(find.open_place(place), name, tag)
+    workplace = open_workplace(progress=progress)
     built = pipeline.build(draft_at(text, workplace, compression=compression), workplace)
-    return built.image, built.draft.name, built.draft.tag
+    return Found(built.image, built.draft.name, built.draft.tag)
 
 
-def _write(image: "Image", target: Place, name: str, tag: str) -> None:
+def _write(found: Found, target: Place, progress: "Progress") -> None:
     from lamella.destinations.archive import archive_file, write_docker_archive, write_oci_archive
     from lamella.destinations.layout import Layout
     from lamella.destinations.publish import publish
 
     if target.kind == OCI:
-        publish(image, Layout(Path(target.path)), target.name or tag or "latest")
+        publish(found.image, Layout(Path(target.path)), target.name or found.tag or "latest", progress)
         return
     if target.kind not in (OCI_ARCHIVE, DOCKER_ARCHIVE):
         raise PlaceError(f"{target} is no place to copy to; write oci:, oci-archive: or docker-archive: before it")
@@ -72,6 +92,6 @@ def _write(image: "Image", target: Place, name: str, tag: str) -> None:
     with contextlib.ExitStack() as stack:
         out = stream if target.path == STREAM else stack.enter_context(archive_file(Path(target.path)))
         if target.kind == OCI_ARCHIVE:
-            write_oci_archive(image, target.name or tag or "latest", out)
+            write_oci_archive(found.image, target.name or found.tag or "latest", out, progress)
         else:
-            write_docker_archive(image, target.name or docker_name(f"{name}:{tag}" if name and tag else name), out)
+            write_docker_archive(found.image, target.name or found.docker_name, out, progress)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
+_PATIENCE = 0.4
+
 
 class Told:
     """Whom the workplace tells of its progress, from any thread. A name is done when all that is expected of it is."""
@@ -24,6 +26,7 @@ class Told:
         self._verbose = verbose
         self._started: dict[str, float] = {}
         self._lock = threading.Lock()
+        self._soon = threading.Timer(0, lambda: None)
 
     def __enter__(self) -> Self:
         return self
@@ -32,7 +35,23 @@ class Told:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if self._bars:
-            self._bars.stop()
+            self._soon.cancel()
+            with self._lock:
+                self._bars.stop()
+                self._bars = None
+
+    def doing(self, what: str) -> None:
+        """What goes on until the next progress; on a terminal it is shown if that takes a while."""
+        self._say(what)
+        if self._bars:
+            self._soon = threading.Timer(_PATIENCE, self._begin, [what])
+            self._soon.daemon = True
+            self._soon.start()
+
+    def _begin(self, what: str) -> None:
+        with self._lock:
+            if self._bars and not self._started:
+                self._bars.begin(what)
 
     def progress(self, name: str, done: int, expected: int) -> None:
         """`done` of `expected` bytes have passed."""
@@ -44,11 +63,6 @@ class Told:
                 del self._started[name]
                 self._say(f"{name}: {show.size(done)} in {time.monotonic() - started:.1f} s")
 
-    def say(self, line: str) -> None:
-        """A line that only `-v` shows."""
-        with self._lock:
-            self._say(line)
-
     def _say(self, line: str) -> None:
         if self._verbose:
             write: Callable[[str], None] = self._bars.say if self._bars else _to_stderr
@@ -59,6 +73,9 @@ def _to_stderr(line: str) -> None:
     click.echo(line, err=True)
 
 
+_WAITING = ""
+
+
 class _Bars:
     """A bar for each name under way; they are gone when the work is."""
 
@@ -66,8 +83,15 @@ class _Bars:
         self._shown: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
+    def begin(self, what: str) -> None:
+        """Shows `what` without an end in sight, until something moves."""
+        shown = self._shown or self._start()
+        self._tasks[_WAITING] = shown.add_task(what, total=None)
+
     def move(self, name: str, done: int, expected: int) -> None:
         shown = self._shown or self._start()
+        if _WAITING in self._tasks:
+            shown.remove_task(self._tasks.pop(_WAITING))
         if name not in self._tasks:
             self._tasks[name] = shown.add_task(show.printable(name), total=expected)
         if done == expected:

@@ -14,7 +14,7 @@ def command(image: str, as_json: bool) -> None:
     from lamella.cli.copy import image_at
     from lamella.oci.validate import validate
 
-    found = image_at(image)[0]
+    found = image_at(image).image
     problems = validate(found)
     if as_json:
         told = [{"layer": problem.layer, "message": problem.message} for problem in problems]

@@ -18,7 +18,7 @@ def said(reason: "Reason") -> str:
     if reason.known:
         return "as in the image before" if reason.same else "made before"
     if reason.first:
-        return "the first image of this name"
+        return "no image before"
     if reason.same:
         return "compression changed" if reason.recompressed else "unknown to this cache"
     found = reason.difference

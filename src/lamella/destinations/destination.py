@@ -17,7 +17,10 @@ from lamella.oci.image import Buffer
 from lamella.oci.wire import Descriptor
 
 Progress = Callable[[str, int, int], object]
-"""Told of bytes that went out: the layer's name, how many so far, and of how many. May be called by any thread."""
+"""Told of bytes of a layer that passed: its name, how many so far, and of how many; equal when it is done.
+
+May be called by any thread.
+"""
 
 
 def silent(_name: str, _done: int, _expected: int) -> None:

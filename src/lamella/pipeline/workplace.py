@@ -8,15 +8,9 @@ from pathlib import Path
 from lamella.cache.blobs import Blobs
 from lamella.cache.bucket import Folder
 from lamella.cache.records import Records
+from lamella.destinations.destination import Progress, silent
 from lamella.package import Entry, Package
 from lamella.sources import tree
-
-Progress = Callable[[str, int, int], None]
-"""Told of work on a layer: its name, the bytes done, and the bytes expected; equal when it is finished."""
-
-
-def silent(_name: str, _done: int, _expected: int) -> None:
-    """Nobody is told."""
 
 
 @dataclass(frozen=True)
