@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-layering clean components
+.PHONY: help demo test check docs bench bench-layering clean components
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -27,6 +27,9 @@ check: $(VENV)/ready ## lint and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: $(VENV)/ready ## make docs/reference anew from the code
+	$(BIN)/python -m tools.reference
 
 bench: $(VENV)/ready ## measure against real peers
 	$(BIN)/python -m benchmarks.bench_layers

@@ -1,9 +1,5 @@
-"""The reference page of `lamella.toml`, made from the same declarations that the reader follows.
+"""The page on `lamella.toml`, made from the same declarations that the reader follows."""
 
-Made anew by: python -m lamella.spec.reference > docs/reference/spec.md
-"""
-
-import sys
 from collections.abc import Iterator
 
 import msgspec
@@ -24,7 +20,7 @@ _TABLES: tuple[tuple[str, type[Value]], ...] = (
 _OPENING = """\
 # `lamella.toml`
 
-<!-- Made by: python -m lamella.spec.reference > docs/reference/spec.md -->
+<!-- Made by `make docs`. -->
 
 What an image is made of. `lamella schema` prints the same as a JSON Schema; with it saved beside the file, the line
 `#:schema lamella.schema.json` at the top makes editors complete and check keys.
@@ -102,7 +98,3 @@ def _otherwise(fact: Fact) -> str:
     if not fact.default or isinstance(fact.default, Value):
         return ""
     return f"`{msgspec.json.encode(fact.default).decode()}`"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page())

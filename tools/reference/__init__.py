@@ -1,0 +1,11 @@
+"""The pages of docs/reference, made from the code: `make docs` writes them, and a test sees that they are current."""
+
+from collections.abc import Callable
+
+from tools.reference import commands, errors, spec
+
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands.page,
+    "errors.md": errors.page,
+    "spec.md": spec.page,
+}
