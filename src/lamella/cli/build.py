@@ -117,11 +117,12 @@ def as_told(draft: "Draft", built: "Built") -> dict[str, Any]:
 def summary(draft: "Draft", built: "Built", seconds: float) -> list[str]:
     """The summary for people: `draft` says what was known before, `built` what it became."""
     from lamella.pipeline.reasons import reasons
+    from lamella.pipeline.view import name_of
 
     rows = [("layer", "packages", "size", "compressed", "digest", "", "")]
     for layer in draft.base.layers if draft.base else ():
         record = layer.record
-        rows.append((layer.name or "base", "", "", show.size(record.size), show.short(record.digest), "base", ""))
+        rows.append((show.printable(name_of(layer)) or "base", "", "", show.size(record.size), show.short(record.digest), "base", ""))
     for own, reason in zip(built.layers, reasons(draft), strict=True):
         record = own.layer.record
         word = click.style("made", fg="green") if own.made else "reused"

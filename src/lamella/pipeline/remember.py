@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from lamella.images.document import ImageItem, ImageNotes, LayerItem, LayerNotes, layer_item
 from lamella.layering import Churn, Group, Previous, Seen
 from lamella.pipeline.draft import Built
+from lamella.pipeline.view import name_of
 
 
 def document_of(built: Built, stored: Mapping[str, str]) -> ImageItem:
@@ -19,7 +20,7 @@ def document_of(built: Built, stored: Mapping[str, str]) -> ImageItem:
             diff_ids=layer.record.diff_id,
             mediatype=layer.record.media_type,
             history=layer.history,
-            lamella=LayerNotes(name=layer.name, blob=layer.record),
+            lamella=LayerNotes(name=name_of(layer), blob=layer.record),
         )
         for layer in base
     ]

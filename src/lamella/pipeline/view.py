@@ -6,7 +6,7 @@ from functools import cached_property
 
 from lamella.images.document import ImageItem, plan_of
 from lamella.oci.digest import Digest
-from lamella.oci.image import Image, Record
+from lamella.oci.image import Image, Layer, Record
 from lamella.oci.wire import Platform, RuntimeConfig
 from lamella.package import Package
 from lamella.pipeline.draft import Draft
@@ -91,5 +91,9 @@ def of_document(item: ImageItem, origin: str) -> ImageView:
 
 def _base(image: Image | None) -> Iterable[LayerView]:
     for position, layer in enumerate(image.layers if image else ()):
-        name = layer.annotations.get(LAYER_NAME) or layer.name or layer.history.created_by or f"layer {position}"
-        yield LayerView(name, layer.record)
+        yield LayerView(name_of(layer) or f"layer {position}", layer.record)
+
+
+def name_of(layer: Layer) -> str:
+    """What a layer that was read is called; empty if nothing says so."""
+    return layer.annotations.get(LAYER_NAME) or layer.name or layer.history.created_by
