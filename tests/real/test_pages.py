@@ -8,10 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.real.nix import NixPackages
-from tests.real.programs import Docker
+
+if TYPE_CHECKING:
+    from tests.real.nix import NixPackages
+    from tests.real.programs import Docker
 
 pytestmark = pytest.mark.real
 
@@ -45,6 +48,7 @@ def test_the_page_shows_what_happens(page: Path, tmp_path: Path, request: pytest
     commands = "".join(text for kind, text in found if kind == "console")
     if "docker load" in commands:
         docker: Docker = request.getfixturevalue("docker")
+        docker("image", "prune", "--all", "--force")
         env["DOCKER_HOST"] = docker.host
     if any("./result" in text for kind, text in found if kind == "toml") and commands:
         packages: NixPackages = request.getfixturevalue("packages")

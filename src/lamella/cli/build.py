@@ -122,7 +122,17 @@ def summary(draft: "Draft", built: "Built", seconds: float) -> list[str]:
     rows = [("layer", "packages", "size", "compressed", "digest", "", "")]
     for layer in draft.base.layers if draft.base else ():
         record = layer.record
-        rows.append((show.printable(name_of(layer)) or "base", "", "", show.size(record.size), show.short(record.digest), "base", ""))
+        rows.append(
+            (
+                show.printable(name_of(layer)) or "base",
+                "",
+                "",
+                show.size(record.size),
+                show.short(record.digest),
+                "base",
+                "",
+            )
+        )
     for own, reason in zip(built.layers, reasons(draft), strict=True):
         record = own.layer.record
         word = click.style("made", fg="green") if own.made else "reused"
