@@ -1,11 +1,14 @@
 """From a spec to an image: what is made, what is reused, and what survives damage."""
 
+import io
 import json
 import os
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.made import collected
 
 from lamella import Image, Layer, files, pipeline
 from lamella.destinations.layout import Layout
@@ -131,3 +134,12 @@ def test_a_layer_that_is_not_reproducible_is_kept(folder: Path, place: Workplace
         [Target(Layout(tmp_path / "l"))],
     )
     assert validate(open_layout(tmp_path / "l")) == []
+
+
+def test_the_root_of_an_image_is_everyones_whatever_folder_lies_there(folder: Path, place: Workplace) -> None:
+    (folder / "one").chmod(0o700)
+    built = build(
+        folder, place, Image("hello", compression="none", take=[files("one/", to="/"), files("two/", to="/x")])
+    )
+    tar = tarfile.open(fileobj=io.BytesIO(collected(built.layers[0].layer.content.tar)))
+    assert [(member.name, oct(member.mode)) for member in tar][:2] == [("", "0o755"), ("/file", "0o644")]

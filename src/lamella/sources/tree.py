@@ -19,6 +19,7 @@ _REFUSED = {
     stat.S_IFBLK: "a block device",
 }
 _LINK_MODE = 0o777
+_TOP = b"/"
 
 
 class SourceError(LamellaError):
@@ -31,10 +32,14 @@ def walk(root: bytes, at: bytes, ignore: str = "") -> Iterator[Entry]:
     """The file, link or folder `root` and all below it, as entries that lie at `at` in the image.
 
     Depth first, the children of a folder sorted by bytes; modes are the permission bits with setuid, setgid and
-    sticky, and 0777 for links. What lies below `at` and holds a match of `ignore` is left out, with all below it.
+    sticky, and 0777 for links. The root of an image is everyone's, so a folder that lies at `/` does not say its mode.
+    What lies below `at` and holds a match of `ignore` is left out, with all below it.
     """
     top = _entry(root, at)
-    yield top
+    if at != _TOP:
+        yield top
+    elif top.kind is not Kind.DIRECTORY:
+        raise SourceError(f"{shown(root)} is not a folder, and cannot be the root of an image; say where in it it goes")
     if top.kind is Kind.DIRECTORY:
         matches = _ignored(ignore) if ignore else None
         yield from _below(root.rstrip(b"/") + b"/", at.rstrip(b"/") + b"/", matches)
