@@ -138,8 +138,6 @@ def test_a_layer_that_is_not_reproducible_is_kept(folder: Path, place: Workplace
 
 def test_the_root_of_an_image_is_everyones_whatever_folder_lies_there(folder: Path, place: Workplace) -> None:
     (folder / "one").chmod(0o700)
-    built = build(
-        folder, place, Image("hello", compression="none", take=[files("one/", to="/"), files("two/", to="/x")])
-    )
-    tar = tarfile.open(fileobj=io.BytesIO(collected(built.layers[0].layer.content.tar)))
-    assert [(member.name, oct(member.mode)) for member in tar][:2] == [("", "0o755"), ("/file", "0o644")]
+    built = build(folder, place, Image("hello", take=[files("one/", to="/"), files("two/", to="/x")]))
+    with tarfile.open(fileobj=io.BytesIO(collected(built.layers[0].layer.content.tar))) as tar:
+        assert [(member.name, oct(member.mode)) for member in tar][:2] == [("", "0o755"), ("/file", "0o644")]
