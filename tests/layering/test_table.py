@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from random import Random
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from tests.layering.graphs import closures, graph, names, package
 
 from lamella.closure import Closure
 from lamella.layering import NOTHING, STRATEGIES, Budget, Churn, Group, LayeringError, Previous, Seen, cap, strategy
+from lamella.spec import model
 
 Told = str | Sequence[Mapping[str, object]]
 NAMES = sorted(STRATEGIES)
@@ -116,3 +118,7 @@ def test_cap_holds_whatever_can_be_cut(closure: Closure, most: int) -> None:
     capped = cap(groups, most)
     assert tuple(p for group in capped for p in group) == closure.packages
     assert all(len(group) == 1 or sum(p.size for p in group) <= most for group in capped)
+
+
+def test_a_spec_can_name_every_strategy() -> None:
+    assert set(get_args(model.Strategy)) - {""} == set(STRATEGIES)

@@ -6,7 +6,7 @@ A `lamella.toml` and a Python program end in the same values. Making one checks 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import msgspec
 
@@ -20,7 +20,7 @@ APP = "app"
 MOST_LAYERS = 127
 
 Compression = Literal["gzip", "zstd", "none"]
-Strategy = Literal["", "popularity", "dominators", "size", "steady"]
+Strategy = Literal["", "single", "popularity", "dominators", "size", "steady"]
 Layering = Strategy | Sequence[Mapping[str, Any]]
 
 
@@ -137,10 +137,11 @@ class Layered(Value, frozen=True, kw_only=True):
     layering: Annotated[
         Layering,
         Said(
-            "How packages are spread over layers: the name of a strategy, or a list of steps. `popularity`: what most "
-            "packages refer to is deepest; `dominators`: what is used together stays together; `size`: the largest "
-            "have layers of their own; `steady`: as in the image before, with what changed on top.",
-            kinds.strategy("popularity", "dominators", "size", "steady"),
+            "How packages are spread over layers: the name of a strategy, or a list of steps. `single`: all in one; "
+            "`popularity`: what most packages refer to is deepest; `dominators`: what is used together stays together; "
+            "`size`: the largest have layers of their own; `steady`: as in the image before, with what changed on top. "
+            "Without it: `popularity` if there is a `max_layers`, else `single`.",
+            kinds.strategy(*get_args(Strategy)[1:]),
         ),
     ] = ""
     max_layers: Annotated[
