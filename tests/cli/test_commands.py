@@ -141,6 +141,22 @@ def test_explain_says_why_a_layer_is_new_down_to_the_file(hello: Path) -> None:
     assert "same in both" in good(hello, "explain", "libs", "--since", "before.json")
 
 
+def test_what_is_told_to_people_is_told_to_programs(hello: Path) -> None:
+    good(hello, "build", "-o", "before.json")
+    (hello / "app" / "more.sh").write_text("echo more\n")
+    good(hello, "build")
+    path = json.loads(good(hello, "explain", "/etc/hello/hello.conf", "--json"))
+    assert path["layer"] == "config"
+    package = json.loads(good(hello, "explain", "app -> /app", "--json"))
+    assert package == {"package": "app -> /app", "layer": "app", "chain": ["app -> /app"]}
+    layer = json.loads(good(hello, "explain", "app", "--since", "before.json", "--json"))
+    assert layer["changed"] == [{"package": "app -> /app", "files": ["+ more.sh"]}]
+    copied = json.loads(good(hello, "copy", "image.json", "oci:out", "--json"))
+    shown = json.loads(good(hello, "inspect", "oci:out", "--json"))
+    assert [layer["digest"] for layer in copied["layers"]] == [layer["digest"] for layer in shown["layers"]]
+    assert json.loads(good(hello, "cache", "prune", "--json")) == {"items": 0, "bytes": 0}
+
+
 def test_cache_can_be_listed_and_pruned(hello: Path) -> None:
     good(hello, "build")
     assert "builds/" in good(hello, "cache", "list")
@@ -165,6 +181,8 @@ def test_schema_is_json(hello: Path) -> None:
         (["build", "layer", "dat"], "libs, data, config, app"),
         (["build", "one", "two"], "more than one spec"),
         (["build", "--below"], "layer NAME"),
+        (["explain", "libs", "lamella.toml"], "say --since"),
+        (["copy", "lamella.toml", "docker-archive:-", "--json"], "both go to stdout"),
     ],
 )
 def test_mistakes_get_one_line(hello: Path, args: list[str], said: str) -> None:

@@ -44,7 +44,8 @@ def size(as_json: bool) -> None:
 
 @command.command("prune")
 @click.option("--days", type=click.IntRange(0), default=30, show_default=True, help="Keep what is younger.")
-def prune(days: int) -> None:
+@json_option
+def prune(days: int, as_json: bool) -> None:
     """Remove what was written longer ago than that."""
     from lamella.cache.bucket import Folder
     from lamella.staging import sweep
@@ -54,4 +55,8 @@ def prune(days: int) -> None:
     for item in old:
         bucket.delete(item.name)
     sweep(cache_folder())
-    click.echo(f"removed {show.plural(len(old), 'item')}, {show.size(sum(item.size for item in old))}")
+    total = sum(item.size for item in old)
+    if as_json:
+        click.echo(show.as_json({"items": len(old), "bytes": total}))
+    else:
+        click.echo(f"removed {show.plural(len(old), 'item')}, {show.size(total)}")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from lamella.cli.common import draft_at, open_workplace, quiet_option, verbose_option
+from lamella.cli import show
+from lamella.cli.common import draft_at, json_option, open_workplace, quiet_option, verbose_option
 from lamella.oci.reference import DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, STREAM, Place, PlaceError, docker_name, parse_place
 
 if TYPE_CHECKING:
@@ -44,9 +45,10 @@ class Found(NamedTuple):
 @click.command("copy")
 @click.argument("image")
 @click.argument("destination")
+@json_option
 @quiet_option
 @verbose_option
-def command(image: str, destination: str, quiet: bool, verbose: bool) -> None:
+def command(image: str, destination: str, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Copy IMAGE (a spec, an image.json, a layout or an archive) to DESTINATION.
 
     Places are oci:FOLDER[:TAG], oci-archive:FILE[:TAG] and docker-archive:FILE[:NAME:TAG]; - is stdout.
@@ -54,11 +56,17 @@ def command(image: str, destination: str, quiet: bool, verbose: bool) -> None:
     from lamella.cli.progress import Told
 
     target = parse_place(destination)
-    with Told(quiet=quiet, verbose=verbose) as told:
+    if as_json and target.path == STREAM:
+        raise click.UsageError("--json and an archive cannot both go to stdout")
+    with Told(quiet=quiet or as_json, verbose=verbose) as told:
         told.doing(f"looking at {image}")
         found = image_at(image, "none" if target.kind == DOCKER_ARCHIVE else "", told.progress)
         _write(found, target, told.progress)
-    if not quiet and target.path != STREAM:
+    if as_json:
+        layers = [{"digest": layer.record.digest, "size": layer.record.size} for layer in found.image.layers]
+        config = found.image.config_descriptor.digest
+        click.echo(show.as_json({"name": found.name, "tag": found.tag, "config": config, "layers": layers}))
+    elif not quiet and target.path != STREAM:
         click.echo(f"copied {image} to {target}")
 
 

@@ -1,12 +1,13 @@
-"""`lamella explain`: why a package is in an image, and which layer holds a path."""
+"""`lamella explain`: why a package is in an image, which layer holds a path, and why a layer is new."""
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lamella.cli import show
-from lamella.cli.common import open_workplace, view_at
+from lamella.cli.common import json_option, open_workplace, view_at
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
@@ -17,52 +18,91 @@ if TYPE_CHECKING:
 @click.argument("what")
 @click.argument("image", default="image.json")
 @click.option("--since", help="The image before, to say why the layer WHAT is new.")
-def command(what: str, image: str, since: str | None) -> None:
+@json_option
+def command(what: str, image: str, since: str | None, as_json: bool) -> None:
     """Say why the package WHAT is in IMAGE, which layer holds the path WHAT, or why the layer WHAT is new."""
-    from lamella.closure import Closure, why
-    from lamella.layers.split import part_entries
-    from lamella.pipeline.workplace import entries
-
     view = view_at(image)
     if since:
-        _explain_layer(what, view, view_at(since))
-        return
+        told = _layer(what, view, view_at(since))
+        lines = _layer_lines(told)
+    else:
+        told = _package(what, view) or _path(what, view)
+        lines = _found_lines(told)
+    if not told:
+        layer = any(layer.name == what for layer in view.layers)
+        hint = "; it is a layer: say --since IMAGE to see why it is new" if layer else ""
+        raise LamellaError(f"{what} is no package of {image}, nor a path in its layers that lamella made{hint}")
+    click.echo(show.as_json(told) if as_json else "\n".join(lines))
+
+
+def _package(what: str, view: "ImageView") -> dict[str, Any]:
+    """Where the package of that name or id is, and the chain of references that brought it."""
+    from lamella.closure import Closure, why
+
     for layer in view.layers:
         for package in layer.packages:
             if what in (package.id, package.name):
                 packages = tuple(view.packages.values())
-                referred = {reference for other in packages for reference in other.references}
+                referred = {to for other in packages for to in other.references if to != other.id}
                 roots = tuple(other.id for other in packages if other.id not in referred)
                 chain = why(Closure(packages, roots), package.id)
-                click.echo(f"{show.printable(package.id)} is in layer {show.printable(layer.name)}")
-                click.echo("\n".join("  " * depth + show.printable(step) for depth, step in enumerate(chain)))
-                return
+                return {"package": package.id, "layer": layer.name, "chain": list(chain)}
+    return {}
+
+
+def _path(what: str, view: "ImageView") -> dict[str, Any]:
+    """The layer that has the last word on a path, and the package that the path is from."""
+    from lamella.layers.split import part_entries
+    from lamella.pipeline.workplace import entries
+
     wanted = os.fsencode(what)
     for layer in reversed(view.layers):
         for part in layer.plan.parts if layer.plan else ():
             if any(entry.path == wanted for entry in part_entries(part, entries)):
-                click.echo(f"{what} is in layer {show.printable(layer.name)}, from {show.printable(part.package.id)}")
-                return
-    raise LamellaError(f"{what} is no package of {image}, nor a path in its layers that lamella made")
+                return {"path": what, "layer": layer.name, "from": part.package.id}
+    return {}
 
 
-def _explain_layer(name: str, new: "ImageView", old: "ImageView") -> None:
+def _layer(name: str, new: "ImageView", old: "ImageView") -> dict[str, Any]:
+    """What is different in a layer, down to the file."""
     from lamella.pipeline.compare import compare
     from lamella.pipeline.trace import changed_files
 
     found = compare(old, new)
     if any(layer.name == name for layer in found.kept):
-        click.echo(f"layer {name} is the same in both")
-        return
-    change = next((change for change in found.new if change.layer.name == name), None)
+        return {"layer": name, "same": True, "added": [], "changed": []}
+    change = next((change.difference for change in found.new if change.layer.name == name), None)
     if change is None:
         raise LamellaError(f"there is no layer {name}; there are {', '.join(layer.name for layer in new.layers)}")
     before = {package.name: package for package in old.packages.values()}
-    for package in change.difference.added:
-        click.echo(f"+ {show.printable(package.id)} is new")
-    for package in change.difference.changed:
-        click.echo(f"~ {show.printable(package.id)} changed")
-        for line in changed_files(before[package.name], package, open_workplace()):
-            click.echo(f"    {show.printable(line)}")
-    if not (change.difference.added or change.difference.changed):
-        click.echo("the same packages are dealt out to layers in another way, or their rules changed")
+    place = open_workplace()
+    return {
+        "layer": name,
+        "same": False,
+        "added": [package.id for package in change.added],
+        "changed": [
+            {"package": package.id, "files": list(changed_files(before[package.name], package, place))}
+            for package in change.changed
+        ],
+    }
+
+
+def _found_lines(told: dict[str, Any]) -> Iterator[str]:
+    if "path" in told:
+        yield f"{told['path']} is in layer {show.printable(told['layer'])}, from {show.printable(told['from'])}"
+    elif told:
+        yield f"{show.printable(told['package'])} is in layer {show.printable(told['layer'])}"
+        yield from ("  " * depth + show.printable(step) for depth, step in enumerate(told["chain"]))
+
+
+def _layer_lines(told: dict[str, Any]) -> Iterator[str]:
+    if told["same"]:
+        yield f"layer {told['layer']} is the same in both"
+        return
+    for package in told["added"]:
+        yield f"+ {show.printable(package)} is new"
+    for change in told["changed"]:
+        yield f"~ {show.printable(change['package'])} changed"
+        yield from (f"    {show.printable(line)}" for line in change["files"])
+    if not (told["added"] or told["changed"]):
+        yield "the same packages are dealt out to layers in another way, or their rules changed"
