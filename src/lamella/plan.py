@@ -68,18 +68,25 @@ def _tell(part: Part) -> list[object]:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """The file that holds a layer which cannot be made again, and what `record` tells of the bytes in it."""
+
+    path: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """A layer before it is made: its plan, the key of that, and the record if it was made before.
 
-    `diff_id` is what its tar must turn out to be where that is known; `stored` is where the tar lies of a layer that
-    cannot be made again.
+    `diff_id` is what its tar must turn out to be where that is known.
     """
 
     plan: LayerPlan
     key: Key
     record: Record | None = None
     diff_id: Digest | None = None
-    stored: str = ""
+    stored: Stored | None = None
 
 
 def tar_key(diff_id: Digest, compressor: str) -> Key:

@@ -92,7 +92,9 @@ class ImageItem(Document, frozen=True, kw_only=True):
 
 
 def read_image(data: bytes, origin: str) -> ImageItem:
-    """`data` as an `image.json`."""
+    """`data` as an `image.json`; a `layers.json` is an image of just these layers, for no platform in particular."""
+    if data.lstrip()[:1] == b"[":
+        return ImageItem(version=1, layers=read_layers(data, origin))
     item = decode(data, ImageItem, origin)
     if item.version != 1:
         raise WireError(f"{origin} is an image.json of version {item.version}; only version 1 is known")
@@ -130,6 +132,12 @@ def layer_item(plan: LayerPlan, record: Record, history: History, stored: str = 
             name=plan.name, group=plan.group, parts=list(plan.parts), reproducible=plan.reproducible, blob=record
         ),
     )
+
+
+def record_of(layer: LayerItem) -> Record:
+    """What `layer` says of its bytes: of the tar, or of a blob that was pulled with a base image."""
+    tar_size = layer.size if layer.digest == layer.diff_ids else 0
+    return Record(layer.diff_ids, tar_size, layer.digest, layer.size, layer.mediatype)
 
 
 def path_item(part: Part) -> PathItem:

@@ -1,9 +1,13 @@
 """Platforms as people write them, and which of them serves whom."""
 
+import platform
 import re
 
 from lamella.errors import LamellaError
 from lamella.oci.wire import Platform
+
+OTHER_NAMES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "i686": "386"}
+"""What machines and people call the architectures that OCI has another name for."""
 
 _IMPLIED = {"arm64": "v8", "arm": "v7"}
 
@@ -22,9 +26,15 @@ def parse_platform(text: str) -> Platform:
     return Platform(os=match[1], architecture=match[2], variant=match[3] or "")
 
 
-def spelled(platform: Platform) -> str:
+def here() -> Platform:
+    """The platform of this machine's containers."""
+    machine = platform.machine()
+    return parse_platform(f"linux/{OTHER_NAMES.get(machine, machine)}")
+
+
+def spelled(told: Platform) -> str:
     """The platform as people write it."""
-    return f"{platform.os}/{platform.architecture}" + (f"/{platform.variant}" if platform.variant else "")
+    return f"{told.os}/{told.architecture}" + (f"/{told.variant}" if told.variant else "")
 
 
 def matches(wanted: Platform, has: Platform) -> bool:

@@ -7,10 +7,8 @@
 only what no record tells of.
 """
 
-import platform as machine
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from lamella.closure import merge
 from lamella.destinations.publish import publish
@@ -19,12 +17,13 @@ from lamella.images.document import ImageItem
 from lamella.layering import learn
 from lamella.layers.make import PlannedBytes
 from lamella.oci.image import Layer, LayerBytes, image_of
+from lamella.oci.platforms import here
 from lamella.oci.wire import History, Platform
 from lamella.pipeline.arrange import USUAL_LAYERS, arrange
 from lamella.pipeline.draft import Built, BuiltLayer, Draft, Target
 from lamella.pipeline.find import open_base
 from lamella.pipeline.gather import gather
-from lamella.pipeline.kept import KeptBytes
+from lamella.pipeline.kept import kept, tar_at
 from lamella.pipeline.make import look_up, make_missing
 from lamella.pipeline.remember import document_of, sections_of, whole
 from lamella.pipeline.view import LAYER_NAME
@@ -32,8 +31,6 @@ from lamella.pipeline.workplace import Workplace, entries
 from lamella.plan import Planned
 from lamella.spec.derive import moment, platform, runtime_config
 from lamella.spec.model import Spec
-
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Draft:
@@ -100,18 +97,18 @@ def _layer(planned: Planned, draft: Draft, place: Workplace) -> Layer:
     record, plan = planned.record, planned.plan
     assert record is not None
     content: LayerBytes
-    if plan.reproducible:
+    if planned.stored:
+        content = kept(planned.stored, record, draft.compression)
+    elif plan.reproducible:
         content = PlannedBytes(plan, entries, draft.compression, record)
     else:
-        path = Path(planned.stored) if planned.stored else place.blobs.path(record.diff_id)
-        content = KeptBytes(path, record, draft.compression)
+        content = kept(tar_at(place.blobs.path(record.diff_id), record), record, draft.compression)
     history = History(created=draft.created, created_by=plan.history)
     return Layer(record, content, plan.name, history, {LAYER_NAME: plan.name})
 
 
 def _platform(spec: Spec) -> Platform:
     """This machine's platform if the spec has it or names none, else the first that it names."""
-    here = _ARCHITECTURES.get(machine.machine(), machine.machine())
     named = [platform(text) for text in spec.image.platforms]
-    own = Platform(architecture=here, os="linux")
+    own = here()
     return next((p for p in named if p == own), named[0] if named else own)

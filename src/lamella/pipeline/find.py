@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from lamella.images.document import ImageItem, LayerItem, plan_of, read_image
+from lamella.images.document import ImageItem, ImageNotes, LayerItem, plan_of, read_image, record_of
 from lamella.images.reading import open_docker_archive, open_layout, open_oci_archive
-from lamella.layers.compress import compressor
+from lamella.layers.compress import PLAIN, compressor
+from lamella.oci import media
 from lamella.oci.image import Image, Record
 from lamella.oci.reference import DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, Place, parse_place
-from lamella.oci.wire import Platform
 from lamella.pipeline.draft import EPOCH, Draft
 from lamella.pipeline.remember import churn_of
+from lamella.pipeline.view import platform_of
 from lamella.pipeline.workplace import Workplace
-from lamella.plan import Planned, tar_key
+from lamella.plan import Planned, Stored, tar_key
 from lamella.staging import explained
 
 
@@ -42,23 +43,20 @@ def read_document(path: Path) -> ImageItem:
 
 def draft_of(item: ImageItem, path: Path, place: Workplace, compression: str = "") -> Draft:
     """What an `image.json` says, ready to be made: what it has digests for is known already."""
-    notes = item.lamella
-    chosen = compression or (notes.compression if notes else "gzip")
-    base = open_base(notes.base, path.parent) if notes else None
-    own = (item.layers or [])[notes.base_layers if notes else 0 :]
+    notes = item.lamella or ImageNotes()
+    chosen = compression or notes.compression
+    own = (item.layers or [])[notes.base_layers :]
     return Draft(
-        name=notes.name if notes else "",
-        tag=notes.tag if notes else "",
-        platform=Platform(
-            architecture=item.arch, os=notes.os if notes else "linux", variant=notes.variant if notes else ""
-        ),
+        name=notes.name,
+        tag=notes.tag,
+        platform=platform_of(item),
         runtime=item.image_config,
         compression=chosen,
         layers=tuple(_planned(layer, number, str(path), chosen, place) for number, layer in enumerate(own)),
         created=item.created or EPOCH,
-        base=base,
-        base_place=notes.base if notes else "",
-        annotations=notes.annotations if notes else {},
+        base=open_base(notes.base, path.parent),
+        base_place=notes.base,
+        annotations=notes.annotations,
         churn=churn_of(item),
     )
 
@@ -66,12 +64,14 @@ def draft_of(item: ImageItem, path: Path, place: Workplace, compression: str = "
 def _planned(layer: LayerItem, number: int, origin: str, compression: str, place: Workplace) -> Planned:
     method = compressor(compression)
     key = tar_key(layer.diff_ids, method.identity)
+    told = record_of(layer)
     blob = layer.lamella.blob if layer.lamella else None
     record: Record | None
-    if method.media_type == layer.mediatype:
-        record = Record(layer.diff_ids, layer.size, layer.digest, layer.size, layer.mediatype)
+    if told.media_type == method.media_type or media.compression(told.media_type) != PLAIN:
+        record = told
     elif blob and blob.media_type == method.media_type:
         record = blob
     else:
         record = place.records.find(key)
-    return Planned(plan_of(layer, number, origin), key, record, layer.diff_ids, layer.layer_path)
+    stored = Stored(layer.layer_path, told) if layer.layer_path else None
+    return Planned(plan_of(layer, number, origin), key, record, layer.diff_ids, stored)

@@ -1,35 +1,47 @@
-"""Layers whose tar is kept in a file because it cannot be made twice."""
+"""Layers whose bytes are kept in a file, because they cannot be made twice, or were made by others."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from lamella.images.opening import Folder
+from lamella.images.stored import StoredBytes
 from lamella.layers.make import pack
-from lamella.oci.digest import DigestError, encoded, hasher
-from lamella.oci.image import Record, Sink
-from lamella.staging import explained
+from lamella.oci import media
+from lamella.oci.digest import DigestError
+from lamella.oci.image import LayerBytes, Record, Sink
+from lamella.plan import Stored
 
-_BLOCK = 1 << 20
+
+def tar_at(path: Path, record: Record) -> Stored:
+    """The tar of the layer of which `record` tells, at `path`."""
+    return Stored(str(path), Record(record.diff_id, record.tar_size, record.diff_id, record.tar_size, media.LAYER))
+
+
+def stored_bytes(stored: Stored) -> StoredBytes:
+    """The bytes as they lie there; they are hashed as they leave."""
+    path = Path(stored.path)
+    return StoredBytes(Folder(path.parent), path.name, stored.record)
+
+
+def kept(stored: Stored, record: Record, compression: str) -> LayerBytes:
+    """The bytes of which `record` tells, from the file; compressed if they are not kept in that form."""
+    found = stored_bytes(stored)
+    return found if stored.record.digest == record.digest else _Packed(found, record, compression)
 
 
 @dataclass(frozen=True)
-class KeptBytes:
-    """The bytes of a layer whose tar lies at `path`; they are hashed again as they leave."""
+class _Packed:
+    """The bytes of a layer whose tar is kept."""
 
-    path: Path
+    kept: StoredBytes
     record: Record
     compression: str
 
     def tar(self, sink: Sink) -> None:
         """The tar itself."""
-        hashed = hasher(self.record.diff_id)
-        with explained(self.path, "cannot read"), self.path.open("rb", buffering=0) as file:
-            while block := file.read(_BLOCK):
-                hashed.update(block)
-                sink(block)
-        if hashed.hexdigest() != encoded(self.record.diff_id):
-            raise DigestError(f"{self.path} is not the tar {self.record.diff_id} any more; build the image again")
+        self.kept.tar(sink)
 
     def blob(self, sink: Sink) -> None:
         """The tar, compressed as the record says."""
-        if pack(self.tar, self.compression, sink).digest != self.record.digest:
-            raise DigestError(f"{self.path} compresses to another blob than {self.record.digest}; build it again")
+        if pack(self.kept.tar, self.compression, sink).digest != self.record.digest:
+            raise DigestError(f"{self.kept.name} compresses to another blob than {self.record.digest}; build it again")

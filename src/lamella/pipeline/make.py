@@ -15,6 +15,7 @@ from lamella.errors import LamellaError
 from lamella.layers.compress import compressor
 from lamella.layers.make import make, pack
 from lamella.oci.image import Buffer, Record, Sink
+from lamella.pipeline.kept import stored_bytes
 from lamella.pipeline.workplace import Workplace, entries
 from lamella.plan import LayerPlan, Planned, key, tar_key
 from lamella.sources import files
@@ -88,6 +89,8 @@ class _Maker:
 
     def _pass(self, planned: Planned, sink: Sink | None) -> Record:
         plan = planned.plan
+        if planned.stored:
+            return pack(stored_bytes(planned.stored).tar, self.compression, sink)
         if plan.reproducible:
             return make(plan, entries, self.compression, sink, self._progress(plan))
         with self.place.blobs.stage() as kept:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from lamella.images.document import ImageItem, plan_of
+from lamella.images.document import ImageItem, ImageNotes, plan_of, record_of
 from lamella.oci.digest import Digest
 from lamella.oci.image import Image, Layer, Record
+from lamella.oci.platforms import here
 from lamella.oci.wire import Platform, RuntimeConfig
 from lamella.package import Package
 from lamella.pipeline.draft import Draft
@@ -78,15 +79,16 @@ def of_document(item: ImageItem, origin: str) -> ImageView:
     for position, layer in enumerate(item.layers or ()):
         plan = plan_of(layer, position, origin)
         blob = layer.lamella.blob if layer.lamella and layer.lamella.blob else None
-        record = blob or Record(layer.diff_ids, layer.size, layer.digest, layer.size, layer.mediatype)
+        record = blob or record_of(layer)
         layers.append(LayerView(plan.name, record, plan if plan.parts else None))
-    notes = item.lamella
-    platform = Platform(
-        architecture=item.arch, os=notes.os if notes else "linux", variant=notes.variant if notes else ""
-    )
-    return ImageView(
-        notes.name if notes else "", notes.tag if notes else "", platform, item.image_config, tuple(layers)
-    )
+    notes = item.lamella or ImageNotes()
+    return ImageView(notes.name, notes.tag, platform_of(item), item.image_config, tuple(layers))
+
+
+def platform_of(item: ImageItem) -> Platform:
+    """What an `image.json` is for; where it does not say, this machine's platform."""
+    notes = item.lamella or ImageNotes()
+    return Platform(architecture=item.arch, os=notes.os, variant=notes.variant) if item.arch else here()
 
 
 def _base(image: Image | None) -> Iterable[LayerView]:

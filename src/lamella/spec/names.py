@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from lamella.oci.platforms import OTHER_NAMES
 from lamella.spec.kinds import Kind, table, text, text_or_number, texts
 from lamella.spec.problems import near_miss, wrong
 
@@ -39,7 +40,6 @@ tag = text(_check_tag, pattern=f"^{_TAG}$")
 
 SYSTEMS = ("linux", "freebsd", "darwin", "windows")
 ARCHITECTURES = ("386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x", "wasm")
-_OTHER_NAMES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "i686": "386"}
 _PLATFORM = f"(?:{'|'.join(SYSTEMS)})/(?:{'|'.join(ARCHITECTURES)})(?:/v[0-9]+)?"
 
 
@@ -47,7 +47,7 @@ def _check_platform(value: str) -> str:
     if re.fullmatch(_PLATFORM, value):
         return value
     system, _, machine = value.rpartition("/") if value.count("/") < 2 else value.partition("/")
-    meant = f"{system or 'linux'}/{_OTHER_NAMES.get(machine, machine)}"
+    meant = f"{system or 'linux'}/{OTHER_NAMES.get(machine, machine)}"
     if re.fullmatch(_PLATFORM, meant):
         hint = f'; did you mean "{meant}"?'
     else:
