@@ -61,7 +61,7 @@ class LayerItem(Document, frozen=True, kw_only=True):
     size: int
     diff_ids: Digest
     paths: list[PathItem] | None = None
-    mediatype: str = media.LAYER
+    mediatype: str
     layer_path: str = msgspec.field(name="layer-path", default="")
     history: History = msgspec.field(name="History", default_factory=History)
     lamella: LayerNotes | None = None
@@ -120,13 +120,17 @@ def check_layer(layer: LayerItem, origin: str) -> None:
 
 
 def layer_item(plan: LayerPlan, record: Record, history: History, stored: str = "") -> LayerItem:
-    """A built layer; `stored` is where its tar is kept if it could not be made again."""
+    """A built layer; `stored` is where its tar is kept if it could not be made again.
+
+    A layer with a part that nix2container has no words for gets no `paths`, so that nobody makes other bytes of it.
+    """
     return LayerItem(
         digest=record.diff_id,
         size=record.tar_size,
         diff_ids=record.diff_id,
-        paths=[path_item(part) for part in plan.parts if part.package.path],
+        paths=[path_item(part) for part in plan.parts] if all(map(_sayable, plan.parts)) else None,
         layer_path=stored,
+        mediatype=media.LAYER,
         history=history,
         lamella=LayerNotes(
             name=plan.name, group=plan.group, parts=list(plan.parts), reproducible=plan.reproducible, blob=record
@@ -140,13 +144,23 @@ def record_of(layer: LayerItem) -> Record:
     return Record(layer.diff_ids, tar_size, layer.digest, layer.size, layer.mediatype)
 
 
-def path_item(part: Part) -> PathItem:
-    """A part in nix2container's words, as far as they go."""
+def _sayable(part: Part) -> bool:
+    """Whether nix2container can be told of a part: one rewrite at most, and permissions by the path on this machine."""
     package, rules = part.package, part.rules
-    moves = tuple(RewriteItem(regex=rule.regex, repl=rule.repl) for rule in rules.rewrites)
+    if not package.path or part.slice:
+        return False
+    if package.at == package.path:
+        return len(rules.rewrites) < 2
+    return not rules.rewrites and not rules.permissions
+
+
+def path_item(part: Part) -> PathItem:
+    """A part in nix2container's words."""
+    package, rules = part.package, part.rules
+    moves = [RewriteItem(regex=rule.regex, repl=rule.repl) for rule in rules.rewrites]
     if package.at != package.path:
         root = "" if package.at == "/" else package.at.replace("$", "$$")
-        moves = (RewriteItem(regex=f"^{re.escape(package.path)}", repl=root), *moves)
+        moves.append(RewriteItem(regex=f"^{re.escape(package.path)}", repl=root))
     perms = [
         PermItem(
             regex=rule.regex,
@@ -159,7 +173,8 @@ def path_item(part: Part) -> PathItem:
         )
         for rule in rules.permissions
     ]
-    options = OptionsItem(rewrite=moves[0] if moves else RewriteItem(), perms=perms, ignore_destination=rules.ignore)
+    ignored = "|".join(f"(?:{regex})" for regex in (package.ignore, rules.ignore) if regex)
+    options = OptionsItem(rewrite=moves[0] if moves else RewriteItem(), perms=perms, ignore_destination=ignored)
     return PathItem(path=package.path, options=None if options == OptionsItem() else options)
 
 
