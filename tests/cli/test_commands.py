@@ -50,6 +50,17 @@ def test_plan_and_build_say_why(hello: Path) -> None:
     assert "made    app -> /app changed" in good(hello, "build")
 
 
+def test_the_image_beside_the_spec_is_the_one_before_where_the_cache_is_new(hello: Path) -> None:
+    good(hello, "build")
+    shutil.rmtree(hello.parent / "cache")
+    (hello / "app" / "hello.sh").write_text("echo other\n")
+    assert "app -> /app changed" in good(hello, "plan")
+    document = (hello / "image.json").read_bytes()
+    for damaged in (document[:99], b"[1]", document.replace(b'"name": "hello"', b'"name": "other"')):
+        (hello / "image.json").write_bytes(damaged)
+        assert "no image before" in good(hello, "plan")
+
+
 def test_a_layer_alone_and_the_image_up_to_it_hold_the_same_bytes_as_the_whole(hello: Path) -> None:
     good(hello, "build")
     whole = json.loads(good(hello, "build", "--json"))["layers"]

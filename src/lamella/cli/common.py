@@ -1,10 +1,13 @@
 """What commands share: where the cache is, how things are found, and whom progress is told to."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
     from lamella.destinations.destination import Progress
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from lamella.pipeline.draft import Draft
     from lamella.pipeline.view import ImageView
     from lamella.pipeline.workplace import Workplace
+    from lamella.spec.model import Spec
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no more than the result.")
@@ -67,7 +71,18 @@ def draft_at(text: str, place: "Workplace", previous: Path | None = None, compre
     if compression:
         image = msgspec.structs.replace(spec.image, compression=compression)
         spec = type(spec)(image, spec.folder, spec.file)
-    return pipeline.plan(spec, place, previous_of(previous) or pipeline.last(spec, place))
+    return pipeline.plan(spec, place, previous_of(previous) or pipeline.last(spec, place) or _beside(spec))
+
+
+def _beside(spec: "Spec") -> "ImageItem | None":
+    """The image.json beside the spec, where it tells of an image of that name: a cache may be new, a checkout not."""
+    from lamella.pipeline.find import read_document
+
+    path = spec.folder / "image.json"
+    with contextlib.suppress(LamellaError):
+        found = read_document(path) if path.is_file() else None
+        return found if found and found.lamella and found.lamella.name == spec.image.name else None
+    return None
 
 
 def view_at(text: str) -> "ImageView":
