@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from lamella.images.document import ImageItem, ImageNotes, LayerItem, plan_of, read_image, record_of
-from lamella.images.reading import open_docker_archive, open_layout, open_oci_archive
 from lamella.layers.compress import PLAIN, compressor
 from lamella.oci import media
 from lamella.oci.image import Image, Record
@@ -18,6 +17,8 @@ from lamella.staging import explained
 
 def open_place(place: Place, folder: Path = Path()) -> Image:
     """The image in a layout or an archive; relative paths start from `folder`."""
+    from lamella.images.reading import open_docker_archive, open_layout, open_oci_archive
+
     path = folder / place.path
     if place.kind == OCI:
         return open_layout(path, place.name)

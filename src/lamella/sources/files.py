@@ -42,8 +42,12 @@ class Memory(Protocol):
     def write(self, name: str, value: object) -> None: ...
 
 
+Told = tuple[bytes, int, int, int, int]
+"""What one `lstat` tells: name, mode, size, inode, change time. A plain tuple, for there may be very many."""
+
+
 class Seen(NamedTuple):
-    """A file as one `lstat` tells it; `path` is relative to the folder, and empty for the folder itself."""
+    """The same with the path of the file in the tree, which is empty for the tree's own folder."""
 
     path: bytes
     mode: int
@@ -94,8 +98,8 @@ def look_at(path: Path, at: str, ignore: str, memory: Memory) -> Look:
         return known
     reading = _Reading(path, known.content if known else None, memory, now)
     hashed = hashlib.sha256(os.fsencode(at))
-    for folder in scan(path, at, ignore):
-        for file in reading.files(folder):
+    for here, found in scan(path, at, ignore):
+        for file in reading.files([Seen(here + name, *rest) for name, *rest in found]):
             hashed.update(b"\0%o %d %d:%b%b" % (file.mode, file.size, len(file.path), file.path, file.what.encode()))
     look = Look("" if reading.fresh else seen, Digest(f"sha256:{hashed.hexdigest()}"), reading.size)
     if reading.count <= _LARGEST_TREE:
@@ -113,40 +117,40 @@ def check_unchanged(given: Package, memory: Memory) -> None:
 def fingerprint(path: Path, at: str, ignore: str) -> str:
     """What a look without reading tells: it differs whenever a file of `path` was written to since."""
     told = hashlib.sha256()
-    for folder in scan(path, at, ignore):
-        told.update(marshal.dumps([tuple(file) for file in folder], _PLAIN_MARSHAL))
+    for _, found in scan(path, at, ignore):
+        told.update(marshal.dumps(found, _PLAIN_MARSHAL))
     return told.hexdigest()
 
 
-def scan(root: Path, at: str, ignore: str) -> Iterator[list[Seen]]:
-    """The files below `root`, itself first, one folder after the other, each sorted by bytes."""
+def scan(root: Path, at: str, ignore: str) -> Iterator[tuple[bytes, list[Told]]]:
+    """What lies below `root`, itself first: one folder after the other with its place, its files sorted by bytes."""
     base = b"" if at == "/" else os.fsencode(at)
     matches = re.compile(os.fsencode(ignore)).search if ignore else None
     left_out = (lambda path: matches(base + b"/" + path) is not None) if matches else None
     try:
         top = root.lstat()
-        yield [Seen(b"", top.st_mode, top.st_size, top.st_ino, top.st_ctime_ns)]
+        yield b"", [(b"", top.st_mode, top.st_size, top.st_ino, top.st_ctime_ns)]
         if stat.S_ISDIR(top.st_mode):
             yield from _scan_below(os.fsencode(root), left_out)
     except OSError as error:
         raise SourceError(f"cannot read {os.fsdecode(error.filename or root)}: {error.strerror}") from error
 
 
-def _scan_below(root: bytes, left_out: Callable[[bytes], bool] | None) -> Iterator[list[Seen]]:
+def _scan_below(root: bytes, left_out: Callable[[bytes], bool] | None) -> Iterator[tuple[bytes, list[Told]]]:
     waiting = [b""]
     while waiting:
         here = waiting.pop()
         found = []
         with os.scandir(root + b"/" + here) as entries:
             for entry in entries:
-                path = here + entry.name
-                if left_out and left_out(path):
+                name = entry.name
+                if left_out and left_out(here + name):
                     continue
                 told = entry.stat(follow_symlinks=False)
-                found.append(Seen(path, told.st_mode, told.st_size, told.st_ino, told.st_ctime_ns))
+                found.append((name, told.st_mode, told.st_size, told.st_ino, told.st_ctime_ns))
         found.sort()
-        waiting.extend(file.path + b"/" for file in reversed(found) if stat.S_ISDIR(file.mode))
-        yield found
+        waiting.extend(here + name + b"/" for name, mode, *_ in reversed(found) if stat.S_ISDIR(mode))
+        yield here, found
 
 
 class _Reading:

@@ -10,7 +10,6 @@ import binascii
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,8 @@ def resolve(paths: Sequence[str], memory: Memory) -> Closure:
             f"{roots[0]} is wanted, but the nix command is not there to tell what it refers to; "
             'install Nix, or give the graph that it wrote: nix = [{ graph = "closure.json" }]'
         )
+    import subprocess
+
     ran = subprocess.run([*_COMMAND, *roots], capture_output=True, check=False)
     if ran.returncode:
         said = ran.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
