@@ -9,13 +9,16 @@ from here: every block is full but the last.
 
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Self
 
 from lamella.oci.image import Buffer, Sink
 
 BLOCK = 1 << 20
 _IN_FLIGHT = 3
+
+_SPARE: SimpleQueue[memoryview] = SimpleQueue()
+"""Blocks for the next stream. Given back to the system, they leave its heap in pieces, several times as large."""
 
 Swap = Callable[[memoryview], memoryview]
 """Takes a filled block, or the first part of the last one, and gives a whole block to fill next."""
@@ -31,6 +34,13 @@ def one_block(sink: Sink) -> Swap:
         return whole
 
     return swap
+
+
+def _block() -> memoryview:
+    try:
+        return _SPARE.get_nowait()
+    except Empty:
+        return memoryview(bytearray(BLOCK))
 
 
 class Blocks:
@@ -84,7 +94,7 @@ class Relay:
         self._work = work
         self._full: SimpleQueue[memoryview | None] = SimpleQueue()
         self._free: SimpleQueue[memoryview] = SimpleQueue()
-        self._made = 0
+        self._blocks: list[memoryview] = []
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
@@ -97,6 +107,8 @@ class Relay:
         if self._thread:
             self._full.put(None)
             self._thread.join()
+        for block in self._blocks:
+            _SPARE.put(block)
         if self._error and not error:
             raise self._error
 
@@ -112,9 +124,9 @@ class Relay:
             self._finish(filled)
         if self._error:
             raise self._error
-        if self._made < _IN_FLIGHT:
-            self._made += 1
-            return memoryview(bytearray(BLOCK))
+        if len(self._blocks) < _IN_FLIGHT:
+            self._blocks.append(_block())
+            return self._blocks[-1]
         return self._free.get()
 
     def _finish(self, filled: memoryview) -> None:
