@@ -29,7 +29,8 @@ from lamella.sources.tree import SourceError
 T = TypeVar("T")
 _TOO_FRESH_NS = 100_000_000
 _READ_SIDE_BY_SIDE = 4 << 20
-_LARGEST_TREE = 200_000
+_LARGEST_TREE = 150_000
+_AT_ONCE = 20_000
 _PLAIN_MARSHAL = 2
 """The last version whose bytes follow from the values alone."""
 
@@ -117,13 +118,16 @@ def check_unchanged(given: Package, memory: Memory) -> None:
 def fingerprint(path: Path, at: str, ignore: str) -> str:
     """What a look without reading tells: it differs whenever a file of `path` was written to since."""
     told = hashlib.sha256()
-    for _, found in scan(path, at, ignore):
+    for found in scan(path, at, ignore):
         told.update(marshal.dumps(found, _PLAIN_MARSHAL))
     return told.hexdigest()
 
 
 def scan(root: Path, at: str, ignore: str) -> Iterator[tuple[bytes, list[Told]]]:
-    """What lies below `root`, itself first: one folder after the other with its place, its files sorted by bytes."""
+    """What lies below `root`, itself first: one folder after the other, with its place, sorted by bytes.
+
+    Of a very large folder not all is told at once.
+    """
     base = b"" if at == "/" else os.fsencode(at)
     matches = re.compile(os.fsencode(ignore)).search if ignore else None
     left_out = (lambda path: matches(base + b"/" + path) is not None) if matches else None
@@ -140,17 +144,20 @@ def _scan_below(root: bytes, left_out: Callable[[bytes], bool] | None) -> Iterat
     waiting = [b""]
     while waiting:
         here = waiting.pop()
-        found = []
-        with os.scandir(root + b"/" + here) as entries:
-            for entry in entries:
-                name = entry.name
+        folder = root + b"/" + here
+        names = os.listdir(folder)
+        names.sort()
+        below = []
+        for start in range(0, len(names), _AT_ONCE):
+            found = []
+            for name in names[start : start + _AT_ONCE]:
                 if left_out and left_out(here + name):
                     continue
-                told = entry.stat(follow_symlinks=False)
+                told = os.lstat(folder + name)
                 found.append((name, told.st_mode, told.st_size, told.st_ino, told.st_ctime_ns))
-        found.sort()
-        waiting.extend(here + name + b"/" for name, mode, *_ in reversed(found) if stat.S_ISDIR(mode))
-        yield here, found
+            below += [here + name + b"/" for name, mode, *_ in found if stat.S_ISDIR(mode)]
+            yield here, found
+        waiting += reversed(below)
 
 
 class _Reading:
