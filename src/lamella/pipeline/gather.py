@@ -70,13 +70,13 @@ def _folder(want: FilesWant, folder: Path, memory: Memory) -> Closure:
 
 
 def _nix_closure(wants: Sequence[NixWant], spec: Spec, memory: Memory) -> dict[NixWant, Closure]:
-    """What each want refers to; Nix is asked for all that no graph tells of."""
+    """What each want refers to; Nix is asked once for all that no graph tells of, and each graph is read once."""
     asked = {want: nix.store_path(spec.folder / want.path) for want in wants if not want.graph}
     store = nix.resolve(list(asked.values()), memory)
     found = {want: restrict(store, [path]) for want, path in asked.items()}
+    graphs = {name: nix.read_graph(spec.folder / name, memory) for name in {want.graph for want in wants} - {""}}
     for want in wants:
         if want.graph:
-            roots = [nix.store_path(spec.folder / want.path)] if want.path else []
-            whole = nix.read_graph(spec.folder / want.graph, memory, roots)
-            found[want] = restrict(whole, whole.roots)
+            whole = graphs[want.graph]
+            found[want] = restrict(whole, [nix.store_path(spec.folder / want.path)] if want.path else whole.roots)
     return found

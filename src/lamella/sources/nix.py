@@ -10,7 +10,7 @@ import binascii
 import os
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +50,13 @@ def resolve(paths: Sequence[str], memory: Memory) -> Closure:
     return _closure(ran.stdout, roots, "the output of nix path-info", memory)
 
 
-def read_graph(file: Path, memory: Memory, roots: Iterable[str] = ()) -> Closure:
-    """The closure in a graph file; without `roots`, those are the paths that nothing else refers to."""
+def read_graph(file: Path, memory: Memory) -> Closure:
+    """The closure in a graph file; its roots are the paths that nothing else refers to."""
     try:
         data = file.read_bytes()
     except OSError as error:
         raise SourceError(f"cannot read the closure graph {file}: {error.strerror}") from error
-    return _closure(data, list(roots), str(file), memory)
+    return _closure(data, [], str(file), memory)
 
 
 def _closure(data: bytes, roots: list[str], origin: str, memory: Memory) -> Closure:
