@@ -1,15 +1,17 @@
 """Stage, then move into place: how every file that others may read is written.
 
 A staged file has a name of its own beside its target (same file system, so the move is atomic) and appears under the
-target's name complete or not at all. What a killed process left behind is removed by the next one that looks.
+target's name complete or not at all. Whoever writes it holds a lock on it, which ends with the process, however that
+ends and in whatever container. So what a killed process left behind is known by its lock, and the next one removes it.
 """
 
 import contextlib
+import errno
+import fcntl
 import glob
 import hashlib
 import os
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, Self
@@ -18,7 +20,7 @@ from lamella.errors import LamellaError
 from lamella.oci.digest import Digest, DigestError, encoded
 
 STAGING = "staging"
-_LEFT_BEHIND_AFTER = 24 * 3600.0
+_ENDING = ".lamella"
 _TRIES = 100
 
 
@@ -40,7 +42,7 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 @contextlib.contextmanager
 def staged(root: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new empty file in the staging folder of `root`, removed at the end unless it has been moved away."""
-    path = root / STAGING / f"{os.getpid()}-{secrets.token_hex(8)}"
+    path = root / STAGING / secrets.token_hex(12)
     try:
         with _new(path) as file:
             yield path, file
@@ -49,16 +51,20 @@ def staged(root: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def _new(path: Path) -> BinaryIO:
-    """A new file; its folder is made, again if another process that is done with it removes it meanwhile."""
-    tries = 0
-    while True:
+    """A new file of ours; made again, and its folder too, if another process that tidies up removes it meanwhile."""
+    for tries in range(_TRIES):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open("xb", buffering=0)
+            file = path.open("xb", buffering=0)
         except (FileNotFoundError, FileExistsError):
-            tries += 1
-            if tries == _TRIES:
+            if tries == _TRIES - 1:
                 raise
+            continue
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()
+    raise FileNotFoundError(errno.ENOENT, "somebody else removes it at once", path)
 
 
 def tidy(root: Path) -> None:
@@ -78,19 +84,19 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
     if target.is_dir():
         raise StorageError(f"cannot write {target}: it is a folder")
     prefix = f".{target.name[:100]}."
-    path = target.with_name(f"{prefix}{os.getpid()}-{secrets.token_hex(8)}")
+    path = target.with_name(f"{prefix}{secrets.token_hex(12)}{_ENDING}")
     direct = target.exists() and not target.is_file()
     with explained(target, "cannot write"):
-        for old in sorted(target.parent.glob(f"{glob.escape(prefix)}*-*")):
-            if not _alive(old.name.removeprefix(prefix)):
-                old.unlink(missing_ok=True)
-        file = target.open("wb", buffering=0) if direct else path.open("xb", buffering=0)
+        target.parent.stat()  # a folder that is not there is not ours to make
+        for old in target.parent.glob(f"{glob.escape(prefix)}*{_ENDING}"):
+            _remove_left(old)
+        file = target.open("wb", buffering=0) if direct else _new(path)
     try:
         with file:
             yield file
-        if not direct:
-            with explained(target, "cannot write"):
-                path.rename(target)
+            if not direct:
+                with explained(target, "cannot write"):
+                    path.rename(target)
     finally:
         path.unlink(missing_ok=True)
 
@@ -113,29 +119,18 @@ def write_whole(root: Path, name: str, data: bytes) -> None:
 
 def sweep(root: Path) -> int:
     """Removes what killed processes left in staging; returns how many files that were."""
-    removed = 0
-    left: list[Path] = []
     with contextlib.suppress(FileNotFoundError):
-        left = sorted((root / STAGING).iterdir())
-    for path in left:
-        with contextlib.suppress(OSError):
-            if not _alive(path.name) or time.time() - path.stat().st_mtime > _LEFT_BEHIND_AFTER:
-                path.unlink()
-                removed += 1
-    return removed
+        return sum(map(_remove_left, (root / STAGING).iterdir()))
+    return 0
 
 
-def _alive(name: str) -> bool:
-    pid = name.partition("-")[0]
-    if not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
+def _remove_left(path: Path) -> bool:
+    """Removes a staged file that nobody writes any more."""
+    with contextlib.suppress(OSError), path.open("rb", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
         return True
-    return True
+    return False
 
 
 class StagedBlob:

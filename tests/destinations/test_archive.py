@@ -150,15 +150,30 @@ def test_a_file_is_there_whole_or_not_at_all(write: Write, tmp_path: Path) -> No
 
 
 def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        pass
-    (tmp_path / f".image.tar.{ended.pid}-abc").write_bytes(b"half")
-    ours = [f".image.tar.{os.getpid()}-abc", ".image.tar.notes", f".other.tar.{ended.pid}-abc"]
+    script = "import sys, time\nfrom pathlib import Path\nfrom lamella.staging import staged_beside\n"
+    script += "with staged_beside(Path(sys.argv[1])): print(flush=True), time.sleep(600)"
+
+    def writer() -> subprocess.Popen[bytes]:
+        started = subprocess.Popen([sys.executable, "-c", script, tmp_path / "image.tar"], stdout=subprocess.PIPE)
+        assert started.stdout
+        started.stdout.readline()
+        return started
+
+    with writer() as killed:
+        killed.kill()
+    left = {path.name for path in tmp_path.iterdir()}
+    ours = [".image.tar.notes", ".other.tar.abc.lamella"]
     for name in ours:
         (tmp_path / name).write_bytes(b"keep")
-    with archive_file(tmp_path / "image.tar") as file:
-        file.write(b"new")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*ours, "image.tar"])
+    with writer() as alive:
+        with archive_file(tmp_path / "image.tar") as file:
+            file.write(b"new")
+        here = {path.name for path in tmp_path.iterdir()}
+        assert len(left) == 1
+        assert not left & here
+        assert here >= {*ours, "image.tar"}
+        assert len(here) == 4  # the one that is still written
+        alive.kill()
 
 
 def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
