@@ -10,8 +10,8 @@ import click
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
-    from lamella.destinations.destination import Progress
     from lamella.images.document import ImageItem
+    from lamella.oci.image import Progress
     from lamella.pipeline.draft import Draft
     from lamella.pipeline.view import ImageView
     from lamella.pipeline.workplace import Workplace
@@ -36,7 +36,7 @@ def open_workplace(*, keep_blobs: bool = False, progress: "Progress | None" = No
     """The workplace of this user; damage in its cache is told on stderr."""
     from dataclasses import replace
 
-    from lamella.destinations.destination import silent
+    from lamella.oci.image import silent
     from lamella.pipeline.workplace import workplace
 
     def mended(name: str) -> None:

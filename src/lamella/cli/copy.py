@@ -12,8 +12,7 @@ from lamella.cli.common import draft_at, json_option, open_workplace, quiet_opti
 from lamella.oci.reference import DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, STREAM, Place, PlaceError, docker_name, parse_place
 
 if TYPE_CHECKING:
-    from lamella.destinations.destination import Progress
-    from lamella.oci.image import Image
+    from lamella.oci.image import Image, Progress
     from lamella.pipeline.draft import Target
 
 

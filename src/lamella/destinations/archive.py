@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from lamella.destinations.destination import DestinationError, Progress, silent
+from lamella.destinations.destination import DestinationError
 from lamella.destinations.layout import MARK, named
 from lamella.destinations.publish import root_of
 from lamella.oci import media
 from lamella.oci.digest import encoded, sha256
-from lamella.oci.image import Buffer, Image, Layer, Sink, manifest_of
+from lamella.oci.image import Buffer, Image, Layer, Progress, Sink, manifest_of, silent
 from lamella.oci.wire import Index, Manifest, decode, encode
 from lamella.staging import staged_beside, write_all
 

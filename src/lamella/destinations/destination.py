@@ -8,23 +8,12 @@
 Archives are no destinations in this sense: a stream has no memory, and so they are written in one go (`archive`).
 """
 
-from collections.abc import Callable
 from typing import Protocol, Self
 
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
 from lamella.oci.image import Buffer
 from lamella.oci.wire import Descriptor
-
-Progress = Callable[[str, int, int], object]
-"""Told of bytes of a layer that passed: its name, how many so far, and of how many; equal when it is done.
-
-May be called by any thread.
-"""
-
-
-def silent(_name: str, _done: int, _expected: int) -> None:
-    """Nobody is told."""
 
 
 class DestinationError(LamellaError):

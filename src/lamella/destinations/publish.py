@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from lamella.destinations.destination import Destination, DestinationError, Progress, silent
+from lamella.destinations.destination import Destination, DestinationError
 from lamella.oci import media
 from lamella.oci.digest import sha256
-from lamella.oci.image import Buffer, Image, Layer, manifest_of
+from lamella.oci.image import Buffer, Image, Layer, Progress, manifest_of, silent
 from lamella.oci.wire import Descriptor, Manifest, Platform, decode
 
 _SIDE_BY_SIDE = 4

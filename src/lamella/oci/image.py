@@ -12,6 +12,16 @@ Buffer = bytes | bytearray | memoryview
 Sink = Callable[[Buffer], object]
 """Takes bytes, block by block. A block is only valid during the call."""
 
+Progress = Callable[[str, int, int], object]
+"""Told of bytes of a layer that passed: its name, how many so far, and of how many; equal when it is done.
+
+May be called by any thread.
+"""
+
+
+def silent(_name: str, _done: int, _expected: int) -> None:
+    """Nobody is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

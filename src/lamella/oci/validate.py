@@ -1,7 +1,7 @@
 """Is an image what it says it is? Everything is read and hashed again, and everything wrong is told."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -9,12 +9,9 @@ from lamella.errors import LamellaError
 from lamella.oci import media
 from lamella.oci.decompress import Decompressor
 from lamella.oci.digest import Digest, encoded, hasher, is_digest_of, sha256
-from lamella.oci.image import Buffer, Image, Layer, manifest_of
+from lamella.oci.image import Buffer, Image, Layer, Progress, manifest_of, silent
 from lamella.oci.platforms import matches, spelled
 from lamella.oci.wire import Descriptor, Manifest, Platform, decode
-
-Progress = Callable[[str, int, int], object]
-"""Told of a layer's name, its bytes read, and how many there are."""
 
 _SIDE_BY_SIDE = 2
 
@@ -27,7 +24,7 @@ class Problem:
     layer: int | None = None
 
 
-def validate(image: Image, progress: Progress = lambda *_: None) -> list[Problem]:
+def validate(image: Image, progress: Progress = silent) -> list[Problem]:
     """All that is wrong with `image`: first the documents, then the layers in order."""
     problems = [*_documents(image), *_counts(image)]
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:

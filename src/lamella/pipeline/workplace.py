@@ -8,7 +8,7 @@ from pathlib import Path
 from lamella.cache.blobs import Blobs
 from lamella.cache.bucket import Folder
 from lamella.cache.records import Records
-from lamella.destinations.destination import Progress, silent
+from lamella.oci.image import Progress, silent
 from lamella.package import Entry, Package
 from lamella.sources import tree
 
