@@ -54,5 +54,8 @@ class Blobs:
 
     def drop(self, digest: Digest) -> None:
         """Removes a damaged blob."""
-        self.path(digest).unlink(missing_ok=True)
+        path = self.path(digest)
+        if not path.exists():
+            return
+        path.unlink(missing_ok=True)
         self._mended(f"layers/{encoded(digest)}")

@@ -4,6 +4,7 @@ Names are made by us from hashes and checked names, with `/` between parts. Writ
 share a bucket without a lock: who writes last wins, and equal names hold equal meaning.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,8 +65,9 @@ class Folder:
                 path = Path(folder, file)
                 name = path.relative_to(self.root).as_posix()
                 if name.startswith(prefix):
-                    stat = path.stat()
-                    yield Item(name, stat.st_size, stat.st_mtime)
+                    with contextlib.suppress(FileNotFoundError):  # somebody else has removed it
+                        stat = path.stat()
+                        yield Item(name, stat.st_size, stat.st_mtime)
 
     def delete(self, name: str) -> None:
         path = self.root / name

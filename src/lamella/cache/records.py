@@ -47,8 +47,10 @@ class Records:
         self.write(f"builds/{key}", record)
 
     def forget(self, key: str) -> None:
-        """Drops a record that turned out to be wrong."""
-        self._mend(f"builds/{key}")
+        """Drops a record that turned out to be wrong, if there is one."""
+        name = f"builds/{key}"
+        if self.bucket.get(name) is not None:
+            self._mend(name)
 
     def read(self, name: str, kind: type[T]) -> T | None:
         """The sealed item `name` as a `kind`; None if it is not there or cannot be believed."""

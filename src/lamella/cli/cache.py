@@ -50,11 +50,11 @@ def prune(days: int, as_json: bool) -> None:
     from lamella.cache.bucket import Folder
     from lamella.staging import sweep
 
+    sweep(cache_folder())
     bucket = Folder(cache_folder())
     old = [item for item in bucket.list() if item.used <= time.time() - days * _DAY]
     for item in old:
         bucket.delete(item.name)
-    sweep(cache_folder())
     total = sum(item.size for item in old)
     if as_json:
         click.echo(show.as_json({"items": len(old), "bytes": total}))

@@ -3,8 +3,9 @@
 import difflib
 import importlib
 import os
+import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -57,13 +58,25 @@ def cli() -> None:
     """
 
 
+class _StoppedError(BaseException):
+    """Somebody wants the command to end; it tidies up and does."""
+
+
+def _stop(_signal: int, _frame: object) -> NoReturn:
+    raise _StoppedError
+
+
 def main() -> None:
     """Runs a command; a failure is one line on stderr and an exit code."""
+    signal.signal(signal.SIGTERM, _stop)
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("lamella: stopped", err=True)
         code = 130
+    except _StoppedError:
+        click.echo("lamella: stopped", err=True)
+        code = 143
     except click.ClickException as error:
         click.echo(f"lamella: {error.format_message()}", err=True)
         code = error.exit_code

@@ -76,7 +76,12 @@ class PlannedBytes:
                 f"layer {self.plan.name!r} was {self.record.diff_id} and is {made.diff_id} now: a package in it has "
                 "changed, or is not reproducible; build the image again, or set reproducible = false"
             )
-        if made.media_type == self.record.media_type and made.digest != self.record.digest:
+        if self.record.tar_size not in (0, made.tar_size):
+            raise RemadeError(
+                f"layer {self.plan.name!r} has {made.tar_size} bytes, and its record told of {self.record.tar_size}"
+            )
+        blob = (self.record.media_type, self.record.digest, self.record.size)
+        if made.media_type == self.record.media_type and blob != (made.media_type, made.digest, made.size):
             raise RemadeError(
                 f"layer {self.plan.name!r} holds the same files as {self.record.digest}, but compresses to "
                 f"{made.digest} here: another version of the compressor made the record; build the image again"

@@ -24,11 +24,12 @@ from lamella.pipeline.draft import Built, BuiltLayer, Draft, Target
 from lamella.pipeline.find import open_base
 from lamella.pipeline.gather import gather
 from lamella.pipeline.kept import kept, tar_at
-from lamella.pipeline.make import look_up, make_missing
+from lamella.pipeline.make import look_again, look_up, make_missing
 from lamella.pipeline.remember import document_of, sections_of, whole
+from lamella.pipeline.trust import ForgottenError, RememberedBytes
 from lamella.pipeline.view import LAYER_NAME
 from lamella.pipeline.workplace import Workplace, entries
-from lamella.plan import Planned
+from lamella.plan import Key, Planned
 from lamella.spec.derive import moment, platform, runtime_config
 from lamella.spec.model import Spec
 
@@ -58,7 +59,24 @@ def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Dra
 
 
 def build(draft: Draft, place: Workplace, targets: Sequence[Target] = ()) -> Built:
-    """The image of `draft`, also at `targets`. What is not known is read once, and goes there in that pass."""
+    """The image of `draft`, also at `targets`. What is not known is read once, and goes there in that pass.
+
+    A layer of which something wrong was remembered is made anew.
+    """
+    mended: set[Key] = set()
+    while True:
+        try:
+            return _build(draft, place, targets)
+        except ForgottenError as error:
+            if error.key in mended:
+                raise
+            mended.add(error.key)
+            draft = replace(
+                draft, layers=tuple(look_again(p, error.key, draft.compression, place) for p in draft.layers)
+            )
+
+
+def _build(draft: Draft, place: Workplace, targets: Sequence[Target]) -> Built:
     made = make_missing(draft.layers, draft.compression, place, [target.destination.stage for target in targets])
     own = [
         BuiltLayer(after.plan, _layer(after, draft, place), before.record is None)
@@ -68,17 +86,17 @@ def build(draft: Draft, place: Workplace, targets: Sequence[Target] = ()) -> Bui
     config = image_config(layers, draft.runtime, draft.platform, draft.created, draft.base)
     image = replace(image_of(config, layers), annotations=draft.annotations)
     for target in targets:
-        publish(image, target.destination, target.name or draft.tag, place.progress)
+        publish(image, target.destination, target.name or draft.tag or "latest", place.progress)
     return Built(replace(draft, layers=made), image, tuple(own))
 
 
 def remember(built: Built, place: Workplace) -> ImageItem:
     """The image's document, which the cache keeps as the last one of that name."""
-    stored: dict[str, str] = {
-        own.layer.record.diff_id: str(place.blobs.path(own.layer.record.diff_id))
-        for own in built.layers
-        if not own.plan.reproducible
-    }
+    stored: dict[str, str] = {}
+    for planned, own in zip(built.draft.layers, built.layers, strict=True):
+        diff_id = own.layer.record.diff_id
+        if not own.plan.reproducible:
+            stored[diff_id] = planned.stored.path if planned.stored else str(place.blobs.path(diff_id))
     document = document_of(built, stored)
     place.records.write(_last(built.draft.name, built.draft.tag), document)
     return document
@@ -97,14 +115,19 @@ def _layer(planned: Planned, draft: Draft, place: Workplace) -> Layer:
     record, plan = planned.record, planned.plan
     assert record is not None
     content: LayerBytes
-    if planned.stored:
-        content = kept(planned.stored, record, draft.compression)
-    elif plan.reproducible:
+    if plan.reproducible and not planned.stored:
         content = PlannedBytes(plan, entries, draft.compression, record)
     else:
-        content = kept(tar_at(place.blobs.path(record.diff_id), record), record, draft.compression)
+        content = kept(planned.stored or tar_at(place.blobs.path(record.diff_id), record), record, draft.compression)
+
+    def forget() -> None:
+        place.records.forget(planned.key)
+        if not plan.reproducible and not planned.stored:
+            place.blobs.drop(record.diff_id)
+
     history = History(created=draft.created, created_by=plan.history)
-    return Layer(record, content, plan.name, history, {LAYER_NAME: plan.name})
+    remembered = RememberedBytes(content, record, planned.key, forget)
+    return Layer(record, remembered, plan.name, history, {LAYER_NAME: plan.name})
 
 
 def _platform(spec: Spec) -> Platform:

@@ -43,5 +43,6 @@ class _Packed:
 
     def blob(self, sink: Sink) -> None:
         """The tar, compressed as the record says."""
-        if pack(self.kept.tar, self.compression, sink).digest != self.record.digest:
+        packed = pack(self.kept.tar, self.compression, sink)
+        if (packed.digest, packed.size) != (self.record.digest, self.record.size):
             raise DigestError(f"{self.kept.name} compresses to another blob than {self.record.digest}; build it again")

@@ -17,7 +17,7 @@ from lamella.layers.make import make, pack
 from lamella.oci.image import Buffer, Record, Sink
 from lamella.pipeline.kept import stored_bytes
 from lamella.pipeline.workplace import Workplace, entries
-from lamella.plan import LayerPlan, Planned, key, tar_key
+from lamella.plan import Key, LayerPlan, Planned, key, tar_key
 from lamella.sources import files
 
 Stage = Callable[[], Staging]
@@ -37,6 +37,13 @@ def look_up(plan: LayerPlan, compression: str, place: Workplace) -> Planned:
     if record and not plan.reproducible and not place.blobs.has(record.diff_id, record.tar_size):
         record = None
     return Planned(plan, name, record)
+
+
+def look_again(planned: Planned, wrong: Key, compression: str, place: Workplace) -> Planned:
+    """What is known of a layer now, after the record of the layer `wrong` was found to be that."""
+    if planned.diff_id is None:
+        return look_up(planned.plan, compression, place)
+    return replace(planned, record=None) if planned.key == wrong else planned
 
 
 def make_missing(

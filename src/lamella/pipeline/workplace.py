@@ -11,6 +11,7 @@ from lamella.cache.records import Records
 from lamella.oci.image import Progress, silent
 from lamella.package import Entry, Package
 from lamella.sources import tree
+from lamella.staging import sweep
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,11 @@ class Workplace:
 
 
 def workplace(folder: Path, mended: Callable[[str], None] = lambda _: None) -> Workplace:
-    """A workplace whose cache is in `folder`; `mended` is told what was found damaged and dropped."""
+    """A workplace whose cache is in `folder`; `mended` is told what was found damaged and dropped.
+
+    What killed runs have left there is removed.
+    """
+    sweep(folder)
     return Workplace(Records(Folder(folder), mended), Blobs(folder, mended))
 
 
