@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
     for name in ("f0", "f1", "f2", "f3", "once"):
         (folder / name).mkdir(parents=True)
         for number in range(20):
-            (folder / name / str(number)).write_bytes(source.randbytes(300_000))
+            (folder / name / str(number)).write_bytes(source.randbytes(100_000))
     layers = "\n".join(f'[[layer]]\nname = "l{number}"\nfiles = ["f{number}"]' for number in range(1, 4))
     (folder / "lamella.toml").write_text(SPEC.format(layers=layers))
     return folder
@@ -85,7 +85,7 @@ def test_killed_at_any_instant_the_next_build_is_right(folder: Path, undisturbed
         shutil.rmtree(folder.parent / "cache", ignore_errors=True)
         shutil.rmtree(folder / "out", ignore_errors=True)
         with start(folder, "build", "--to", "oci:out") as running:
-            time.sleep(source.uniform(0.05, 0.6))
+            time.sleep(source.uniform(0.05, 0.4))
             running.kill()
         seen.add(running.returncode)
         code, said = lamella(folder, "build", "--to", "oci:out")
