@@ -23,10 +23,11 @@ demo: $(VENV)/ready ## build an image, change one file, build again: one layer c
 test: $(VENV)/ready components ## everything
 	@root=$${TMPDIR:-/tmp}/lamella-tests-$$$$; mkdir -p "$$root"; PYTEST_DEBUG_TEMPROOT="$$root" $(BIN)/pytest; code=$$?; rm -rf "$$root"; exit $$code
 
-check: $(VENV)/ready ## lint and types
+check: $(VENV)/ready ## lint, types, import arrows, and the pages that are made from the code
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/pytest tests/test_arrows.py tests/docs
 
 docs: $(VENV)/ready ## make docs/reference anew from the code
 	$(BIN)/python -m tools.reference
