@@ -16,6 +16,7 @@ MEANINGS = {
     4: "bytes are not what they were said to be: something changed, or is damaged",
     5: "a file, a folder or a destination cannot be read or written",
     130: "stopped by Ctrl-C",
+    143: "stopped by a signal (SIGTERM)",
 }
 
 _OPENING = """\
