@@ -7,6 +7,7 @@ import tarfile
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.made import collected
 
@@ -14,6 +15,7 @@ from lamella import Image, Layer, files, pipeline
 from lamella.destinations.layout import Layout
 from lamella.images.document import encode_document
 from lamella.images.reading import open_layout
+from lamella.images.stored import ImageError
 from lamella.oci.validate import validate
 from lamella.pipeline.draft import Built, Target
 from lamella.pipeline.find import draft_of, read_document
@@ -141,3 +143,15 @@ def test_the_root_of_an_image_is_everyones_whatever_folder_lies_there(folder: Pa
     built = build(folder, place, Image("hello", take=[files("one/", to="/"), files("two/", to="/x")]))
     with tarfile.open(fileobj=io.BytesIO(collected(built.layers[0].layer.content.tar))) as tar:
         assert [(member.name, oct(member.mode)) for member in tar][:2] == [("", "0o755"), ("/file", "0o644")]
+
+
+def test_a_base_is_taken_for_the_platform_that_is_wanted_or_refused(
+    folder: Path, place: Workplace, tmp_path: Path
+) -> None:
+    base = Image("base", platforms=["linux/arm64"], take=[files("one")])
+    pipeline.build(pipeline.plan(Spec(base, folder), place), place, [Target(Layout(tmp_path / "layout"))])
+    top = Image("top", base=f"oci:{tmp_path}/layout", platforms=["linux/arm64"], take=[files("two")])
+    assert len(build(folder, place, top).image.layers) == 2
+    for wrong in ("linux/amd64", "linux/arm64/v9"):
+        with pytest.raises(ImageError, match="arm64"):
+            build(folder, place, msgspec.structs.replace(top, platforms=[wrong]))

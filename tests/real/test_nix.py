@@ -116,6 +116,25 @@ def test_every_file_of_the_closure_lies_in_one_layer(folder: Path, packages: Nix
     assert sorted(found) == sorted([*files, "/app/greet.py"])
 
 
+def test_the_graph_of_an_image_is_the_one_that_nix_tells(folder: Path, packages: NixPackages) -> None:
+    lamella(folder, "build")
+    for image in ("image.json", "lamella.toml"):
+        told = json.loads(lamella(folder, "inspect", image, "--graph"))
+        own = {info["path"]: info for info in told if info["path"].startswith("/nix/store")}
+        for info in json.loads(Path(packages.graph).read_text()):
+            found = own.pop(info["path"])
+            assert set(found["references"]) == set(info["references"]) - {info["path"]}
+            assert [found["narSize"], found["closureSize"]] == [info["narSize"], info["closureSize"]]
+        assert own == {}
+
+
+def test_explain_follows_references_through_lower_layers(folder: Path, packages: NixPackages) -> None:
+    lamella(folder, "build")
+    chain = json.loads(lamella(folder, "explain", "glibc", "--json"))["chain"]
+    assert "-glibc" in chain[-1]
+    assert len(chain) > 1
+
+
 @pytest.fixture
 def go_tar(tmp_path: Path) -> Iterator[Program]:
     if not go():

@@ -9,10 +9,16 @@ from lamella.cli.common import json_option, view_at
 @click.command("inspect")
 @click.argument("image", default=".")
 @click.option("-p", "--packages", "with_packages", is_flag=True, help="Also list the packages of each layer.")
+@click.option("--graph", is_flag=True, help="Print the closure instead, in the form of Nix's exportReferencesGraph.")
 @json_option
-def command(image: str, with_packages: bool, as_json: bool) -> None:
+def command(image: str, with_packages: bool, graph: bool, as_json: bool) -> None:
     """Show the layers of IMAGE: a spec, an image.json, oci:FOLDER, oci-archive:FILE or docker-archive:FILE."""
     view = view_at(image)
+    if graph:
+        from lamella.pipeline.view import graph_of
+
+        click.echo(show.as_json(graph_of(view)))
+        return
     if as_json:
         layers = [
             {

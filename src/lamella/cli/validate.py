@@ -3,25 +3,29 @@
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option
+from lamella.cli.common import json_option, quiet_option
 
 
 @click.command("validate")
 @click.argument("image", default=".")
 @json_option
-def command(image: str, as_json: bool) -> None:
+@quiet_option
+def command(image: str, as_json: bool, quiet: bool) -> None:
     """Hash every byte of IMAGE again; layers that are only recipes are made again and compared."""
     from lamella.cli.copy import image_at
+    from lamella.cli.progress import Told
     from lamella.oci.validate import validate
 
-    found = image_at(image).image
-    problems = validate(found)
+    with Told(quiet=quiet or as_json) as told:
+        found = image_at(image, progress=told.progress).image
+        problems = validate(found, told.progress)
     if as_json:
-        told = [{"layer": problem.layer, "message": problem.message} for problem in problems]
-        click.echo(show.as_json({"problems": told, "layers": len(found.layers)}))
+        wrong = [{"layer": problem.layer, "message": problem.message} for problem in problems]
+        click.echo(show.as_json({"problems": wrong, "layers": len(found.layers)}))
     else:
         for problem in problems:
-            click.echo(problem.message)
-        click.echo(f"{show.plural(len(found.layers), 'layer')}, {show.plural(len(problems), 'problem')}")
+            click.echo(show.printable(problem.message))
+        if not quiet:
+            click.echo(f"{show.plural(len(found.layers), 'layer')}, {show.plural(len(problems), 'problem')}")
     if problems:
         raise click.exceptions.Exit(4)

@@ -37,14 +37,15 @@ from lamella.spec.model import Spec
 def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Draft:
     """What `spec` would become, given the image before it: each layer with its key, and its record if there is one."""
     image = spec.image
-    base = open_base(image.base, spec.folder)
+    wanted = _platform(spec)
+    base = open_base(image.base, spec.folder, wanted)
     sections = gather(spec, place.records)
     room = (image.max_layers or USUAL_LAYERS) - (len(base.layers) if base else 0)
     arrangement = arrange(sections, room, sections_of(previous), entries)
     return Draft(
         name=image.name,
         tag=image.tag,
-        platform=_platform(spec),
+        platform=wanted,
         runtime=runtime_config(image.config),
         compression=image.compression,
         layers=tuple(look_up(layer, image.compression, place) for layer in arrangement.plans),

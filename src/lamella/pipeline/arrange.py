@@ -66,10 +66,13 @@ def _layers(section: Section, own: Closure, left: int, before: Previous, entries
     budget = Budget(max(1, min(left, section.max_layers or left)), section.max_bytes)
     chosen = section.layering or ("popularity" if section.max_layers > 1 else "single")
     groups = strategy(chosen)(own, budget, before)
+    whole = section.closure.by_id
     layers = [
         parts
         for group in groups
-        for parts in split([Part(p, section.rules.get(p.id, NO_RULES)) for p in group], section.max_bytes, entries)
+        for parts in split(
+            [Part(whole[p.id], section.rules.get(p.id, NO_RULES)) for p in group], section.max_bytes, entries
+        )
     ]
     for parts in layers:
         name = section.name if len(layers) == 1 else f"{section.name}: {_title(parts)}"

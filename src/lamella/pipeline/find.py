@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from lamella.images.document import ImageItem, ImageNotes, LayerItem, plan_of, read_image, record_of
+from lamella.images.stored import ImageError
 from lamella.layers.compress import PLAIN, compressor
 from lamella.oci import media
 from lamella.oci.image import Image, Record
+from lamella.oci.platforms import matches, spelled
 from lamella.oci.reference import DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, Place, parse_place
+from lamella.oci.wire import Platform
 from lamella.pipeline.draft import EPOCH, Draft
 from lamella.pipeline.remember import churn_of
 from lamella.pipeline.view import platform_of
@@ -15,19 +18,27 @@ from lamella.plan import Planned, Stored, tar_key
 from lamella.staging import explained
 
 
-def open_place(place: Place, folder: Path = Path()) -> Image:
+def open_place(place: Place, folder: Path = Path(), platform: Platform | None = None) -> Image:
     """The image in a layout or an archive; relative paths start from `folder`."""
     from lamella.images.reading import open_docker_archive, open_layout, open_oci_archive
 
     path = folder / place.path
     if place.kind == OCI:
-        return open_layout(path, place.name)
-    return open_oci_archive(path, place.name) if place.kind == OCI_ARCHIVE else open_docker_archive(path, place.name)
+        return open_layout(path, place.name, platform)
+    if place.kind == OCI_ARCHIVE:
+        return open_oci_archive(path, place.name, platform)
+    return open_docker_archive(path, place.name)
 
 
-def open_base(text: str, folder: Path) -> Image | None:
-    """The image to build on, if one is named."""
-    return open_place(parse_place(text), folder) if text else None
+def open_base(text: str, folder: Path, platform: Platform) -> Image | None:
+    """The image to build on for that platform, if one is named."""
+    if not text:
+        return None
+    image = open_place(parse_place(text), folder, platform)
+    has = Platform(architecture=image.config.architecture, os=image.config.os, variant=image.config.variant)
+    if not matches(platform, has):
+        raise ImageError(f"the base {text} is an image for {spelled(has)}, and one for {spelled(platform)} is wanted")
+    return image
 
 
 def is_bytes(place: Place) -> bool:
@@ -55,7 +66,7 @@ def draft_of(item: ImageItem, path: Path, place: Workplace, compression: str = "
         compression=chosen,
         layers=tuple(_planned(layer, number, str(path), chosen, place) for number, layer in enumerate(own)),
         created=item.created or EPOCH,
-        base=open_base(notes.base, path.parent),
+        base=open_base(notes.base, path.parent, platform_of(item)),
         base_place=notes.base,
         annotations=notes.annotations,
         churn=churn_of(item),

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+from lamella.closure import Closure, reachable
 from lamella.images.document import ImageItem, ImageNotes, plan_of, record_of
 from lamella.oci.digest import Digest
 from lamella.oci.image import Image, Layer, Record
@@ -89,6 +91,21 @@ def platform_of(item: ImageItem) -> Platform:
     """What an `image.json` is for; where it does not say, this machine's platform."""
     notes = item.lamella or ImageNotes()
     return Platform(architecture=item.arch, os=notes.os, variant=notes.variant) if item.arch else here()
+
+
+def graph_of(view: ImageView) -> list[dict[str, Any]]:
+    """The closure of all packages, as Nix's `exportReferencesGraph` and the spec's `graph` have it."""
+    packages = view.packages
+    whole = Closure(tuple(packages.values()), ())
+    return [
+        {
+            "path": package.id,
+            "references": sorted(package.references),
+            "narSize": package.size,
+            "closureSize": sum(packages[name].size for name in reachable(whole, [package.id])),
+        }
+        for package in sorted(packages.values(), key=lambda package: package.id)
+    ]
 
 
 def _base(image: Image | None) -> Iterable[LayerView]:
