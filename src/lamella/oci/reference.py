@@ -30,8 +30,9 @@ _DIGEST = r"sha256:[0-9a-f]{64}"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
-_NAME = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*")
-_TAG = re.compile("[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+NAME = rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*"
+TAG = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
+LONGEST_NAME = 255
 _REF_NAME = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9._:@/+-]*[a-zA-Z0-9_])?")
 
 
@@ -80,9 +81,9 @@ def docker_name(text: str) -> str:
     name, colon, tag = text.rpartition(":")
     if not colon or "/" in tag:
         name, tag = text, "latest"
-    if not _NAME.fullmatch(name) or len(name) > 255:
+    if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME:
         lower = name.lower()
-        hint = f"; did you mean {lower!r}?" if _NAME.fullmatch(lower) else ""
+        hint = f"; did you mean {lower!r}?" if re.fullmatch(NAME, lower) else ""
         raise PlaceError(
             f"{name!r} is not an image's name (lower-case letters, digits, and . _ - / between them){hint}"
         )
@@ -91,7 +92,7 @@ def docker_name(text: str) -> str:
 
 def check_tag(text: str) -> str:
     """`text`, if registries take it as a tag."""
-    if not _TAG.fullmatch(text):
+    if not re.fullmatch(TAG, text):
         raise PlaceError(f"{text!r} is not a tag (letters, digits, and . _ - after the first; at most 128)")
     return text
 

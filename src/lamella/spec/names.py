@@ -4,38 +4,33 @@ import re
 from typing import Any
 
 from lamella.oci.platforms import OTHER_NAMES
+from lamella.oci.reference import LONGEST_NAME, NAME, TAG
 from lamella.spec.kinds import Kind, table, text, text_or_number, texts
 from lamella.spec.problems import near_miss, wrong
 
-_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
-_HOST = rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?"
-_NAME = rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*"
-_TAG = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
-
 
 def _check_name(value: str) -> str:
-    if len(value) > 255:
+    if len(value) > LONGEST_NAME:
         raise wrong("must not be longer than 255 characters")
-    if re.fullmatch(_NAME, value):
+    if re.fullmatch(NAME, value):
         return value
     name, colon, tag = value.rpartition(":")
-    if colon and re.fullmatch(_NAME, name):
+    if colon and re.fullmatch(NAME, name):
         raise wrong(f'"{value}" holds a tag; write name = "{name}" and tag = "{tag}"')
-    hint = f'; did you mean "{value.lower()}"?' if re.fullmatch(_NAME, value.lower()) else ""
+    hint = f'; did you mean "{value.lower()}"?' if re.fullmatch(NAME, value.lower()) else ""
     raise wrong(f'"{value}" is not an image name (lower-case letters, digits, and . _ - / between them){hint}')
 
 
-name = text(_check_name, pattern=f"^{_NAME}$", maxLength=255)
+name = text(_check_name, pattern=f"^{NAME}$", maxLength=LONGEST_NAME)
 
 
 def _check_tag(value: str) -> str:
-    if not re.fullmatch(_TAG, value):
+    if not re.fullmatch(TAG, value):
         raise wrong(f'"{value}" is not a tag (letters, digits, and . _ - after the first; at most 128)')
     return value
 
 
-tag = text(_check_tag, pattern=f"^{_TAG}$")
+tag = text(_check_tag, pattern=f"^{TAG}$")
 
 
 SYSTEMS = ("linux", "freebsd", "darwin", "windows")
