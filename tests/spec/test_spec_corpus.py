@@ -34,7 +34,8 @@ def expected(text: str, marks: str) -> Told:
 
 def told(error: SpecError) -> Told:
     assert all(line.startswith(f"{error.file}:") for line in str(error).splitlines())
-    found = [line.removeprefix(f"{error.file}:").split(": ", 1) for line in str(error).splitlines()]
+    told = [problem.told(error.file) for problem in error.problems]
+    found = [line.removeprefix(f"{error.file}:").split(": ", 1) for line in told]
     return [(int(number), message) for number, message in found]
 
 
@@ -123,3 +124,13 @@ def as_json(value: Any) -> Any:
 
 def test_the_schema_is_a_schema() -> None:
     jsonschema.Draft7Validator.check_schema(schema())
+
+
+def test_of_very_many_problems_the_first_are_told_in_order() -> None:
+    wants = ", ".join("{ path = 'x' }" for _ in range(300))
+    with pytest.raises(SpecError) as raised:
+        parse(f'name = "x"\nfiles = [{wants}]\n')
+    told = str(raised.value).splitlines()
+    assert [re.findall(r"files\[(\d+)\]", line) for line in told[:6]] == [["0"], ["0"], ["1"], ["1"], ["2"], ["2"]]
+    assert told[-1] == "lamella.toml: 580 more like these"
+    assert len(raised.value.problems) == 600

@@ -9,6 +9,8 @@ from lamella.errors import LamellaError
 KeyPath = tuple[str | int, ...]
 """Where a value is: keys, and positions in lists."""
 
+_SHOWN = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -24,16 +26,24 @@ class Problem:
         key = "" if self.names_key or not self.path else f"{dotted(self.path)}: "
         return f"{place}{key}{self.message}".replace("\n", "\\n")
 
+    @property
+    def order(self) -> tuple[object, ...]:
+        """By line, and on one line by place: the tenth after the ninth."""
+        places = [(isinstance(part, int), part if isinstance(part, int) else 0, str(part)) for part in self.path]
+        return self.line, places, self.message
+
 
 class SpecError(LamellaError):
-    """A spec is wrong; `problems` are in the order of the file, one line each."""
+    """A spec is wrong; `problems` are in the order of the file, one line each, as many as can be read at once."""
 
     exit_code = 2
 
     def __init__(self, file: str, problems: Iterable[Problem]) -> None:
         self.file = file
         self.problems = tuple(problems)
-        super().__init__("\n".join(problem.told(file) for problem in self.problems))
+        told = [problem.told(file) for problem in self.problems[:_SHOWN]]
+        more = len(self.problems) - len(told)
+        super().__init__("\n".join([*told, *([f"{file}: {more} more like these"] if more else [])]))
 
 
 class KindError(ValueError):

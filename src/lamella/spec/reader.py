@@ -42,7 +42,7 @@ def parse(text: str, file: str = NAME) -> Image:
         return image
     places = lines(text, [problem.path for problem in reading.problems])
     found = [replace(problem, line=line) for problem, line in zip(reading.problems, places, strict=True)]
-    raise SpecError(file, sorted(found, key=lambda problem: (problem.line, problem.told(file))))
+    raise SpecError(file, sorted(found, key=lambda problem: problem.order))
 
 
 def _syntax(text: str, message: str) -> Problem:
