@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -182,17 +181,6 @@ def test_damaged_cache_files_are_mended(folder: Path, undisturbed: list[str], ki
     assert code == 0, said
     assert digests(folder) == undisturbed
     assert f"the cache's {kind}/" in said
-
-
-@pytest.fixture
-def small_disk(folder: Path) -> Iterator[Path]:
-    small = folder.parent / "small"
-    small.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", small], capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip("needs root, to mount a small disk")
-    yield small
-    subprocess.run(["umount", small], check=True)
 
 
 def test_a_full_disk_is_one_clear_line_and_room_is_all_it_takes(

@@ -24,19 +24,6 @@ from lamella.sources.tree import SourceError
 from lamella.spec.model import Spec
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("one", "two", "three"):
-        (tmp_path / "src" / name).mkdir(parents=True)
-        (tmp_path / "src" / name / "file").write_text(name * 100)
-    return tmp_path / "src"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    return workplace(tmp_path / "cache")
-
-
 def image() -> Image:
     return Image("hello", layers=[Layer("one", [files("one")]), Layer("two", [files("two")])], take=[files("three")])
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from lamella import Image, Layer, files, pipeline
 from lamella.cli.why import said
@@ -12,20 +11,6 @@ from lamella.pipeline.draft import Built, Draft
 from lamella.pipeline.reasons import reasons
 from lamella.pipeline.workplace import Workplace, workplace
 from lamella.spec.model import Perm, Spec
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("one", "two", "three"):
-        (tmp_path / "src" / name).mkdir(parents=True)
-        (tmp_path / "src" / name / "file").write_text(name * 100)
-    return tmp_path / "src"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    return workplace(tmp_path / "cache")
-
 
 IMAGE = Image("hello", layers=[Layer("a", [files("one"), files("two")])], take=[files("three")])
 
