@@ -23,9 +23,10 @@ MAY_IMPORT = {
     "layers": NOUNS - {"closure"},
     "images": NOUNS - {"closure"},
     "cache": {"errors", "oci", "staging"},
-    "destinations": {"errors", "oci", "staging", "layers"},
-    "pipeline": NOUNS | {"spec", "sources", "layering", "layers", "images", "cache", "destinations"},
-    "cli": NOUNS | {"spec", "pipeline", "images", "layers", "destinations", "cache"},
+    "registry": {"errors", "oci"},
+    "destinations": {"errors", "oci", "staging", "layers", "registry"},
+    "pipeline": NOUNS | {"spec", "sources", "layering", "layers", "images", "cache", "registry", "destinations"},
+    "cli": NOUNS | {"spec", "pipeline", "images", "layers", "destinations", "cache", "registry"},
     "__init__": {"errors", "spec"},
 }
 FILES = sorted(SOURCE.rglob("*.py"))

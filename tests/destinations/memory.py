@@ -3,8 +3,9 @@
 import hashlib
 from typing import Self
 
+from lamella.destinations.destination import put_staged
 from lamella.oci.digest import Digest, DigestError, encoded
-from lamella.oci.image import Buffer
+from lamella.oci.image import Body, Buffer
 from lamella.oci.wire import Descriptor
 
 
@@ -19,10 +20,8 @@ class Memory:
     def stage(self) -> "Stage":
         return Stage(self)
 
-    def put(self, blob: Descriptor, data: bytes) -> None:
-        with self.stage() as stage:
-            stage.write(data)
-            stage.commit(blob.digest, blob.size)
+    def put(self, blob: Descriptor, body: Body) -> bool:
+        return put_staged(self, blob, body)
 
     def tag(self, name: str, root: Descriptor) -> None:
         self.tags[name] = root

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -11,23 +11,57 @@ import msgspec
 import pytest
 from tests.destinations.memory import Memory
 from tests.made import Held, held, image_with, layer_of, sample, tar_of
+from tests.real.registries import real_registry
+from tests.registry.fake import Fake, serving
 
 from lamella.destinations.destination import Destination, Staging
 from lamella.destinations.layout import Layout
-from lamella.destinations.publish import publish
+from lamella.destinations.publish import given, publish
+from lamella.destinations.registry import RegistryDestination
 from lamella.errors import LamellaError
 from lamella.oci import media
 from lamella.oci.digest import Digest, DigestError, sha256
-from lamella.oci.image import Buffer, Layer, Sink, manifest_of
+from lamella.oci.image import Body, Buffer, Layer, Sink, manifest_of
 from lamella.oci.wire import Descriptor
+from lamella.registry.connections import Settings
+from lamella.registry.credentials import Keychain
+from lamella.registry.host import Host
+from lamella.registry.repository import Repository
 
-DESTINATIONS: dict[str, Callable[[Path], Destination]] = {"layout": Layout, "memory": lambda _: Memory()}
+
+@contextlib.contextmanager
+def layout(folder: Path) -> Iterator[Destination]:
+    yield Layout(folder / "destination")
+    assert not list((folder / "destination").rglob("staging/*"))
 
 
-@pytest.fixture(params=DESTINATIONS)
+@contextlib.contextmanager
+def memory(_folder: Path) -> Iterator[Destination]:
+    yield Memory()
+
+
+@contextlib.contextmanager
+def registry(_folder: Path) -> Iterator[Destination]:
+    with serving(Fake()) as fake, repository_at(fake.name) as repository:
+        yield RegistryDestination(repository)
+
+
+@contextlib.contextmanager
+def docker_registry(folder: Path) -> Iterator[Destination]:
+    with real_registry(folder) as name, repository_at(name) as repository:
+        yield RegistryDestination(repository)
+
+
+@contextlib.contextmanager
+def repository_at(name: str) -> Iterator[Repository]:
+    with contextlib.closing(Host(name, Keychain({"HOME": "/nowhere"}), Settings())) as host:
+        yield Repository(host, "team/app")
+
+
+@pytest.fixture(params=[layout, memory, registry, pytest.param(docker_registry, marks=pytest.mark.real)])
 def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Destination]:
-    yield DESTINATIONS[request.param](tmp_path / "destination")
-    assert not list((tmp_path / "destination").rglob("staging/*"))
+    with request.param(tmp_path) as destination:
+        yield destination
 
 
 def blob(data: bytes) -> Descriptor:
@@ -65,14 +99,14 @@ def test_what_is_not_what_it_is_said_to_be_is_refused(destination: Destination, 
 
 
 def test_documents_are_checked_too(destination: Destination) -> None:
-    destination.put(blob(b"{}"), b"{}")
+    destination.put(blob(b"{}"), given(b"{}"))
     assert destination.has(blob(b"{}"))
     with pytest.raises(DigestError):
-        destination.put(blob(b"[]"), b"{}")
+        destination.put(blob(b"[]"), given(b"{}"))
 
 
 def test_a_blob_of_another_size_is_not_the_one(destination: Destination) -> None:
-    destination.put(blob(b"data"), b"data")
+    destination.put(blob(b"data"), given(b"data"))
     assert not destination.has(msgspec.structs.replace(blob(b"data"), size=5))
 
 
@@ -99,9 +133,11 @@ class Watched:
     def stage(self) -> Staging:
         return WatchedStage(self.inner.stage(), self.events)
 
-    def put(self, blob: Descriptor, data: bytes) -> None:
-        self.inner.put(blob, data)
-        self.events.append("manifest" if blob.media_type in media.MANIFESTS else "config")
+    def put(self, blob: Descriptor, body: Body) -> bool:
+        needed = self.inner.put(blob, body)
+        kinds = {media.CONFIG: "config", **dict.fromkeys(media.MANIFESTS, "manifest")}
+        self.events.append(kinds.get(blob.media_type, "layer"))
+        return needed
 
     def tag(self, name: str, root: Descriptor) -> None:
         assert self.inner.has(root)

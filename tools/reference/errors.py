@@ -15,6 +15,7 @@ MEANINGS = {
     3: "packages or files cannot become an image as they are",
     4: "bytes are not what they were said to be: something changed, or is damaged",
     5: "a file, a folder or a destination cannot be read or written",
+    6: "a registry refuses, or cannot be reached",
     130: "stopped by Ctrl-C",
     143: "stopped by a signal (SIGTERM)",
 }

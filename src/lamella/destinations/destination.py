@@ -2,7 +2,7 @@
 
     has    spares the bytes that are there
     stage  takes a blob whose digest may not be known before it has passed; it is checked, and then seen, or discarded
-    put    takes a document that is known whole: a config or a manifest
+    put    takes a blob whose digest is known: a layer, a config or a manifest
     tag    gives the name, when all that the name leads to is there
 
 Archives are no destinations in this sense: a stream has no memory, and so they are written in one go (`archive`).
@@ -12,7 +12,7 @@ from typing import Protocol, Self
 
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
-from lamella.oci.image import Buffer
+from lamella.oci.image import Body, Buffer
 from lamella.oci.wire import Descriptor
 
 
@@ -43,8 +43,16 @@ class Destination(Protocol):
     def stage(self) -> Staging:
         """A place for one blob. Several may be open at once, in several threads."""
 
-    def put(self, blob: Descriptor, data: bytes) -> None:
-        """Stores the document `data`, a config or a manifest, that `blob` names."""
+    def put(self, blob: Descriptor, body: Body, /) -> bool:
+        """Stores `blob`, of which `body` gives the bytes; False if they were had without it."""
 
     def tag(self, name: str, root: Descriptor) -> None:
         """Names the manifest `root`, which is there. An empty name is the one of an image without a name."""
+
+
+def put_staged(destination: Destination, blob: Descriptor, body: Body) -> bool:
+    """What `put` is where nothing is cleverer than to stage all bytes."""
+    with destination.stage() as staging:
+        body(staging.write)
+        staging.commit(blob.digest, blob.size)
+    return True

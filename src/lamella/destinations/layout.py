@@ -17,9 +17,10 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from lamella.destinations.destination import DestinationError
+from lamella.destinations.destination import DestinationError, put_staged
 from lamella.oci import media
 from lamella.oci.digest import Digest, encoded
+from lamella.oci.image import Body
 from lamella.oci.wire import REF_NAME, Descriptor
 from lamella.staging import StagedBlob, explained, staged, sweep, tidy, write_all
 
@@ -51,11 +52,9 @@ class Layout:
         """A place for one blob."""
         return StagedBlob(self._staging, self._path)
 
-    def put(self, blob: Descriptor, data: bytes) -> None:
-        """Stores the document `data`."""
-        with self.stage() as staging:
-            staging.write(data)
-            staging.commit(blob.digest, blob.size)
+    def put(self, blob: Descriptor, body: Body) -> bool:
+        """Stores `blob`."""
+        return put_staged(self, blob, body)
 
     def tag(self, name: str, root: Descriptor) -> None:
         """Names the manifest `root`; the name is taken from what had it."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lamella.destinations.destination import Destination, DestinationError
 from lamella.oci import media
 from lamella.oci.digest import sha256
-from lamella.oci.image import Buffer, Image, Layer, Progress, manifest_of, silent
+from lamella.oci.image import Body, Buffer, Image, Layer, Progress, Sink, manifest_of, silent
 from lamella.oci.wire import Descriptor, Manifest, Platform, decode
 
 _SIDE_BY_SIDE = 4
@@ -45,7 +45,7 @@ def publish(image: Image, destination: Destination, tag: str, progress: Progress
     config = decode(manifest, Manifest, "the image's manifest").config
     for descriptor, data in ((config, image.config_bytes), (root, manifest)):
         if not destination.has(descriptor):
-            destination.put(descriptor, data)
+            destination.put(descriptor, given(data))
     destination.tag(tag, root)
     return Published(root, layers)
 
@@ -84,17 +84,27 @@ def _send(layer: Layer, destination: Destination, progress: Progress, stop: thre
     if destination.has(layer.descriptor):
         return False
     name = layer.name or record.digest
-    done = 0
-    with destination.stage() as staging:
+
+    def body(sink: Sink) -> None:
+        done = 0
 
         def write(block: Buffer) -> None:
             nonlocal done
             if stop.is_set():
                 raise DestinationError(f"layer {name} was given up, for another failed")
-            staging.write(block)
+            sink(block)
             done += len(block)
             progress(name, done, record.size)
 
         layer.content.blob(write)
-        staging.commit(record.digest, record.size)
-    return True
+
+    return destination.put(layer.descriptor, body)
+
+
+def given(data: bytes) -> Body:
+    """`data` as the body of a blob."""
+
+    def body(sink: Sink) -> None:
+        sink(data)
+
+    return body

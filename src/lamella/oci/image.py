@@ -12,6 +12,9 @@ Buffer = bytes | bytearray | memoryview
 Sink = Callable[[Buffer], object]
 """Takes bytes, block by block. A block is only valid during the call."""
 
+Body = Callable[[Sink], None]
+"""Gives all bytes of a blob, again each time it is called."""
+
 Progress = Callable[[str, int, int], object]
 """Told of bytes of a layer that passed: its name, how many so far, and of how many; equal when it is done.
 

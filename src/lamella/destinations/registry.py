@@ -1,0 +1,68 @@
+"""A repository in a registry as a destination."""
+
+from collections.abc import Sequence
+
+from lamella.destinations.destination import DestinationError
+from lamella.oci import media
+from lamella.oci.digest import Digest, DigestError, sha256
+from lamella.oci.image import Body, Buffer
+from lamella.oci.wire import Descriptor
+from lamella.registry.repository import Repository
+from lamella.registry.upload import Upload, upload
+
+
+class RegistryDestination:
+    """Blobs that the registry has in `others`, repositories beside this one, are mounted rather than sent."""
+
+    def __init__(self, repository: Repository, others: Sequence[str] = ()) -> None:
+        self._repository = repository
+        self._others = [name for name in dict.fromkeys(others) if name != repository.name]
+        self._manifests: dict[Digest, bytes] = {}
+
+    def has(self, blob: Descriptor) -> bool:
+        """Whether the blob or manifest is there."""
+        if _is_manifest(blob):
+            return self._repository.has_manifest(blob.digest)
+        return self._repository.has_blob(blob.digest) == blob.size
+
+    def stage(self) -> Upload:
+        """A blob that goes up while it is made."""
+        return Upload(self._repository)
+
+    def put(self, blob: Descriptor, body: Body) -> bool:
+        """Mounts or sends `blob`."""
+        if _is_manifest(blob):
+            data = _collected(body)
+            if sha256(data) != blob.digest:
+                raise DigestError(f"the manifest {blob.digest} is {sha256(data)}")
+            self._manifests[blob.digest] = data
+            self._repository.put_manifest(blob.digest, blob.media_type, data)
+            return True
+        if any(self._repository.mount(blob.digest, other) for other in self._others):
+            return False
+        upload(self._repository, blob, body)
+        return True
+
+    def tag(self, name: str, root: Descriptor) -> None:
+        """Names the manifest `root`."""
+        data = self._manifests.get(root.digest)
+        if data is None:
+            found = self._repository.manifest(root.digest)
+            if found is None:
+                raise DestinationError(f"{self._repository} does not hold {root.digest}, which is to be named {name}")
+            data = found[1]
+        self._repository.put_manifest(name, root.media_type, data)
+
+
+def _is_manifest(blob: Descriptor) -> bool:
+    return blob.media_type in media.MANIFESTS or blob.media_type in media.INDEXES
+
+
+def _collected(body: Body) -> bytes:
+    data = bytearray()
+
+    def take(block: Buffer) -> None:
+        data.extend(block)
+
+    body(take)
+    return bytes(data)

@@ -1,0 +1,163 @@
+"""Who we are at a registry: from what was said outright, the auth files of Docker and podman, helpers, CI and netrc.
+
+    said outright  >  auth files (the most specific entry, then the registry's)  >  CI's token  >  netrc  >  nobody
+
+The environment comes in as a mapping.
+"""
+
+import base64
+import binascii
+import json
+import netrc
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lamella.registry.errors import CredentialError
+
+_DOCKER_HUB = "docker.io"
+_HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
+_IDENTITY = "<token>"
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A name with a password, or an identity token that stands for both."""
+
+    username: str = ""
+    password: str = ""
+    identity_token: str = ""
+
+    @property
+    def basic(self) -> str:
+        """The value of an `Authorization` header."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+
+@dataclass(frozen=True)
+class Keychain:
+    """Finds the credential for a repository; `said` is one for all registries."""
+
+    environment: Mapping[str, str]
+    said: Credential | None = None
+
+    def find(self, registry: str, repository: str) -> Credential | None:
+        """The credential to use there, if there is one."""
+        if self.said:
+            return self.said
+        for file in self._auth_files():
+            found = _in_file(file, registry, repository, self.environment)
+            if found:
+                return found
+        return self._of_ci(registry) or self._of_netrc(registry)
+
+    def _auth_files(self) -> Iterator[Path]:
+        """Where podman and Docker keep what `login` was told; podman's first, as the more specific."""
+        told = self.environment
+        home = Path(told.get("HOME") or "~").expanduser()
+        if told.get("REGISTRY_AUTH_FILE"):
+            yield Path(told["REGISTRY_AUTH_FILE"])
+        if told.get("XDG_RUNTIME_DIR"):
+            yield Path(told["XDG_RUNTIME_DIR"], "containers/auth.json")
+        yield Path(told.get("XDG_CONFIG_HOME") or home / ".config", "containers/auth.json")
+        yield Path(told.get("DOCKER_CONFIG") or home / ".docker", "config.json")
+
+    def _of_ci(self, registry: str) -> Credential | None:
+        actor, token = self.environment.get("GITHUB_ACTOR"), self.environment.get("GITHUB_TOKEN")
+        return Credential(actor, token) if registry == "ghcr.io" and actor and token else None
+
+    def _of_netrc(self, registry: str) -> Credential | None:
+        home = Path(self.environment.get("HOME") or "~").expanduser()
+        file = Path(self.environment.get("NETRC") or home / ".netrc")
+        try:
+            found = netrc.netrc(str(file)).hosts.get(registry.partition(":")[0])
+        except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+            return None
+        return Credential(found[0], found[2]) if found else None
+
+
+def parse_credential(text: str) -> Credential:
+    """`name:password`, as `--creds` takes it."""
+    name, colon, password = text.partition(":")
+    if not colon or not name:
+        raise CredentialError("credentials are written NAME:PASSWORD")
+    return Credential(name, password)
+
+
+def _in_file(file: Path, registry: str, repository: str, environment: Mapping[str, str]) -> Credential | None:
+    try:
+        told = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CredentialError(f"cannot read the credentials in {file}: {error}") from error
+    if not isinstance(told, dict):
+        raise CredentialError(f"{file} holds no credentials; log in again")
+    helpers, auths = _table(told, "credHelpers"), _table(told, "auths")
+    for name in _names(registry, repository):
+        if name in helpers:
+            return _ask(str(helpers[name]), name, environment)
+        entry = next((entry for key, entry in auths.items() if _plain(key) == name), None)
+        found = _of_entry(entry, file) if isinstance(entry, dict) else None
+        if found:
+            return found
+    if told.get("credsStore"):
+        hub = registry in _HUB_NAMES
+        return _ask(str(told["credsStore"]), "https://index.docker.io/v1/" if hub else registry, environment)
+    return None
+
+
+def _table(told: dict[str, Any], key: str) -> dict[str, Any]:
+    found = told.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _names(registry: str, repository: str) -> list[str]:
+    """What the credential for a repository may stand under, the most specific first."""
+    parts = repository.split("/")
+    names = [f"{registry}/{'/'.join(parts[:count])}" for count in range(len(parts), 0, -1)]
+    return [*names, *(_HUB_NAMES if registry in _HUB_NAMES else (registry,))]
+
+
+def _plain(key: str) -> str:
+    """A key of `auths` without what old versions wrote around it."""
+    key = key.removeprefix("https://").removeprefix("http://").rstrip("/")
+    return key.removesuffix("/v1").removesuffix("/v2")
+
+
+def _of_entry(entry: dict[str, Any], file: Path) -> Credential | None:
+    if entry.get("identitytoken"):
+        return Credential(identity_token=str(entry["identitytoken"]))
+    if not entry.get("auth"):
+        return None
+    try:
+        name, colon, password = base64.b64decode(str(entry["auth"])).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise CredentialError(f"a credential in {file} is damaged; log in again") from error
+    return Credential(name, password.rstrip("\0")) if colon else None
+
+
+def _ask(helper: str, name: str, environment: Mapping[str, str]) -> Credential | None:
+    """What the program `docker-credential-HELPER` knows of a registry."""
+    program = f"docker-credential-{helper}"
+    try:
+        ran = subprocess.run(
+            [program, "get"], input=name.encode(), capture_output=True, check=False, timeout=60, env=dict(environment)
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CredentialError(f"the credential helper {program} does not run: {error}") from error
+    if ran.returncode:
+        said = (ran.stdout or ran.stderr).decode(errors="replace").strip()
+        if "not found" in said:
+            return None
+        raise CredentialError(f"the credential helper {program} knows nothing of {name}: {said[:200]}")
+    try:
+        told = json.loads(ran.stdout)
+        username, secret = str(told["Username"]), str(told["Secret"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CredentialError(f"the credential helper {program} said something unreadable") from error
+    if username == _IDENTITY:
+        return Credential(identity_token=secret)
+    return Credential(username, secret) if username else None

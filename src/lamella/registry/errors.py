@@ -1,0 +1,33 @@
+"""What registries refuse, said so that it can be mended: which registry, what was asked of it, and its own words."""
+
+import json
+
+from lamella.errors import LamellaError
+
+
+class RegistryError(LamellaError):
+    """A registry refuses, or cannot be reached."""
+
+    exit_code = 6
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+        """What the registry answered; 0 if it did not."""
+
+
+class CredentialError(RegistryError):
+    """Credentials cannot be found out, or are not accepted."""
+
+
+def own_words(body: bytes) -> str:
+    """What a registry says in an error's body, on one line: `code: message` of each error, or the start of the text."""
+    try:
+        errors = json.loads(body)["errors"]
+        said = "; ".join(
+            ": ".join(str(part) for part in (error.get("code", ""), error.get("message", "")) if part)
+            for error in errors
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        said = body[:200].decode(errors="replace")
+    return "".join(sign if sign.isprintable() else " " for sign in said).strip()

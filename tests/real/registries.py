@@ -1,0 +1,55 @@
+"""Debian's docker-registry, which knows the protocol in its own way."""
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.real.programs import needs, run
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port: int = server.getsockname()[1]
+        return port
+
+
+@contextmanager
+def real_registry(folder: Path, http: Mapping[str, object] | None = None, **more: object) -> Iterator[str]:
+    """A registry of its own in `folder`; gives its name. `http` and `more` go into its configuration."""
+    needs("docker-registry")
+    port = free_port()
+    storage = {"filesystem": {"rootdirectory": str(folder / "registry")}, "delete": {"enabled": True}}
+    address = {"addr": f"127.0.0.1:{port}", **(http or {})}
+    config = folder / "registry.json"  # JSON is YAML
+    config.write_text(
+        json.dumps({"version": 0.1, "log": {"level": "error"}, "storage": storage, "http": address, **more})
+    )
+    with (folder / "registry.log").open("wb") as log:
+        server = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log)
+    try:
+        while server.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.02)
+        assert server.poll() is None, (folder / "registry.log").read_text()
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for this machine that nobody vouches for, and its key."""
+    needs("openssl")
+    files = folder / "server.crt", folder / "server.key"
+    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", names]
+    run("openssl", "req", *options, "-out", files[0], "-keyout", files[1])
+    return files

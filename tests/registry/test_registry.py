@@ -1,0 +1,296 @@
+"""The client against a registry that misbehaves: what arrives is right, or one clear line says why nothing did."""
+
+import base64
+import contextlib
+import json
+import os
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.registry.fake import Fake, Trouble, serving
+
+from lamella.destinations.publish import given
+from lamella.oci import media
+from lamella.oci.digest import DigestError, sha256
+from lamella.oci.image import Buffer
+from lamella.oci.wire import Descriptor
+from lamella.registry.challenge import Challenge, challenges
+from lamella.registry.connections import Settings
+from lamella.registry.credentials import Credential, Keychain, parse_credential
+from lamella.registry.errors import CredentialError, RegistryError
+from lamella.registry.host import TRIES, Host
+from lamella.registry.repository import Repository
+from lamella.registry.upload import Upload, upload
+
+LARGE = random.Random(1).randbytes(900_000)
+
+
+HOSTS: list[Host] = []
+
+
+@pytest.fixture(autouse=True)
+def _hosts() -> Iterator[None]:
+    """No connection outlives its test."""
+    yield
+    while HOSTS:
+        HOSTS.pop().close()
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    with serving(Fake()) as fake:
+        yield fake
+
+
+def host_of(fake: Fake, said: Credential | None = None, waits: list[float] | None = None) -> Host:
+    """A host that does not wait, but writes down how long it would have."""
+    pause = ([] if waits is None else waits).append
+    HOSTS.append(Host(fake.name, Keychain({"HOME": "/nowhere"}, said), Settings(), pause))
+    return HOSTS[-1]
+
+
+def repository(fake: Fake, name: str = "team/app", said: Credential | None = None) -> Repository:
+    return Repository(host_of(fake, said), name)
+
+
+def blob(data: bytes, kind: str = media.LAYER) -> Descriptor:
+    return Descriptor(media_type=kind, digest=sha256(data), size=len(data))
+
+
+def read(repository: Repository, data: bytes) -> bytes:
+    found = bytearray()
+
+    def take(block: Buffer) -> None:
+        found.extend(block)
+
+    repository.read_blob(blob(data), take)
+    return bytes(found)
+
+
+def test_a_blob_goes_up_in_one_request_and_comes_down(fake: Fake) -> None:
+    to = repository(fake)
+    assert to.has_blob(sha256(LARGE)) is None
+    upload(to, blob(LARGE), given(LARGE))
+    assert to.has_blob(sha256(LARGE)) == len(LARGE)
+    assert [line.partition(" ")[0] for line in fake.asked] == ["HEAD", "POST", "PUT", "HEAD"]
+    assert read(to, LARGE) == LARGE
+    assert to.delete_blob(sha256(LARGE))
+    assert not to.delete_blob(sha256(LARGE))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 400_000, 899_999])
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_upload_that_is_cut_goes_on_where_it_ended(fake: Fake, cut: int, times: int) -> None:
+    fake.trouble = [Trouble("^(PUT|PATCH) .*/uploads/", times, cut=cut)]
+    upload(repository(fake), blob(LARGE), given(LARGE))
+    assert fake.blobs["team/app"][sha256(LARGE)] == LARGE
+
+
+def test_a_session_that_is_forgotten_begins_anew(fake: Fake) -> None:
+    fake.trouble = [Trouble("^PUT .*/uploads/", cut=1000), Trouble("^GET .*/uploads/", status=404)]
+    upload(repository(fake), blob(LARGE), given(LARGE))
+    assert fake.blobs["team/app"][sha256(LARGE)] == LARGE
+
+
+def test_an_upload_that_never_ends_well_is_given_up(fake: Fake) -> None:
+    fake.trouble = [Trouble("^(PUT|PATCH) .*/uploads/", 99, cut=0)]
+    with pytest.raises(RegistryError, match=r"cannot be reached for layer x, 900000 bytes"):
+        upload(repository(fake), blob(LARGE), given(LARGE), "layer x")
+    assert 99 - fake.trouble[0].times <= 2 * TRIES
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100_000, 899_999])
+def test_a_download_that_is_cut_goes_on_where_it_ended(fake: Fake, cut: int) -> None:
+    fake.blobs["team/app"] = {sha256(LARGE): LARGE}
+    fake.trouble = [Trouble("^GET .*/blobs/sha256", 3, cut=cut)]
+    assert read(repository(fake), LARGE) == LARGE
+
+
+def test_what_is_something_else_is_not_believed(fake: Fake) -> None:
+    fake.blobs["team/app"] = {sha256(LARGE): LARGE[:-1] + b"?"}
+    with pytest.raises(DigestError, match="something else"):
+        read(repository(fake), LARGE)
+    fake.blobs["team/app"] = {sha256(LARGE): LARGE + b"?"}
+    with pytest.raises(RegistryError, match="more than the 900000 bytes"):
+        read(repository(fake), LARGE)
+    data = b'{"schemaVersion":2,"config":1}'
+    fake.manifests["team/app"] = {sha256(b"x"): (media.MANIFEST, data)}
+    with pytest.raises(DigestError):
+        repository(fake).manifest(sha256(b"x"))
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_what_may_pass_is_waited_for(fake: Fake, status: int) -> None:
+    waits: list[float] = []
+    host = host_of(fake, waits=waits)
+    fake.trouble = [Trouble("GET", 3, status, {"Retry-After": "7"})]
+    assert Repository(host, "a").manifest("v1") is None
+    assert waits == [7, 7, 7]
+    fake.trouble = [Trouble("GET", 99, status)]
+    with pytest.raises(RegistryError, match=rf"refuses a:v1: {status} \(TROUBLE: no luck today\)"):
+        Repository(host, "a").manifest("v1")
+    assert len(waits) == 3 + TRIES - 1
+    assert max(waits[3:]) < 60
+
+
+def test_a_registry_that_is_not_there_is_named() -> None:
+    with serving(Fake()) as gone:
+        pass
+    with pytest.raises(RegistryError, match=rf"{gone.name} cannot be reached"):
+        repository(gone).has_blob(sha256(b""))
+
+
+def test_a_layer_that_is_too_large_is_named_with_its_size(fake: Fake) -> None:
+    fake.largest = 1000
+    with pytest.raises(RegistryError, match=r"refuses layer torch, 900000 bytes: 413; .*max_bytes"):
+        upload(repository(fake), blob(LARGE), given(LARGE), "layer torch")
+
+
+def test_blobs_are_mounted_from_others_and_else_not(fake: Fake) -> None:
+    fake.blobs["team/base"] = {sha256(LARGE): LARGE}
+    assert repository(fake).mount(sha256(LARGE), "team/base")
+    assert not repository(fake).mount(sha256(b"other"), "team/base")
+    assert fake.uploads == {}
+
+
+def test_manifests_tags_and_referrers(fake: Fake) -> None:
+    to = repository(fake)
+    data = json.dumps({"schemaVersion": 2, "mediaType": media.MANIFEST, "n": 1}).encode()
+    fake.page = 2
+    for tag in ("v1", "v2", "v3", "v4", "v5"):
+        to.put_manifest(tag, media.MANIFEST, data)
+    assert to.manifest("v3") == (blob(data, media.MANIFEST), data)
+    assert to.manifest("none") is None
+    assert list(to.tags()) == ["v1", "v2", "v3", "v4", "v5"]
+    about = json.dumps({"schemaVersion": 2, "subject": {"digest": sha256(data)}}).encode()
+    to.put_manifest(sha256(about), media.MANIFEST, about)
+    assert [found.digest for found in to.referrers(sha256(data))] == [sha256(about)]
+    fake.has_referrers = False
+    assert list(to.referrers(sha256(data))) == []
+    index = {"schemaVersion": 2, "manifests": [{"mediaType": media.MANIFEST, "digest": sha256(about), "size": 1}]}
+    to.put_manifest(sha256(data).replace(":", "-"), media.INDEX, json.dumps(index).encode())
+    assert [found.digest for found in to.referrers(sha256(data))] == [sha256(about)]
+    assert to.delete_manifest("v1")
+    assert not to.delete_manifest("v1")
+
+
+def test_a_blob_goes_up_while_it_is_made(fake: Fake) -> None:
+    with Upload(repository(fake)) as going:
+        for start in range(0, len(LARGE), 100_000):
+            buffer = bytearray(LARGE[start : start + 100_000])
+            going.write(memoryview(buffer))
+            buffer[:] = bytes(len(buffer))
+        going.commit(sha256(LARGE), len(LARGE))
+    assert fake.blobs["team/app"][sha256(LARGE)] == LARGE
+    with Upload(repository(fake)) as going:
+        going.write(b"data")
+        with pytest.raises(DigestError):
+            going.commit(sha256(b"other"), 4)
+
+
+@pytest.mark.parametrize("trouble", [Trouble("^PATCH", 99, cut=1000), Trouble("^POST", 99, 403)])
+def test_an_upload_that_fails_stops_nobody(fake: Fake, trouble: Trouble) -> None:
+    fake.trouble = [trouble]
+    with Upload(repository(fake)) as going:
+        for _ in range(50):
+            going.write(LARGE)
+        going.commit(sha256(LARGE * 50), len(LARGE) * 50)
+    assert fake.blobs == {}
+    before = threading.active_count()
+    with contextlib.suppress(ZeroDivisionError), Upload(repository(fake)) as going:
+        going.write(LARGE)
+        raise ZeroDivisionError
+    assert threading.active_count() <= before + 1
+
+
+def test_who_asks_says_who_it_is(fake: Fake) -> None:
+    fake.user, fake.password = "me", "s3cr:t"
+    with pytest.raises(RegistryError, match=rf"401 \(UNAUTHORIZED\); log in with: docker login {fake.name}"):
+        repository(fake).manifest("v1")
+    assert repository(fake, said=parse_credential("me:s3cr:t")).has_blob(sha256(b"")) is None
+
+
+def test_tokens_are_fetched_once_and_again_when_they_end(fake: Fake) -> None:
+    fake.user, fake.password, fake.token = "me", "secret", "one"
+    to = repository(fake, said=Credential("me", "secret"))
+    for _ in range(3):
+        upload(to, blob(LARGE), given(LARGE))
+    assert fake.tokens == 1
+    fake.token = "two"
+    upload(to, blob(b"more"), given(b"more"))
+    assert fake.blobs["team/app"][sha256(b"more")] == b"more"
+    with pytest.raises(CredentialError, match=r"gives no token to you \(401, DENIED: who are you\)"):
+        repository(fake, said=Credential("you", "secret")).has_blob(sha256(b""))
+    assert repository(fake, said=Credential(identity_token="secret-identity")).has_blob(sha256(b"")) is None
+
+
+def auth(name: str, password: str) -> dict[str, str]:
+    return {"auth": base64.b64encode(f"{name}:{password}".encode()).decode()}
+
+
+def test_credentials_are_found_where_people_have_them(tmp_path: Path) -> None:
+    docker, podman = tmp_path / ".docker" / "config.json", tmp_path / "run" / "containers" / "auth.json"
+    helper = tmp_path / "docker-credential-safe"
+    helper.write_text(
+        '#!/bin/sh\nread host\n[ "$host" = safe.io ] && echo \'{"Username":"<token>","Secret":"t"}\' && exit\n'
+        "echo credentials not found; exit 1\n"
+    )
+    helper.chmod(0o755)
+    for file, told in (
+        (
+            docker,
+            {
+                "auths": {"https://index.docker.io/v1/": auth("hub", "p"), "a.io": auth("docker", "a:b")},
+                "credHelpers": {"safe.io": "safe"},
+                "credsStore": "safe",
+            },
+        ),
+        (podman, {"auths": {"a.io/team": auth("team", "p"), "b.io": {"identitytoken": "idt"}}}),
+    ):
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(told))
+    (tmp_path / ".netrc").write_text("machine n.io login net password rc\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    environment = {
+        "HOME": str(tmp_path),
+        "XDG_RUNTIME_DIR": str(tmp_path / "run"),
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "GITHUB_ACTOR": "ci",
+        "GITHUB_TOKEN": "ght",
+    }
+    find = Keychain(environment).find
+    assert find("docker.io", "library/alpine") == Credential("hub", "p")
+    assert find("a.io", "other/app") == Credential("docker", "a:b")
+    assert find("a.io", "team/app") == Credential("team", "p")
+    assert find("b.io", "x") == Credential(identity_token="idt")
+    assert find("safe.io", "x") == Credential(identity_token="t")
+    assert find("ghcr.io", "x") == Credential("ci", "ght")
+    assert find("n.io", "x") == Credential("net", "rc")
+    assert find("nobody.io", "x") is None
+    assert Keychain(environment, Credential("said", "p")).find("a.io", "x") == Credential("said", "p")
+    docker.write_text("{")
+    with pytest.raises(CredentialError, match=r"config\.json"):
+        find("nobody.io", "x")
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("", []),
+        ('Basic realm="x"', [Challenge("basic", {"realm": "x"})]),
+        ("Negotiate, Basic realm=x", [Challenge("negotiate", {}), Challenge("basic", {"realm": "x"})]),
+        (
+            'Bearer realm="https://a/t",service="s",scope="repository:a:pull,push", Basic realm="q\\"r"',
+            [
+                Challenge("bearer", {"realm": "https://a/t", "service": "s", "scope": "repository:a:pull,push"}),
+                Challenge("basic", {"realm": 'q"r'}),
+            ],
+        ),
+        ("=,=", []),
+    ],
+)
+def test_challenges_are_read(header: str, expected: list[Challenge]) -> None:
+    assert challenges(header) == expected
