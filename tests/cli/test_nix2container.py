@@ -4,17 +4,17 @@ import hashlib
 import io
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.replay import tar_of
 
+from lamella.images.document import encode_document, read_layers
 from lamella.images.reading import open_layout
 from lamella.layers.compress import compressor
 from lamella.layers.make import pack
@@ -77,6 +77,14 @@ KNOWN = [layer(FOLDER), layer(FILE), layer(OTHER_MODE, perms=[{"regex": "file1$"
 
 
 @pytest.mark.parametrize("known", KNOWN, ids=["folder", "file", "mode"])
+def test_the_reader_of_these_tests_gives_the_known_answers(
+    work: Path, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(work)
+    assert tar_of(known["paths"]) == (known["digest"][7:], known["size"])
+
+
+@pytest.mark.parametrize("known", KNOWN, ids=["folder", "file", "mode"])
 def test_known_answers_come_out_bit_for_bit(work: Path, known: dict[str, Any]) -> None:
     write(work, image(known))
     assert known["digest"][7:19] in lamella(work, "inspect", "image.json")
@@ -88,6 +96,10 @@ def test_known_answers_come_out_bit_for_bit(work: Path, known: dict[str, Any]) -
         assert told["platform"] == "linux/arm64"
         assert "1 layer, 0 problems" in lamella(work, "validate", place)
     found = open_layout(work / "out", "v1")
+    shipped = found.layers[0].record
+    assert (shipped.diff_id, shipped.media_type) == (known["digest"], f"{TAR}+gzip")
+    told = json.loads(lamella(work, "copy", "image.json", "oci:out:v1", "--json"))
+    assert told["layers"] == [{"digest": shipped.digest, "size": shipped.size}]
     assert found.config.config.entrypoint == ["/bin/app"]
     assert found.config.history[0].created_by == "nix2container"
 
@@ -106,6 +118,29 @@ def test_layers_alone_are_an_image_too(work: Path) -> None:
     assert "layer 1" in lamella(work, "explain", "../data/layer1/file1", "layers.json")
 
 
+@pytest.mark.parametrize("none", ["[]", "null\n"])
+def test_no_layers_are_an_image_too(work: Path, none: str) -> None:
+    (work / "layers.json").write_text(none)
+    lamella(work, "copy", "layers.json", "oci:out")
+    assert open_layout(work / "out").layers == ()
+    assert "0 layers, 0 problems" in lamella(work, "validate", "layers.json")
+
+
+def test_a_link_as_nix_makes_it_leads_to_the_document(work: Path) -> None:
+    write(work, image(KNOWN[0]), "abc-image-app.json")
+    (work / "result").symlink_to("abc-image-app.json")
+    assert "1 layer, 0 problems" in lamella(work, "validate", "result")
+    assert KNOWN[0]["digest"][7:19] in lamella(work, "inspect", "result")
+
+
+def test_a_layer_of_which_nothing_is_told_but_its_digest(work: Path) -> None:
+    untold = {key: value for key, value in KNOWN[0].items() if key != "paths"}
+    write(work, image(untold))
+    assert KNOWN[0]["digest"][7:19] in lamella(work, "inspect", "image.json")
+    with pytest.raises(AssertionError, match="no paths and no layer-path"):
+        lamella(work, "copy", "image.json", "oci:out")
+
+
 def test_a_file_that_is_not_what_it_was_is_found_out(work: Path) -> None:
     write(work, image(KNOWN[0]))
     (work.parent / "data" / "tar-directory" / "file1").write_text("Content file1")
@@ -114,7 +149,7 @@ def test_a_file_that_is_not_what_it_was_is_found_out(work: Path) -> None:
 
 
 def stored(work: Path, compression: str) -> dict[str, Any]:
-    """A layer whose bytes are kept in a file, of which nobody could make them again."""
+    """A layer of a base image: its bytes are in a file, and its size is not told."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
         info = tarfile.TarInfo("etc/base")
@@ -130,7 +165,7 @@ def stored(work: Path, compression: str) -> dict[str, Any]:
     file.write_bytes(blob)
     return {
         "digest": record.digest,
-        "size": record.size,
+        "size": 0,
         "diff_ids": record.diff_id,
         "mediatype": record.media_type,
         "layer-path": str(file),
@@ -167,11 +202,27 @@ name = "moved"
 files = [{ from = "../data/tar-directory/", to = "/srv/$x" }, { from = "../data/layer1/", to = "/" }]
 
 [[layer]]
-name = "without"
+name = "store"
+nix = [{ graph = "graph.json" }]
+rewrites = [{ match = "^.*/(a{32})", to = "/usr/${1}_$x" }]
+perms = [{ match = "/file1$", mode = "0641", uid = 7, gname = "g" }]
+
+[[layer]]
+name = "twice"
+nix = [{ graph = "graph.json" }]
+rewrites = [{ match = "^.*/a{32}", to = "/opt" }, { match = "^/opt", to = "/home" }]
+
+[[layer]]
+name = "excluded"
 files = [{ from = "../data/tar-directory/", to = "/opt", exclude = ["sym*"] }]
 
 [[layer]]
-name = "unsayable"
+name = "ignored"
+files = [{ from = "../data/tar-directory/", to = "/usr" }]
+ignore = "link$"
+
+[[layer]]
+name = "permitted"
 files = [{ from = "../data/tar-directory/", to = "/etc" }]
 perms = [{ match = "^/etc/file1$", mode = "0600" }]
 
@@ -179,28 +230,101 @@ perms = [{ match = "^/etc/file1$", mode = "0600" }]
 name = "cut"
 files = [{ from = "../data/large", to = "/large" }]
 max_bytes = 4000
+
+[[layer]]
+name = "kept"
+files = [{ from = "../data/layer1/file1", to = "/kept" }]
+perms = [{ match = "kept", mode = "0600" }]
+reproducible = false
 """
 
 
-def test_what_we_write_says_the_same_to_nix2container(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def spec(work: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One layer of each kind, said to be as nix2container has it or not."""
     monkeypatch.chdir(work)
     (work / "lamella.toml").write_text(SPEC)
     (work.parent / "data" / "large").mkdir()
     for number in range(5):
         (work.parent / "data" / "large" / str(number)).write_bytes(bytes(1000))
-    lamella(work, "build", "--layers-json", "layers.json")
-    layers = json.loads((work / "layers.json").read_bytes())
-    assert layers == json.loads((work / "image.json").read_bytes())["layers"]
-    named = {layer["lamella"]["name"].partition(":")[0]: layer for layer in layers}
-    assert set(named) == {"moved", "without", "unsayable", "cut"}
+    path = work.parent / "data" / f"{'a' * 32}-hello-1.0"
+    shutil.copytree(work.parent / "data" / "tar-directory", path, symlinks=True)
+    write(work, [{"path": str(path), "references": [str(path)], "narSize": 13}], "graph.json")
+    return work
+
+
+def test_what_we_write_says_the_same_to_nix2container(spec: Path) -> None:
+    lamella(spec, "build", "--layers-json", "layers.json")
+    layers = json.loads((spec / "layers.json").read_bytes())
+    assert layers == json.loads((spec / "image.json").read_bytes())["layers"]
+    told: dict[str, list[str]] = {"paths": [], "file": [], "neither": []}
     for layer in layers:
         assert layer["digest"] == layer["diff_ids"]
         assert layer["mediatype"] == TAR
-    for name in ("moved", "without"):
-        assert replayed(named[name]["paths"]) == named[name]["diff_ids"]
-    assert "paths" not in named["unsayable"]
-    assert "paths" not in named["cut"]
-    assert f"{len(layers)} layers, 0 problems" in lamella(work, "validate", "layers.json")
+        name = layer["lamella"]["name"].partition(":")[0]
+        if "layer-path" in layer:
+            data = Path(layer["layer-path"]).read_bytes()
+            assert (f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)) == (layer["digest"], layer["size"])
+            told["file"].append(name)
+        elif "paths" in layer:
+            assert {rule for item in layer["paths"] for rule in item.get("options", {})} <= {"rewrite", "perms"}
+            digest, size = tar_of(layer["paths"])
+            assert (f"sha256:{digest}", size) == (layer["digest"], layer["size"])
+            told["paths"].append(name)
+        else:
+            told["neither"].append(name)
+    assert told["paths"] == ["moved", "store"]
+    assert told["file"] == ["kept"]
+    assert [*dict.fromkeys(told["neither"])] == ["twice", "excluded", "ignored", "permitted", "cut"]
+    assert f"{len(layers)} layers, 0 problems" in lamella(spec, "validate", "layers.json")
+
+
+def test_our_notes_survive_as_a_list_of_layers(spec: Path) -> None:
+    lamella(spec, "build", "--layers-json", "layers.json")
+    assert encode_document(read_layers((spec / "layers.json").read_bytes(), "")) == (spec / "layers.json").read_bytes()
+    shown = [json.loads(lamella(spec, "inspect", f"{name}.json", "--json"))["layers"] for name in ("image", "layers")]
+    assert shown[0] == shown[1]
+    lamella(spec, "build", "layer", "moved", "--layers-json", "one.json")
+    assert json.loads((spec / "one.json").read_bytes()) == json.loads((spec / "layers.json").read_bytes())[:1]
+
+
+def test_a_layer_alone_is_explained_without_what_it_refers_to_below(work: Path) -> None:
+    names = {name: str(work / "store" / f"{name * 32}-{name}-1.0") for name in "abcd"}
+    told = {"a": "c b", "b": "d", "c": "", "d": ""}
+    for name in names:
+        Path(names[name]).mkdir(parents=True)
+    for file, members in (("low.json", "c"), ("all.json", "abcd")):
+        references = {name: [names[to] for to in told[name].split()] for name in members}
+        write(work, [{"path": names[n], "references": references[n], "narSize": 1} for n in members], file)
+    layers = [f'[[layer]]\nname = "{name}"\nnix = [{{ graph = "{name}.json" }}]\n' for name in ("low", "all")]
+    (work / "lamella.toml").write_text('name = "ours"\n' + "".join(layers))
+    lamella(work, "build", "layer", "all", "-o", "one.json")
+    assert json.loads(lamella(work, "explain", "d", "one.json", "--json"))["chain"] == [names[n] for n in "abd"]
+    graph = json.loads(lamella(work, "inspect", "one.json", "--graph"))
+    assert [(item["path"], item["references"]) for item in graph] == [
+        (names["a"], [names["b"]]),
+        (names["b"], [names["d"]]),
+        (names["d"], []),
+    ]
+
+
+def test_the_layers_of_a_base_lie_where_we_say(work: Path) -> None:
+    write(work, image(stored(work, "gzip"), KNOWN[0]))
+    lamella(work, "copy", "image.json", "oci:base")
+    text = 'name = "ours"\nbase = "oci:base"\nplatforms = ["linux/arm64"]\nfiles = ["../data/layer1"]\n'
+    (work / "lamella.toml").write_text(text)
+    lamella(work, "build", "--layers-json", "layers.json")
+    layers = json.loads((work / "layers.json").read_bytes())
+    for layer in layers[:2]:
+        assert layer["mediatype"] == f"{TAR}+gzip"
+        data = Path(layer["layer-path"]).read_bytes()
+        assert (f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)) == (layer["digest"], layer["size"])
+    assert "3 layers, 0 problems" in lamella(work, "validate", "layers.json")
+    assert "3 layers, 0 problems" in lamella(work, "validate", "image.json")
+    write(work, image(KNOWN[1]), "other.json")
+    lamella(work, "copy", "other.json", "oci:base")
+    with pytest.raises(AssertionError, match=r"base 'oci:base' is not what image\.json was built on"):
+        lamella(work, "copy", "image.json", "oci:out")
 
 
 def test_store_paths_under_rules_say_the_same_to_nix2container(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,74 +339,3 @@ def test_store_paths_under_rules_say_the_same_to_nix2container(work: Path, monke
     digest, size = tar_of(paths)
     write(work, image({**layer((digest, size, "")), "paths": paths}))
     assert "1 layer, 0 problems" in lamella(work, "validate", "image.json")
-
-
-def replayed(paths: list[dict[str, Any]]) -> str:
-    return f"sha256:{tar_of(paths)[0]}"
-
-
-def tar_of(paths: list[dict[str, Any]]) -> tuple[str, int]:
-    """What nix2container's rules make of `paths`: a writer of our own kind, and none of our code."""
-    entries: dict[str, tarfile.TarInfo] = {}
-    content: dict[str, bytes] = {}
-    for item in paths:
-        options = item.get("options") or {}
-        rewrite, ignored = options.get("rewrite") or {}, options.get("ignoreDestination")
-        for source in walked(Path(item["path"])):
-            name = source
-            if rewrite.get("regex"):
-                repl = re.sub(r"\$(\$|\w+)", lambda match: "$" if match[1] == "$" else "", rewrite.get("repl", ""))
-                name = re.sub(rewrite["regex"], repl.replace("\\", r"\\"), source)
-            if not name or (ignored and re.search(ignored, name)):
-                continue
-            entries[name] = header(name, Path(source), options.get("perms") or [])
-            content[name] = Path(source).read_bytes() if entries[name].isreg() else b""
-            for parent in Path(name).parents:
-                if str(parent) != ".":
-                    entries.setdefault(str(parent), folder(str(parent)))
-    data = io.BytesIO()
-    for name in sorted(entries, key=lambda name: [part.encode() for part in Path(name).parts]):
-        data.write(block(entries[name]))
-        data.write(content.get(name, b""))
-        data.write(bytes(-len(content.get(name, b"")) % 512))
-    data.write(bytes(1024))
-    return hashlib.sha256(data.getvalue()).hexdigest(), len(data.getvalue())
-
-
-def walked(path: Path) -> Iterator[str]:
-    yield str(path)
-    if path.is_dir() and not path.is_symlink():
-        for child in sorted(path.iterdir()):
-            yield from walked(child)
-
-
-def header(name: str, path: Path, perms: list[dict[str, Any]]) -> tarfile.TarInfo:
-    info = folder(name)
-    info.mode = path.lstat().st_mode & 0o7777
-    if path.is_symlink():
-        info.type, info.mode, info.linkname = tarfile.SYMTYPE, 0o777, str(path.readlink())
-    elif path.is_file():
-        info.type, info.size = tarfile.REGTYPE, path.stat().st_size
-    for perm in perms:
-        if re.search(perm["regex"], str(path)):
-            info.uid, info.gid = perm.get("uid", 0), perm.get("gid", 0)
-            info.uname, info.gname = perm.get("uname") or info.uname, perm.get("gname") or info.gname
-            info.mode = int(perm["mode"], 8) if perm.get("mode") else info.mode
-            info.mode |= int(perm.get("orMode") or "0", 8)
-    return info
-
-
-def folder(name: str) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.mode, info.mtime, info.uname, info.gname = tarfile.DIRTYPE, 0o755, 1, "root", "root"
-    return info
-
-
-def block(info: tarfile.TarInfo) -> bytes:
-    """The header as Go writes it: without a slash after folders, and with device numbers."""
-    data = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
-    data[:100] = info.name.encode().ljust(100, b"\0")
-    data[329:345] = b"0000000\0" * 2
-    data[148:156] = b" " * 8
-    data[148:156] = b"%06o\0 " % sum(data)
-    return bytes(data)

@@ -52,8 +52,8 @@ def previous_of(path: Path | None) -> "ImageItem | None":
 
 
 def is_document(path: Path) -> bool:
-    """Whether `path` is an `image.json` rather than a spec."""
-    return path.suffix == ".json"
+    """Whether `path` is an `image.json` rather than a spec, or a link to one, as Nix makes them (`./result`)."""
+    return path.suffix == ".json" or Path(os.path.realpath(path)).suffix == ".json"
 
 
 def draft_at(text: str, place: "Workplace", previous: Path | None = None, compression: str = "") -> "Draft":

@@ -9,15 +9,26 @@ pass over:
 """
 
 import re
+from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
 from lamella.oci import media
-from lamella.oci.digest import Digest, parse_digest
+from lamella.oci.digest import Digest, DigestError, parse_digest
 from lamella.oci.image import Record
 from lamella.oci.wire import Document, History, RuntimeConfig, WireError, decode
 from lamella.package import Package, Permission, Rewrite, Rules
 from lamella.plan import LayerPlan, Part
+
+MOST = (1 << 63) - 1
+"""No file is larger, and programs in Go read no larger number."""
+
+_NO_LIST = b"null"
+"""What programs in Go write for a list of nothing."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class RewriteItem(Document, frozen=True, kw_only=True):
@@ -58,7 +69,7 @@ class LayerNotes(Document, frozen=True, kw_only=True):
 
 class LayerItem(Document, frozen=True, kw_only=True):
     digest: Digest
-    size: int
+    size: Count
     diff_ids: Digest
     paths: list[PathItem] | None = None
     mediatype: str
@@ -75,11 +86,11 @@ class ImageNotes(Document, frozen=True, kw_only=True):
     os: str = "linux"
     variant: str = ""
     base: str = ""
-    base_layers: int = 0
+    base_layers: Count = 0
     annotations: dict[str, str] = {}
     compression: str = "gzip"
-    names: dict[str, tuple[int, int]] = {}
-    families: dict[str, tuple[int, int]] = {}
+    names: dict[str, tuple[Count, Count]] = {}
+    families: dict[str, tuple[Count, Count]] = {}
 
 
 class ImageItem(Document, frozen=True, kw_only=True):
@@ -93,11 +104,12 @@ class ImageItem(Document, frozen=True, kw_only=True):
 
 def read_image(data: bytes, origin: str) -> ImageItem:
     """`data` as an `image.json`; a `layers.json` is an image of just these layers, for no platform in particular."""
-    if data.lstrip()[:1] == b"[":
+    if data.lstrip()[:1] == b"[" or data.strip() == _NO_LIST:
         return ImageItem(version=1, layers=read_layers(data, origin))
     item = decode(data, ImageItem, origin)
     if item.version != 1:
         raise WireError(f"{origin} is an image.json of version {item.version}; only version 1 is known")
+    _check_moment(item.created or "", origin)
     for layer in item.layers or ():
         check_layer(layer, origin)
     return item
@@ -105,18 +117,56 @@ def read_image(data: bytes, origin: str) -> ImageItem:
 
 def read_layers(data: bytes, origin: str) -> list[LayerItem]:
     """`data` as a `layers.json`."""
-    layers = decode(data, list[LayerItem], origin)
+    layers = [] if data.strip() == _NO_LIST else decode(data, list[LayerItem], origin)
     for layer in layers:
         check_layer(layer, origin)
     return layers
 
 
 def check_layer(layer: LayerItem, origin: str) -> None:
-    """Refuses digests that are none, and sizes that cannot be."""
-    for digest in (layer.digest, layer.diff_ids):
-        parse_digest(digest)
-    if layer.size < 0:
-        raise WireError(f"{origin}: layer {layer.digest} has the size {layer.size}")
+    """Refuses what can be true of no layer."""
+    _check_record(record_of(layer), origin)
+    _check_moment(layer.history.created, origin)
+    notes = layer.lamella or LayerNotes()
+    names = [layer.layer_path, *(item.path for item in layer.paths or ())]
+    if any("\0" in name for name in (*names, *(part.package.path + part.package.at for part in notes.parts))):
+        raise WireError(f"{origin}: layer {layer.digest} names a file that cannot be: a name holds no NUL")
+    if notes.blob:
+        _check_record(notes.blob, origin)
+        if notes.blob.diff_id != layer.diff_ids:
+            raise WireError(f"{origin}: layer {layer.diff_ids} has notes on another one, {notes.blob.diff_id}")
+    for part in notes.parts:
+        _check_part(part, origin)
+
+
+def _check_record(record: Record, origin: str) -> None:
+    try:
+        parse_digest(record.digest)
+        parse_digest(record.diff_id)
+    except DigestError as error:
+        raise WireError(f"{origin}: {error}") from error
+    if record.media_type not in media.LAYERS:
+        raise WireError(f"{origin}: layer {record.digest} has the media type {record.media_type!r}, which no layer has")
+    if (record.digest == record.diff_id) != (media.compression(record.media_type) == "none"):
+        raise WireError(f"{origin}: layer {record.digest} is {record.media_type}, and its digests say otherwise")
+    if not (0 <= record.size <= MOST and 0 <= record.tar_size <= MOST):
+        raise WireError(f"{origin}: layer {record.digest} cannot have {record.size} bytes, {record.tar_size} unpacked")
+
+
+def _check_part(part: Part, origin: str) -> None:
+    package, cut = part.package, part.slice
+    if not 0 <= package.size <= MOST:
+        raise WireError(f"{origin}: {package.id} cannot have {package.size} bytes")
+    if cut and not 0 <= cut.start < cut.stop <= MOST:
+        raise WireError(f"{origin}: {package.id} has no entries {cut.start} to {cut.stop}")
+
+
+def _check_moment(text: str, origin: str) -> None:
+    try:
+        if text:
+            msgspec.convert(text, Moment)
+    except msgspec.ValidationError as error:
+        raise WireError(f"{origin}: {text!r} is not a date such as 2024-05-01T12:00:00Z") from error
 
 
 def layer_item(plan: LayerPlan, record: Record, history: History, stored: str = "") -> LayerItem:
@@ -145,12 +195,16 @@ def record_of(layer: LayerItem) -> Record:
 
 
 def _sayable(part: Part) -> bool:
-    """Whether nix2container can be told of a part: one rewrite at most, and permissions by the path on this machine."""
+    """Whether every reader of nix2container's files makes the same of a part's path as we do.
+
+    They know one rewrite, and permissions by the path on this machine. Only some know more (`ignoreDestination`,
+    `orMode`): the others pass over it, and would make other bytes.
+    """
     package, rules = part.package, part.rules
-    if not package.path or part.slice:
+    if not package.path or part.slice or package.ignore or rules.ignore:
         return False
     if package.at == package.path:
-        return len(rules.rewrites) < 2
+        return len(rules.rewrites) < 2 and not any(rule.or_mode for rule in rules.permissions)
     return not rules.rewrites and not rules.permissions
 
 
@@ -165,7 +219,6 @@ def path_item(part: Part) -> PathItem:
         PermItem(
             regex=rule.regex,
             mode=f"{rule.mode:04o}" if rule.mode is not None else "",
-            or_mode=f"{rule.or_mode:04o}" if rule.or_mode else "",
             uid=rule.uid,
             gid=rule.gid,
             uname=rule.uname,
@@ -173,8 +226,7 @@ def path_item(part: Part) -> PathItem:
         )
         for rule in rules.permissions
     ]
-    ignored = "|".join(f"(?:{regex})" for regex in (package.ignore, rules.ignore) if regex)
-    options = OptionsItem(rewrite=moves[0] if moves else RewriteItem(), perms=perms, ignore_destination=ignored)
+    options = OptionsItem(rewrite=moves[0] if moves else RewriteItem(), perms=perms)
     return PathItem(path=package.path, options=None if options == OptionsItem() else options)
 
 
@@ -199,8 +251,9 @@ def _part(item: PathItem, layer: LayerItem, origin: str) -> Part:
         permissions=tuple(_permission(perm, origin) for perm in options.perms),
         ignore=options.ignore_destination,
     )
-    name = item.path.rstrip("/").rpartition("/")[2]
-    return Part(Package(item.path, name, layer.diff_ids, 0, source="path", path=item.path, at=item.path), rules)
+    path = item.path.rstrip("/") or item.path[:1]
+    name = path.rpartition("/")[2]
+    return Part(Package(path, name, layer.diff_ids, 0, source="path", path=path, at=path), rules)
 
 
 def _permission(perm: PermItem, origin: str) -> Permission:

@@ -1,6 +1,9 @@
 """Images that exist: opened by the place that a user names, whatever form they have there."""
 
+import contextlib
 from pathlib import Path
+
+import msgspec
 
 from lamella.images.document import ImageItem, ImageNotes, LayerItem, plan_of, read_image, record_of
 from lamella.images.stored import ImageError
@@ -47,16 +50,28 @@ def is_bytes(place: Place) -> bool:
 
 
 def read_document(path: Path) -> ImageItem:
-    """The `image.json` at `path`."""
+    """The `image.json` or `layers.json` at `path`."""
     with explained(path, "cannot read"):
         data = path.read_bytes()
-    return read_image(data, str(path))
+    item = read_image(data, str(path))
+    return msgspec.structs.replace(item, layers=[_sized(layer) for layer in item.layers or ()])
+
+
+def _sized(layer: LayerItem) -> LayerItem:
+    """nix2container does not say how large the layers of a base image are; the files that hold them do."""
+    if layer.size or not layer.layer_path:
+        return layer
+    with contextlib.suppress(OSError):
+        return msgspec.structs.replace(layer, size=Path(layer.layer_path).stat().st_size)
+    return layer
 
 
 def draft_of(item: ImageItem, path: Path, place: Workplace, compression: str = "") -> Draft:
     """What an `image.json` says, ready to be made: what it has digests for is known already."""
     notes = item.lamella or ImageNotes()
     chosen = compression or notes.compression
+    base = open_base(notes.base, path.parent, platform_of(item))
+    _check_base(base, item, path)
     own = (item.layers or [])[notes.base_layers :]
     return Draft(
         name=notes.name,
@@ -66,16 +81,27 @@ def draft_of(item: ImageItem, path: Path, place: Workplace, compression: str = "
         compression=chosen,
         layers=tuple(_planned(layer, number, str(path), chosen, place) for number, layer in enumerate(own)),
         created=item.created or EPOCH,
-        base=open_base(notes.base, path.parent, platform_of(item)),
+        base=base,
         base_place=notes.base,
         annotations=notes.annotations,
         churn=churn_of(item),
     )
 
 
+def _check_base(base: Image | None, item: ImageItem, path: Path) -> None:
+    """Refuses a base that is another one by now than that which the image was built on."""
+    notes = item.lamella or ImageNotes()
+    told = [layer.diff_ids for layer in (item.layers or [])[: notes.base_layers]]
+    if told != [layer.record.diff_id for layer in (base.layers if base else ())]:
+        raise ImageError(f"the base {notes.base!r} is not what {path} was built on any more; build the image again")
+
+
 def _planned(layer: LayerItem, number: int, origin: str, compression: str, place: Workplace) -> Planned:
     method = compressor(compression)
     key = tar_key(layer.diff_ids, method.identity)
+    plan = plan_of(layer, number, origin)
+    if not plan.parts and not layer.layer_path:
+        raise ImageError(f"{origin} does not say how to make layer {layer.diff_ids}: it has no paths and no layer-path")
     told = record_of(layer)
     blob = layer.lamella.blob if layer.lamella else None
     record: Record | None
@@ -86,4 +112,4 @@ def _planned(layer: LayerItem, number: int, origin: str, compression: str, place
     else:
         record = place.records.find(key)
     stored = Stored(layer.layer_path, told) if layer.layer_path else None
-    return Planned(plan_of(layer, number, origin), key, record, layer.diff_ids, stored)
+    return Planned(plan, key, record if record and record.size else None, layer.diff_ids, stored)

@@ -4,7 +4,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from lamella.images.document import ImageItem, ImageNotes, LayerItem, LayerNotes, layer_item
+from lamella.images.opening import Folder
+from lamella.images.stored import StoredBytes
 from lamella.layering import Churn, Group, Previous, Seen
+from lamella.oci.image import Layer
 from lamella.pipeline.draft import Built
 from lamella.pipeline.view import name_of
 
@@ -19,6 +22,7 @@ def document_of(built: Built, stored: Mapping[str, str]) -> ImageItem:
             size=layer.record.size,
             diff_ids=layer.record.diff_id,
             mediatype=layer.record.media_type,
+            layer_path=_file_of(layer),
             history=layer.history,
             lamella=LayerNotes(name=name_of(layer), blob=layer.record),
         )
@@ -47,6 +51,14 @@ def document_of(built: Built, stored: Mapping[str, str]) -> ImageItem:
             families=dict(draft.churn.families),
         ),
     )
+
+
+def _file_of(layer: Layer) -> str:
+    """The file that holds a base image's layer and nothing else, as in a layout; nix2container reads it there."""
+    content = layer.content
+    if isinstance(content, StoredBytes) and isinstance(content.files, Folder):
+        return str((content.files.root / content.name).absolute())
+    return ""
 
 
 def sections_of(previous: ImageItem | None) -> dict[str, Previous]:

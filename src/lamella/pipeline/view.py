@@ -1,7 +1,7 @@
 """What can be told of an image without its bytes: the layers with their packages, wherever the image was found."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -47,7 +47,12 @@ class ImageView:
 
     @cached_property
     def packages(self) -> Mapping[str, Package]:
-        return {package.id: package for layer in self.layers for package in layer.packages}
+        """By id, with the references that lead to others in the image: of a layer alone, some lead out of it."""
+        found = {package.id: package for layer in self.layers for package in layer.packages}
+        return {
+            name: replace(package, references=tuple(to for to in package.references if to in found))
+            for name, package in found.items()
+        }
 
     @cached_property
     def contents(self) -> frozenset[Digest]:
