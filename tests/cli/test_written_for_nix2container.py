@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -143,3 +144,12 @@ def test_the_layers_of_a_base_lie_where_we_say(work: Path) -> None:
     lamella(work, "copy", "other.json", "oci:base")
     with pytest.raises(AssertionError, match=r"base 'oci:base' is not what image\.json was built on"):
         lamella(work, "copy", "image.json", "oci:out")
+
+
+def test_what_json_cannot_name_gets_one_line(work: Path) -> None:
+    folder = work / os.fsdecode(b"\xff")
+    folder.mkdir()
+    (folder / "file").touch()
+    (folder / "lamella.toml").write_text('name = "ours"\nfiles = ["file"]\n')
+    with pytest.raises(AssertionError, match=r"lamella: .* is not UTF-8, and no image\.json can name it"):
+        lamella(folder, "build")

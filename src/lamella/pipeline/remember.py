@@ -8,6 +8,7 @@ from lamella.images.opening import Folder
 from lamella.images.stored import StoredBytes
 from lamella.layering import Churn, Group, Previous, Seen
 from lamella.oci.image import Layer
+from lamella.oci.wire import WireError, encode
 from lamella.pipeline.draft import Built
 from lamella.pipeline.view import name_of
 
@@ -32,7 +33,7 @@ def document_of(built: Built, stored: Mapping[str, str]) -> ImageItem:
         layer_item(own.plan, own.layer.record, own.layer.history, stored.get(own.layer.record.diff_id, ""))
         for own in built.layers
     ]
-    return ImageItem(
+    document = ImageItem(
         version=1,
         image_config=draft.runtime,
         layers=items,
@@ -51,6 +52,18 @@ def document_of(built: Built, stored: Mapping[str, str]) -> ImageItem:
             families=dict(draft.churn.families),
         ),
     )
+    _check_text(document)
+    return document
+
+
+def _check_text(document: ImageItem) -> None:
+    """Names of files are bytes, and JSON is text."""
+    try:
+        encode(document)
+    except UnicodeEncodeError as error:
+        raise WireError(
+            f"{error.object!r} is not UTF-8, and no image.json can name it; give it another name"
+        ) from error
 
 
 def _file_of(layer: Layer) -> str:
