@@ -1,6 +1,7 @@
 """What nix2container wrote goes through every command."""
 
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,19 @@ def test_layers_that_are_stored_stay_what_they_are(work: Path, compression: str)
     (work / f"blob-{compression}").write_bytes(b"damage")
     with pytest.raises(AssertionError, match=f"blob-{compression}"):
         lamella(work, "copy", "image.json", "oci:other")
+
+
+def test_a_layer_that_cannot_be_made_again_comes_from_its_file(work: Path) -> None:
+    write(work, image(KNOWN[0]))
+    lamella(work, "copy", "image.json", "docker-archive:docker.tar:app:v1")
+    with tarfile.open(work / "docker.tar") as archive:
+        (name,) = [name for name in archive.getnames() if KNOWN[0]["digest"][7:] in name]
+        archive.extract(name, work, filter="data")
+    write(work, image({**KNOWN[0], "layer-path": str(work / name)}))
+    (work.parent / "data" / "tar-directory" / "file1").write_text("changed meanwhile")
+    assert "1 layer, 0 problems" in lamella(work, "validate", "image.json")
+    lamella(work, "copy", "image.json", "oci:out")
+    assert open_layout(work / "out").layers[0].record.diff_id == KNOWN[0]["digest"]
 
 
 def test_store_paths_under_rules_say_the_same_to_nix2container(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
