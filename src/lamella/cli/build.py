@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamella.cli import show, why
-from lamella.cli.common import draft_at, json_option, open_workplace, previous_option, quiet_option, verbose_option
+from lamella.cli.common import (
+    draft_at,
+    json_option,
+    open_workplace,
+    previous_option,
+    quiet_option,
+    reaching_registries,
+    verbose_option,
+)
 
 if TYPE_CHECKING:
     from lamella.images.document import ImageItem, LayerItem
@@ -23,7 +31,9 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write the layers there, as nix2container's layers.json.",
 )
-@click.option("--to", "places", multiple=True, help="Also write the image there: oci:FOLDER[:TAG].")
+@click.option(
+    "--to", "places", multiple=True, help="Also bring the image there: oci:FOLDER[:TAG] or docker://HOST/NAME[:TAG]."
+)
 @click.option("--keep-blobs", is_flag=True, help="Keep the layers that are made in the cache.")
 @previous_option
 @json_option
@@ -35,20 +45,22 @@ def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **
     With `layer NAME` before it, that layer alone becomes an image: the same bytes as in the whole.
     """
     from lamella import pipeline
-    from lamella.cli.copy import target_at
+    from lamella.cli.images import target_at
     from lamella.cli.progress import Told
 
     started = time.monotonic()
     layer, spec = asked(what)
-    with Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told:
-        place = open_workplace(keep_blobs=keep_blobs, progress=told.progress)
+    with (
+        Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
+        reaching_registries(open_workplace(keep_blobs=keep_blobs, progress=told.progress)) as place,
+    ):
         told.doing("looking at packages")
         draft = draft_at(spec, place, how["previous"])
         if layer:
             draft = draft.only(layer, below=how["below"])
         elif how["below"]:
             raise click.UsageError("--below goes with `layer NAME`")
-        built = pipeline.build(draft, place, [target_at(text) for text in places])
+        built = pipeline.build(draft, place, [target_at(text, place) for text in places])
         document = pipeline.remember(built, place)
     folder = Path(spec) if Path(spec).is_dir() else Path(spec).parent
     target = how["output"] or folder / default_name(layer)

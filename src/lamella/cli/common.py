@@ -2,8 +2,9 @@
 
 import contextlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,6 +31,31 @@ def cache_folder() -> Path:
     named = os.environ.get("LAMELLA_CACHE")
     users = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(named or Path(users, "lamella")).expanduser()
+
+
+def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How registries are reached."""
+    options = (
+        click.option("--creds", default="", metavar="NAME:PASSWORD", help="Who to be at registries."),
+        click.option("--insecure", is_flag=True, help="Allow plain http, and certificates that nobody vouches for."),
+        click.option("--ca", default="", metavar="FILE", help="Also believe certificates that this one vouches for."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@contextlib.contextmanager
+def reaching_registries(
+    place: "Workplace", *, creds: str = "", insecure: bool = False, ca: str = ""
+) -> "Iterator[Workplace]":
+    """`place` with registries in reach, as long as that lasts."""
+    from dataclasses import replace
+
+    from lamella.registry.registries import Registries
+
+    with contextlib.closing(Registries(os.environ, creds, insecure, ca)) as found:
+        yield replace(place, registries=found)
 
 
 def open_workplace(*, keep_blobs: bool = False, progress: "Progress | None" = None) -> "Workplace":
@@ -71,7 +97,9 @@ def draft_at(text: str, place: "Workplace", previous: Path | None = None, compre
     if compression:
         image = msgspec.structs.replace(spec.image, compression=compression)
         spec = type(spec)(image, spec.folder, spec.file)
-    return pipeline.plan(spec, place, previous_of(previous) or pipeline.last(spec, place) or _beside(spec))
+    return pipeline.plan(
+        spec, place, previous_of(previous) or pipeline.last(spec, place) or place.previous or _beside(spec)
+    )
 
 
 def _beside(spec: "Spec") -> "ImageItem | None":
@@ -87,12 +115,17 @@ def _beside(spec: "Spec") -> "ImageItem | None":
 
 def view_at(text: str) -> "ImageView":
     """What can be told of the image at a place, without making anything."""
+    with reaching_registries(open_workplace()) as place:
+        return _view_at(text, place)
+
+
+def _view_at(text: str, workplace: "Workplace") -> "ImageView":
     from lamella.oci.reference import parse_place
     from lamella.pipeline import find, view
 
     place = parse_place(text)
     if find.is_bytes(place):
-        return view.of_image(find.open_place(place), place.name)
+        return view.of_image(find.open_place(place, registries=workplace.registries), place.name)
     if is_document(Path(text)):
         return view.of_document(find.read_document(Path(text)), text)
-    return view.of_draft(draft_at(text, open_workplace()))
+    return view.of_draft(draft_at(text, workplace))

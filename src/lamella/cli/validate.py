@@ -1,23 +1,29 @@
 """`lamella validate`: every byte hashed again."""
 
+from typing import Any
+
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, quiet_option
+from lamella.cli.common import json_option, open_workplace, quiet_option, reaching_registries, registry_options
 
 
 @click.command("validate")
 @click.argument("image", default=".")
+@registry_options
 @json_option
 @quiet_option
-def command(image: str, as_json: bool, quiet: bool) -> None:
+def command(image: str, as_json: bool, quiet: bool, **reach: Any) -> None:
     """Hash every byte of IMAGE again; layers that are only recipes are made again and compared."""
-    from lamella.cli.copy import image_at
+    from lamella.cli.images import image_at
     from lamella.cli.progress import Told
     from lamella.oci.validate import validate
 
-    with Told(quiet=quiet or as_json) as told:
-        found = image_at(image, progress=told.progress).image
+    with (
+        Told(quiet=quiet or as_json) as told,
+        reaching_registries(open_workplace(progress=told.progress), **reach) as place,
+    ):
+        found = image_at(image, place).image
         problems = validate(found, told.progress)
     if as_json:
         wrong = [{"layer": problem.layer, "message": problem.message} for problem in problems]

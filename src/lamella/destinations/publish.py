@@ -4,25 +4,37 @@ Whoever sees the name finds all that it leads to. Stopped at any instant, what h
 """
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lamella.destinations.destination import Destination, DestinationError
 from lamella.oci import media
-from lamella.oci.digest import sha256
+from lamella.oci.digest import Digest, sha256
 from lamella.oci.image import Body, Buffer, Image, Layer, Progress, Sink, manifest_of, silent
 from lamella.oci.wire import Descriptor, Manifest, Platform, decode
 
 _SIDE_BY_SIDE = 4
 
 
+EXISTS = "exists"
+HAD = "mounted"
+SENT = "uploaded"
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a layer: `written` says whether its `blob` had to be sent."""
+    """What became of a layer, in one `word`, and how long that took."""
 
     layer: Layer
-    written: bool
+    word: str
+    seconds: float = 0.0
+
+    @property
+    def written(self) -> bool:
+        """Whether its bytes were sent."""
+        return self.word == SENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,13 @@ class Published:
     @property
     def bytes_written(self) -> int:
         return sum({sent.layer.record.digest: sent.layer.record.size for sent in self.layers if sent.written}.values())
+
+    def with_sent(self, digests: Collection[Digest]) -> "Published":
+        """The same, where these were sent while they were made, and so found there."""
+        layers = (
+            replace(s, word=SENT) if s.layer.record.digest in digests and s.word == EXISTS else s for s in self.layers
+        )
+        return replace(self, layers=tuple(layers))
 
 
 def publish(image: Image, destination: Destination, tag: str, progress: Progress = silent) -> Published:
@@ -75,14 +94,14 @@ def send_layers(layers: Sequence[Layer], destination: Destination, progress: Pro
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
-    return tuple(Sent(layer, jobs[layer.record.digest].result()) for layer in layers)
+    return tuple(replace(jobs[layer.record.digest].result(), layer=layer) for layer in layers)
 
 
-def _send(layer: Layer, destination: Destination, progress: Progress, stop: threading.Event) -> bool:
-    """Whether the layer had to be sent."""
+def _send(layer: Layer, destination: Destination, progress: Progress, stop: threading.Event) -> Sent:
     record = layer.record
     if destination.has(layer.descriptor):
-        return False
+        return Sent(layer, EXISTS)
+    started = time.monotonic()
     name = layer.name or record.digest
 
     def body(sink: Sink) -> None:
@@ -98,7 +117,8 @@ def _send(layer: Layer, destination: Destination, progress: Progress, stop: thre
 
         layer.content.blob(write)
 
-    return destination.put(layer.descriptor, body)
+    needed = destination.put(layer.descriptor, body)
+    return Sent(layer, SENT if needed else HAD, time.monotonic() - started)
 
 
 def given(data: bytes) -> Body:

@@ -13,7 +13,7 @@ from lamella.errors import LamellaError
 from lamella.oci import media
 from lamella.oci.decompress import Decompressor
 from lamella.oci.digest import Digest, DigestError, encoded, hasher
-from lamella.oci.image import Buffer, Layer, Record, Sink
+from lamella.oci.image import Body, Buffer, Layer, Record, Sink
 from lamella.oci.wire import History, ImageConfig
 from lamella.staging import StorageError
 
@@ -96,19 +96,23 @@ class StoredBytes:
 
     def tar(self, sink: Sink) -> None:
         """The tar in the blob; damage of either is found out before the end."""
-        if self.record.digest == self.record.diff_id:
-            self.blob(sink)
-            return
-        origin = self.files.find(self.name).origin
-        hashed = hasher(self.record.diff_id)
+        unpack(self.record, self.blob, sink, self.files.find(self.name).origin)
 
-        def take(block: Buffer) -> None:
-            hashed.update(block)
-            sink(block)
 
-        with Decompressor(media.compression(self.record.media_type), take, origin) as plain:
-            self.blob(plain.write)
-        _check(self.record.diff_id, hashed.hexdigest(), f"the tar in {origin}")
+def unpack(record: Record, blob: Body, sink: Sink, origin: str) -> None:
+    """The tar in the blob of which `record` tells; damage is found out before the end."""
+    if record.digest == record.diff_id:
+        blob(sink)
+        return
+    hashed = hasher(record.diff_id)
+
+    def take(block: Buffer) -> None:
+        hashed.update(block)
+        sink(block)
+
+    with Decompressor(media.compression(record.media_type), take, origin) as plain:
+        blob(plain.write)
+    _check(record.diff_id, hashed.hexdigest(), f"the tar in {origin}")
 
 
 def layer_at(files: Files, name: str, record: Record, history: History, annotations: dict[str, str]) -> Layer:

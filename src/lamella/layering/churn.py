@@ -37,7 +37,7 @@ def learn(previous: Previous, closure: Closure) -> Churn:
     """The churn up to and including the step from the `previous` image to `closure`.
 
     A name has changed when it has a content that it had not before. New names have nothing to tell yet, and what is
-    gone is forgotten.
+    gone is forgotten. The same image once more is no step.
     """
     before: defaultdict[str, set[str]] = defaultdict(set)
     for group in previous.layers:
@@ -46,6 +46,8 @@ def learn(previous: Previous, closure: Closure) -> Churn:
     stayed = {package.name for package in closure.packages if package.name in before}
     changed = {p.name for p in closure.packages if p.name in stayed and p.content not in before[p.name]}
     told = previous.churn
+    if {p.content for group in previous.layers for p in group} == {p.content for p in closure.packages}:
+        return told
     if len(changed) > SWEEP * len(stayed):
         return Churn(_only(told.names, stayed), _only(told.families, families(stayed)))
     return Churn(

@@ -1,4 +1,4 @@
-"""How people write where an image is: `oci:DIR:TAG`, `docker-archive:FILE:NAME:TAG`, or just a file.
+"""How people write where an image is: `docker://HOST/NAME:TAG`, `oci:DIR:TAG`, `docker-archive:FILE:NAME:TAG`, a file.
 
 The spellings are skopeo's, which people know. A path ends at the first colon after the kind; what follows is the name.
 A digest may follow an `@` instead.
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from lamella.errors import LamellaError
 
+DOCKER = "docker"
+"""A registry."""
 OCI = "oci"
 OCI_ARCHIVE = "oci-archive"
 DOCKER_ARCHIVE = "docker-archive"
@@ -19,7 +21,9 @@ FILE = "file"
 STREAM = "-"
 """The path that stands for stdout or stdin."""
 
+_HUB = "docker.io"
 _USUAL = {
+    DOCKER: "docker://HOST/NAME:TAG",
     OCI: "oci:FOLDER or oci:FOLDER:TAG",
     OCI_ARCHIVE: "oci-archive:FILE or oci-archive:FILE:TAG",
     DOCKER_ARCHIVE: "docker-archive:FILE or docker-archive:FILE:NAME:TAG",
@@ -53,6 +57,8 @@ class Place:
     def __str__(self) -> str:
         if self.kind == FILE:
             return self.path
+        if self.kind == DOCKER:
+            return f"docker://{self.path}{'@' if ':' in self.name else ':'}{self.name}"
         return f"{self.kind}:{self.path}" + (f":{self.name}" if self.name else "")
 
 
@@ -68,12 +74,47 @@ def parse_place(text: str) -> Place:
         near = difflib.get_close_matches(kind.lower(), _USUAL, 1)
         hint = f"did you mean {near[0]}:{rest}?" if near else f"there are {', '.join(f'{k}:' for k in _USUAL)}"
         raise PlaceError(f"{text!r}: places of the kind {kind!r} are not known; {hint}")
+    if kind == DOCKER:
+        if not rest.startswith("//"):
+            raise PlaceError(f"{text!r}: write {_USUAL[kind]}")
+        reference = parse_reference(rest[2:])
+        return Place(DOCKER, f"{reference.registry}/{reference.repository}", reference.name)
     path, _, name = re.sub(f"@({_DIGEST})$", r":\1", rest).partition(":")
     if not path:
         raise PlaceError(f"{text!r} names no path; write {_USUAL[kind]}")
     if kind == OCI and path == STREAM:
         raise PlaceError(f"{text!r}: a layout is a folder and cannot be a stream; write oci-archive:- for one")
     return Place(kind, path, docker_name(name) if kind == DOCKER_ARCHIVE and name else _layout_name(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An image in a registry; `name` is a tag or a digest."""
+
+    registry: str
+    repository: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.repository}{'@' if ':' in self.name else ':'}{self.name}"
+
+
+def parse_reference(text: str) -> Reference:
+    """`text` as Docker reads it: without a host it is in Docker's own registry, without a tag it is `latest`."""
+    place, at, digest = text.partition("@")
+    if at and not re.fullmatch(_DIGEST, digest):
+        raise PlaceError(f"{text!r}: {digest!r} is not a digest (sha256: and 64 hexadecimal digits)")
+    name, _, tag = docker_name(place).rpartition(":")
+    host, slash, rest = name.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        host, rest = _HUB, name if slash else f"library/{name}"
+    return Reference("docker.io" if host == f"index.{_HUB}" else host, rest, digest or tag)
+
+
+def reference_of(place: Place) -> Reference:
+    """The image that a place in a registry names."""
+    host, _, repository = place.path.partition("/")
+    return Reference(host, repository, place.name)
 
 
 def docker_name(text: str) -> str:

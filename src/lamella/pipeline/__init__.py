@@ -9,6 +9,7 @@ only what no record tells of.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from lamella.closure import merge
 from lamella.destinations.publish import publish
@@ -25,6 +26,7 @@ from lamella.pipeline.find import open_base
 from lamella.pipeline.gather import gather
 from lamella.pipeline.kept import kept, tar_at
 from lamella.pipeline.make import look_again, look_up, make_missing
+from lamella.pipeline.memory import LAYER_KEY, notes_of
 from lamella.pipeline.remember import document_of, sections_of, whole
 from lamella.pipeline.trust import ForgottenError, RememberedBytes
 from lamella.pipeline.view import LAYER_NAME
@@ -38,7 +40,7 @@ def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Dra
     """What `spec` would become, given the image before it: each layer with its key, and its record if there is one."""
     image = spec.image
     wanted = _platform(spec)
-    base = open_base(image.base, spec.folder, wanted)
+    base = open_base(image.base, spec.folder, wanted, place.registries)
     sections = gather(spec, place.records)
     room = (image.max_layers or USUAL_LAYERS) - (len(base.layers) if base else 0)
     arrangement = arrange(sections, room, sections_of(previous), entries)
@@ -85,10 +87,14 @@ def _build(draft: Draft, place: Workplace, targets: Sequence[Target]) -> Built:
     ]
     layers = [*(draft.base.layers if draft.base else ()), *(built.layer for built in own)]
     config = image_config(layers, draft.runtime, draft.platform, draft.created, draft.base)
-    image = replace(image_of(config, layers), annotations=draft.annotations)
-    for target in targets:
-        publish(image, target.destination, target.name or draft.tag or "latest", place.progress)
-    return Built(replace(draft, layers=made), image, tuple(own))
+    bare = Built(replace(draft, layers=made), image_of(config, layers), tuple(own))
+    image = replace(bare.image, annotations={**draft.annotations, **notes_of(document_of(bare, {}))})
+    fresh = {built.layer.record.digest for built in own if built.made}
+    published = tuple(
+        publish(image, target.destination, target.name or draft.tag or "latest", place.progress).with_sent(fresh)
+        for target in targets
+    )
+    return replace(bare, image=image, published=published)
 
 
 def remember(built: Built, place: Workplace) -> ImageItem:
@@ -116,7 +122,9 @@ def _layer(planned: Planned, draft: Draft, place: Workplace) -> Layer:
     record, plan = planned.record, planned.plan
     assert record is not None
     content: LayerBytes
-    if plan.reproducible and not planned.stored:
+    if planned.key in place.remembered and not all(Path(package.path).exists() for package in plan.packages):
+        content = place.remembered[planned.key].content
+    elif plan.reproducible and not planned.stored:
         content = PlannedBytes(plan, entries, draft.compression, record)
     else:
         content = kept(planned.stored or tar_at(place.blobs.path(record.diff_id), record), record, draft.compression)
@@ -128,7 +136,7 @@ def _layer(planned: Planned, draft: Draft, place: Workplace) -> Layer:
 
     history = History(created=draft.created, created_by=plan.history)
     remembered = RememberedBytes(content, record, planned.key, forget)
-    return Layer(record, remembered, plan.name, history, {LAYER_NAME: plan.name})
+    return Layer(record, remembered, plan.name, history, {LAYER_NAME: plan.name, LAYER_KEY: planned.key})
 
 
 def _platform(spec: Spec) -> Platform:

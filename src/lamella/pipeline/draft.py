@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from lamella.destinations.destination import Destination
+from lamella.destinations.publish import Published
 from lamella.errors import LamellaError
 from lamella.images.document import ImageItem
 from lamella.layering import Churn
@@ -84,6 +85,8 @@ class Built:
     draft: Draft
     image: Image
     layers: tuple[BuiltLayer, ...]
+    published: tuple[Published, ...] = ()
+    """What became of it at each target."""
 
 
 def slug(text: str) -> str:

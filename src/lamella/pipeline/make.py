@@ -36,6 +36,8 @@ def look_up(plan: LayerPlan, compression: str, place: Workplace) -> Planned:
     record = place.records.find(name)
     if record and not plan.reproducible and not place.blobs.has(record.diff_id, record.tar_size):
         record = None
+    if record is None and plan.reproducible and name in place.remembered:
+        record = place.remembered[name].record
     return Planned(plan, name, record)
 
 

@@ -1,17 +1,23 @@
 """What a run works with: the cache it remembers in, how many threads it may use, and whom it tells of its progress."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lamella.cache.blobs import Blobs
 from lamella.cache.bucket import Folder
 from lamella.cache.records import Records
-from lamella.oci.image import Progress, silent
+from lamella.images.document import ImageItem
+from lamella.oci.image import Layer, Progress, silent
 from lamella.package import Entry, Package
+from lamella.plan import Key
 from lamella.sources import tree
 from lamella.staging import sweep
+
+if TYPE_CHECKING:
+    from lamella.registry.registries import Registries
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,11 @@ class Workplace:
     keep_blobs: bool = False
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     progress: Progress = silent
+    registries: "Registries | None" = None
+    remembered: Mapping[Key, Layer] = field(default_factory=dict)
+    """Layers that images in registries are known to have, by the keys that made them."""
+    previous: ImageItem | None = None
+    """The image before, as a registry tells of it."""
 
 
 def workplace(folder: Path, mended: Callable[[str], None] = lambda _: None) -> Workplace:

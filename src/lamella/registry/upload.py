@@ -21,6 +21,7 @@ from lamella.registry.repository import Repository
 from lamella.registry.tokens import push
 
 _IN_FLIGHT = 4
+UPLOADING = "uploading a layer"
 _CONFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE})
 """How registries say that an upload was taken up at the wrong place."""
 
@@ -158,7 +159,7 @@ class Upload:
         self._complete = False
         self._ended = False
         self._session: _Session | None = None
-        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread = threading.Thread(target=self._send, name=UPLOADING, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

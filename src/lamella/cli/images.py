@@ -1,0 +1,82 @@
+"""Images and places as commands name them: opened, or built where there is only a recipe, and brought elsewhere."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from lamella.cli.common import draft_at
+from lamella.oci.reference import (
+    DOCKER,
+    OCI,
+    PlaceError,
+    Reference,
+    docker_name,
+    parse_place,
+    parse_reference,
+    reference_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lamella.destinations.registry import RegistryDestination
+    from lamella.oci.image import Image
+    from lamella.pipeline.draft import Target
+    from lamella.pipeline.workplace import Workplace
+
+
+class Found(NamedTuple):
+    """An image, and what it is called where it was found."""
+
+    image: "Image"
+    name: str
+    tag: str
+
+    @property
+    def docker_name(self) -> str:
+        """`name:tag` as Docker writes it; empty for an image that has no name."""
+        name = self.name or self.tag
+        return docker_name(f"{self.name}:{self.tag}" if self.name and self.tag else name) if name else ""
+
+
+def image_at(text: str, workplace: "Workplace", compression: str = "", to: "Sequence[Target]" = ()) -> Found:
+    """The image at a place, brought `to` others; one that is only a recipe is built."""
+    from lamella import pipeline
+    from lamella.destinations.publish import publish
+    from lamella.pipeline import find
+
+    place = parse_place(text)
+    if find.is_bytes(place):
+        name, _, tag = str(reference_of(place)).rpartition(":") if place.kind == DOCKER else place.name.rpartition(":")
+        found = Found(find.open_place(place, registries=workplace.registries), name, tag)
+        for target in to:
+            publish(found.image, target.destination, target.name or tag or "latest", workplace.progress)
+        return found
+    built = pipeline.build(draft_at(text, workplace, compression=compression), workplace, to)
+    return Found(built.image, built.draft.name, built.draft.tag)
+
+
+def target_at(text: str, workplace: "Workplace") -> "Target":
+    """The layout or repository that `text` names, and the image's name there."""
+    from lamella.destinations.layout import Layout
+    from lamella.pipeline.draft import Target
+
+    place = parse_place(text)
+    if place.kind == OCI:
+        return Target(Layout(Path(place.path)), place.name)
+    if place.kind == DOCKER:
+        return Target(repository_at(reference_of(place), [], workplace), place.name)
+    raise PlaceError(f"{text}: an image can go to docker://HOST/NAME:TAG or oci:FOLDER; use lamella copy for archives")
+
+
+def repository_at(reference: Reference, others: "Sequence[Reference]", workplace: "Workplace") -> "RegistryDestination":
+    """The repository of `reference`, which may take blobs over from `others` of the same registry."""
+    from lamella.destinations.registry import RegistryDestination
+
+    assert workplace.registries is not None
+    beside = [other.repository for other in others if other.registry == reference.registry]
+    return RegistryDestination(workplace.registries.repository(reference), beside)
+
+
+def reference_at(text: str) -> Reference:
+    """A reference, with or without `docker://` before it."""
+    return parse_reference(text.removeprefix("docker://"))

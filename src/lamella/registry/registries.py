@@ -1,0 +1,48 @@
+"""All registries that a run speaks with, each with one set of connections. Nothing is loaded before one is asked."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lamella.oci.reference import Reference
+
+if TYPE_CHECKING:
+    from lamella.registry.host import Host
+    from lamella.registry.repository import Repository
+
+
+@dataclass(frozen=True)
+class Registries:
+    """Hosts by name, met when they are first asked for. `creds` is a `NAME:PASSWORD` for all of them."""
+
+    environment: Mapping[str, str]
+    creds: str = ""
+    insecure: bool = False
+    ca_file: str = ""
+    _hosts: "dict[str, Host]" = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def repository(self, reference: Reference) -> "Repository":
+        """The repository that `reference` is in."""
+        from lamella.registry.repository import Repository
+
+        with self._lock:
+            host = self._hosts.get(reference.registry)
+            if host is None:
+                host = self._hosts[reference.registry] = self._meet(reference.registry)
+        return Repository(host, reference.repository)
+
+    def close(self) -> None:
+        """Ends all connections."""
+        for host in self._hosts.values():
+            host.close()
+
+    def _meet(self, name: str) -> "Host":
+        from lamella.registry.connections import Settings
+        from lamella.registry.credentials import Keychain, parse_credential
+        from lamella.registry.host import Host
+
+        said = parse_credential(self.creds) if self.creds else None
+        settings = Settings(self.insecure, self.ca_file, self.environment)
+        return Host(name, Keychain(self.environment, said), settings)
