@@ -18,7 +18,6 @@ from lamella.errors import LamellaError
 from lamella.images.document import ImageItem, LayerItem, read_image
 from lamella.oci.image import Image, Layer
 from lamella.oci.reference import Reference
-from lamella.pipeline.remote import find_remote
 from lamella.pipeline.workplace import Workplace
 from lamella.plan import Key, Part
 
@@ -42,6 +41,8 @@ class Memory:
 
 def recall(place: Workplace, references: Iterable[Reference], told: Callable[[str], None]) -> Workplace:
     """`place`, remembering also what the images of these names tell; `told` hears why one tells nothing."""
+    from lamella.pipeline.remote import find_remote
+
     images = []
     for reference in references:
         try:

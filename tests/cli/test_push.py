@@ -1,0 +1,133 @@
+"""`lamella push`: what is missing is sent, what is known is not even looked at, and nothing is sent twice."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.registry.fake import Fake, Trouble, serving
+
+HELLO = Path(__file__).parents[2] / "examples" / "hello"
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> Path:
+    shutil.copytree(HELLO, tmp_path / "hello")
+    return tmp_path / "hello"
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    with serving(Fake()) as fake:
+        yield fake
+
+
+def lamella(folder: Path, *args: str, cache: str = "cache") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    env = {**os.environ, "LAMELLA_CACHE": str(folder.parent / cache), "HOME": str(folder)}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def push(folder: Path, *args: str, cache: str = "cache") -> list[list[str]]:
+    """What became of the layers, for each place."""
+    ran = lamella(folder, "push", *args, "--json", cache=cache)
+    assert ran.returncode == 0, ran.stderr
+    return [[layer["state"] for layer in place["layers"]] for place in json.loads(ran.stdout)]
+
+
+def test_what_is_missing_is_sent(hello: Path, fake: Fake) -> None:
+    to = f"{fake.name}/team/hello:v1"
+    assert push(hello, ".", to) == [["uploaded"] * 4]
+    assert push(hello, ".", to) == [["exists"] * 4]
+    (hello / "app" / "hello.sh").write_text("echo other\n")
+    assert push(hello, ".", to) == [["exists"] * 3 + ["uploaded"]]
+    assert "4 layers, 0 problems" in lamella(hello, "validate", f"docker://{to}").stdout
+
+
+def test_the_digest_alone_is_the_answer_and_the_same_everywhere(hello: Path, fake: Fake) -> None:
+    first = lamella(hello, "push", "-q", ".", f"{fake.name}/a:v1").stdout
+    assert first.startswith(f"{fake.name}/a@sha256:")
+    other = lamella(hello, "push", "-q", ".", f"{fake.name}/a:v2", cache="empty").stdout
+    assert other == first
+    lamella(hello, "copy", f"docker://{fake.name}/a:v1", "oci:out")
+    assert lamella(hello, "push", "-q", "oci:out", f"{fake.name}/a:v3").stdout == first
+
+
+def test_several_places_share_what_is_sent(hello: Path, fake: Fake) -> None:
+    assert push(hello, ".", f"{fake.name}/one:v1") == [["uploaded"] * 4]
+    places = push(hello, ".", f"{fake.name}/one:v2", f"{fake.name}/two:v2")
+    assert places == [["exists"] * 4, ["mounted"] * 4]
+    assert push(hello, ".", f"{fake.name}/three:v1", "--cache-from", f"{fake.name}/two:v2") == [["mounted"] * 4]
+
+
+def test_a_machine_that_knows_nothing_asks_the_registry(hello: Path, fake: Fake) -> None:
+    to = f"{fake.name}/hello:v1"
+    push(hello, ".", to)
+    fake.asked.clear()
+    told = json.loads(lamella(hello, "push", ".", to, "--json", cache="empty").stdout)
+    assert [layer["why"] for layer in told[0]["layers"]] == ["as in the image before"] * 4
+    assert not [line for line in fake.asked if line.startswith("POST")]
+    (hello / "app" / "hello.sh").write_text("echo other\n")
+    told = json.loads(lamella(hello, "push", ".", to, "--json", cache="other").stdout)
+    assert told[0]["layers"][3]["why"] == "app -> /app changed"
+
+
+def test_notes_that_cannot_be_read_are_none(hello: Path, fake: Fake) -> None:
+    push(hello, ".", f"{fake.name}/hello:v1")
+    held = fake.manifests["hello"]
+    kind, data = held["v1"]
+    manifest = json.loads(data)
+    manifest["annotations"]["dev.lamella.image"] = "AAAA"
+    held["v1"] = (kind, json.dumps(manifest).encode())
+    assert push(hello, ".", f"{fake.name}/hello:v1", cache="empty") == [["uploaded"] * 4]
+
+
+def test_a_dry_run_only_asks(hello: Path, fake: Fake) -> None:
+    said = lamella(hello, "push", ".", f"{fake.name}/hello:v1", "--dry-run").stdout
+    assert said.count("make and upload") == 4
+    push(hello, ".", f"{fake.name}/hello:v1")
+    fake.asked.clear()
+    assert lamella(hello, "push", ".", f"{fake.name}/hello:v1", "--dry-run").stdout.count("exists") == 4
+    assert {line.partition(" ")[0] for line in fake.asked} <= {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize("match", ["^PATCH", "^PUT .*uploads", "^POST"])
+def test_uploads_that_fail_at_first_arrive(hello: Path, fake: Fake, match: str) -> None:
+    fake.trouble = [Trouble(match, 3, cut=10)]
+    push(hello, ".", f"{fake.name}/hello:v1")
+    assert "4 layers, 0 problems" in lamella(hello, "validate", f"docker://{fake.name}/hello:v1").stdout
+
+
+def test_the_name_of_the_spec_says_where_it_goes(hello: Path, fake: Fake) -> None:
+    spec = (hello / "lamella.toml").read_text()
+    (hello / "lamella.toml").write_text(spec.replace('name = "hello"', f'name = "{fake.name}/team/hello"'))
+    push(hello, ".")
+    assert "latest" in fake.manifests["team/hello"]
+
+
+@pytest.mark.parametrize(
+    ("args", "said", "code"),
+    [
+        (["."], "say where the image goes", 2),
+        ([".", "Host/App:v1"], "did you mean", 2),
+        ([".", "127.0.0.1:1/app:v1"], "127.0.0.1:1 cannot be reached", 6),
+        (["docker://127.0.0.1:1/app:v1", "127.0.0.1:1/app:v2"], "127.0.0.1:1 cannot be reached", 6),
+    ],
+)
+def test_mistakes_get_one_line(hello: Path, args: list[str], said: str, code: int) -> None:
+    ran = lamella(hello, "push", *args)
+    assert (ran.returncode, ran.stdout) == (code, "")
+    assert said in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_who_may_not_is_told_how_to(hello: Path, fake: Fake) -> None:
+    fake.user, fake.password = "me", "secret"
+    ran = lamella(hello, "push", ".", f"{fake.name}/hello:v1")
+    assert ran.returncode == 6
+    assert f"docker login {fake.name}" in ran.stderr
+    assert push(hello, ".", f"{fake.name}/hello:v1", "--creds", "me:secret") == [["uploaded"] * 4]
