@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.real.registries import real_registry
 
 if TYPE_CHECKING:
     from tests.real.nix import NixPackages
@@ -36,6 +37,12 @@ def steps(block: str) -> Iterator[tuple[str, str]]:
         yield command, said
 
 
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    with real_registry(tmp_path) as name:
+        yield name
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_page_shows_what_happens(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     found = blocks(page)
@@ -50,6 +57,8 @@ def test_the_page_shows_what_happens(page: Path, tmp_path: Path, request: pytest
         docker: Docker = request.getfixturevalue("docker")
         docker("image", "prune", "--all", "--force")
         env["DOCKER_HOST"] = docker.host
+    if "$REGISTRY" in commands:
+        env["REGISTRY"] = request.getfixturevalue("registry")
     if any("./result" in text for kind, text in found if kind == "toml") and commands:
         packages: NixPackages = request.getfixturevalue("packages")
         (folder / "result").symlink_to(packages.hello)

@@ -163,6 +163,15 @@ def _pairs(one: Pushed) -> "list[tuple[Sent, Reason | None]]":
     return list(zip(layers, [*[None] * (len(layers) - len(one.reasons)), *one.reasons], strict=True))
 
 
+def _why(sent: "Sent", reason: "Reason | None") -> str:
+    """What the word has to do with the image before, or with the registry."""
+    if sent.word == "mounted":
+        return "another repository has it"
+    if sent.written and (reason is None or reason.known):
+        return "not there yet"
+    return why.said(reason) if reason else ""
+
+
 def _row(sent: "Sent", reason: "Reason | None") -> tuple[str, ...]:
     name = sent.layer.name or show.short(sent.layer.record.digest)
     word = click.style(sent.word, fg="green") if sent.written else sent.word
@@ -183,6 +192,7 @@ def _told(one: Pushed) -> dict[str, Any]:
                 "state": sent.word,
                 "seconds": round(sent.seconds, 3),
                 **(why.told(reason) if reason else {}),
+                "why": _why(sent, reason),
             }
             for sent, reason in _pairs(one)
         ],
