@@ -175,8 +175,8 @@ def _why(sent: "Sent", reason: "Reason | None") -> str:
 def _row(sent: "Sent", reason: "Reason | None") -> tuple[str, ...]:
     name = sent.layer.name or show.short(sent.layer.record.digest)
     word = click.style(sent.word, fg="green") if sent.written else sent.word
-    took = f"{sent.seconds:.1f} s" if sent.seconds else ""
-    return show.printable(name), show.size(sent.layer.record.size), word, took, why.said(reason) if reason else ""
+    took = f"{sent.seconds:.1f} s" if sent.written and sent.seconds else ""
+    return show.printable(name), show.size(sent.layer.record.size), word, took, _why(sent, reason)
 
 
 def _told(one: Pushed) -> dict[str, Any]:
