@@ -9,7 +9,7 @@ Files are sorted by name and dated 1970: the same image gives the same bytes.
 
 import contextlib
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,7 +18,7 @@ from lamella.destinations.destination import DestinationError
 from lamella.destinations.layout import MARK, named
 from lamella.destinations.publish import root_of
 from lamella.oci import media
-from lamella.oci.digest import encoded, sha256
+from lamella.oci.digest import Digest, encoded, sha256
 from lamella.oci.image import Buffer, Image, Layer, Progress, Sink, manifest_of, silent
 from lamella.oci.wire import Index, Manifest, decode, encode
 from lamella.staging import staged_beside, write_all
@@ -50,13 +50,20 @@ def write_oci_archive(image: Image, tag: str, out: IO[bytes], progress: Progress
     _write([*blobs, _document("index.json", encode(index)), _document("oci-layout", MARK)], out, progress)
 
 
-def write_docker_archive(image: Image, name: str, out: IO[bytes], progress: Progress = silent) -> None:
-    """What `docker load` takes; the image gets `name`, as in `app:1.0`, if there is one."""
+def write_docker_archive(
+    image: Image, name: str, out: IO[bytes], progress: Progress = silent, only: Collection[Digest] | None = None
+) -> None:
+    """What `docker load` takes; the image gets `name`, as in `app:1.0`, if there is one.
+
+    With `only`, the tars of other diff_ids are left out: whoever takes the archive has them.
+    """
     config = f"{encoded(sha256(image.config_bytes))}.json"
     layers = [_tar_name(layer) for layer in image.layers]
     item = {"Config": config, "RepoTags": [name] if name else None, "Layers": layers}
     files = [_document(config, image.config_bytes), _document("manifest.json", encode([item]))]
     for file, layer in {_tar_name(layer): layer for layer in reversed(image.layers)}.items():
+        if only is not None and layer.record.diff_id not in only:
+            continue
         files.append(_File(file, _tar_size(layer), layer.content.tar, layer.name or layer.record.diff_id))
     _write(files, out, progress)
 
