@@ -3,7 +3,18 @@
 import pytest
 
 from lamella.oci.platforms import PlatformError, matches, parse_platform, spelled
-from lamella.oci.reference import DOCKER_ARCHIVE, FILE, OCI, OCI_ARCHIVE, Place, PlaceError, docker_name, parse_place
+from lamella.oci.reference import (
+    DOCKER_ARCHIVE,
+    FILE,
+    OCI,
+    OCI_ARCHIVE,
+    Place,
+    PlaceError,
+    docker_name,
+    parse_place,
+    parse_reference,
+    reference_of,
+)
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -100,3 +111,35 @@ def test_what_is_no_platform(text: str) -> None:
 )
 def test_which_platform_serves_whom(wanted: str, has: str, fits: bool) -> None:
     assert matches(parse_platform(wanted), parse_platform(has)) is fits
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("alpine", "docker.io/library/alpine:latest"),
+        ("team/app:v1", "docker.io/team/app:v1"),
+        ("index.docker.io/team/app", "docker.io/team/app:latest"),
+        ("localhost/app", "localhost/app:latest"),
+        ("localhost:5000/a/b:x", "localhost:5000/a/b:x"),
+        ("host.example.com/app", "host.example.com/app:latest"),
+        (f"h.io/app:v1@{DIGEST}", f"h.io/app@{DIGEST}"),
+    ],
+)
+def test_references_are_read_as_docker_reads_them(text: str, told: str) -> None:
+    reference = parse_reference(text)
+    assert str(reference) == told
+    assert reference_of(parse_place(f"docker://{text}")) == reference
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("HOST/app", "not a repository"),
+        ("h.io/App", "did you mean"),
+        ("h.io/a:b:c", "not an image"),
+        ("a@sha256:1", "digest"),
+    ],
+)
+def test_what_is_wrong_with_a_reference(text: str, said: str) -> None:
+    with pytest.raises(PlaceError, match=said):
+        parse_reference(text)

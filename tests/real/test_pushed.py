@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.real.nix import NixPackages
-from tests.real.programs import Docker, needs
+from tests.real.programs import Docker, needs, run
 from tests.real.registries import certificate, real_registry
 
 pytestmark = pytest.mark.real
@@ -86,3 +86,16 @@ def test_certificates_and_passwords(folder: Path, tmp_path: Path) -> None:
         assert {
             layer["state"] for layer in lamella(folder, f"{registry}/a:v1", "--insecure", "--creds", "me:secret")
         } == {"exists"}
+
+
+def test_docker_takes_its_own_platform_from_an_index(folder: Path, docker: Docker, tmp_path: Path) -> None:
+    spec = (folder / "lamella.toml").read_text()
+    (folder / "lamella.toml").write_text(f'platforms = ["linux/riscv64", "linux/amd64"]\n{spec}')
+    with real_registry(tmp_path) as registry:
+        run_index = [sys.executable, "-c", "from lamella.cli.main import main; main()", "index", "-q"]
+        env = {**os.environ, "LAMELLA_CACHE": str(tmp_path / "cache"), "HOME": str(folder)}
+        name = f"{registry}/team/both:v1"
+        subprocess.run([*run_index, name, "."], cwd=folder, env=env, check=True, capture_output=True)
+        assert docker("run", "--rm", "--network=none", name) == "pulled\n"
+        raw = json.loads(run("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{name}"))
+        assert [entry["platform"]["architecture"] for entry in raw["manifests"]] == ["amd64", "riscv64"]

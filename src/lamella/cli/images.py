@@ -41,7 +41,7 @@ class Found(NamedTuple):
 def image_at(text: str, workplace: "Workplace", compression: str = "", to: "Sequence[Target]" = ()) -> Found:
     """The image at a place, brought `to` others; one that is only a recipe is built."""
     from lamella import pipeline
-    from lamella.destinations.publish import publish
+    from lamella.destinations.publish import bring, publish
     from lamella.pipeline import find
 
     place = parse_place(text)
@@ -49,7 +49,10 @@ def image_at(text: str, workplace: "Workplace", compression: str = "", to: "Sequ
         name, _, tag = str(reference_of(place)).rpartition(":") if place.kind == DOCKER else place.name.rpartition(":")
         found = Found(find.open_place(place, registries=workplace.registries), name, tag)
         for target in to:
-            publish(found.image, target.destination, target.name or tag or "latest", workplace.progress)
+            if target.named:
+                publish(found.image, target.destination, target.name or tag or "latest", workplace.progress)
+            else:
+                bring(found.image, target.destination, workplace.progress)
         return found
     built = pipeline.build(draft_at(text, workplace, compression=compression), workplace, to)
     return Found(built.image, built.draft.name, built.draft.tag)

@@ -19,6 +19,7 @@ COMMANDS = {
     "build": "Make an image from a spec, reading only what is not known yet.",
     "plan": "Say what a build would make or reuse, and why; write nothing.",
     "push": "Push an image to registries; only what is missing there is sent.",
+    "index": "Bring images for several platforms under one name.",
     "load": "Load an image into Docker; layers that it has are not sent.",
     "inspect": "Show an image's layers with their sizes, digests and packages.",
     "diff": "Show what changed between two images, and what a user has to fetch.",

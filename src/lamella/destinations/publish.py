@@ -58,6 +58,13 @@ class Published:
 
 def publish(image: Image, destination: Destination, tag: str, progress: Progress = silent) -> Published:
     """Brings `image` to `destination` under the name `tag`. Only what is not there yet is asked for and sent."""
+    published = bring(image, destination, progress)
+    destination.tag(tag, published.root)
+    return published
+
+
+def bring(image: Image, destination: Destination, progress: Progress = silent) -> Published:
+    """The same without a name: it is there by its digest."""
     manifest = manifest_of(image)
     root = root_of(image, manifest)
     layers = send_layers(image.layers, destination, progress)
@@ -65,7 +72,6 @@ def publish(image: Image, destination: Destination, tag: str, progress: Progress
     for descriptor, data in ((config, image.config_bytes), (root, manifest)):
         if not destination.has(descriptor):
             destination.put(descriptor, given(data))
-    destination.tag(tag, root)
     return Published(root, layers)
 
 

@@ -28,6 +28,7 @@ _USUAL = {
     OCI_ARCHIVE: "oci-archive:FILE or oci-archive:FILE:TAG",
     DOCKER_ARCHIVE: "docker-archive:FILE or docker-archive:FILE:NAME:TAG",
 }
+KINDS = tuple(_USUAL)
 _KIND = re.compile(r"([A-Za-z][A-Za-z0-9+_-]*):")
 _DIGEST = r"sha256:[0-9a-f]{64}"
 
@@ -108,6 +109,11 @@ def parse_reference(text: str) -> Reference:
     host, slash, rest = name.partition("/")
     if not slash or not ("." in host or ":" in host or host == "localhost"):
         host, rest = _HUB, name if slash else f"library/{name}"
+    if not re.fullmatch(f"{_PART}(?:/{_PART})*", rest):
+        raise PlaceError(
+            f"{text!r}: {rest!r} is not a repository (lower-case letters, digits, and . _ - / between them); "
+            "a registry's name has a dot or a port, as in registry.example.com or localhost:5000"
+        )
     return Reference("docker.io" if host == f"index.{_HUB}" else host, rest, digest or tag)
 
 

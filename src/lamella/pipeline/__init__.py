@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from lamella.closure import merge
-from lamella.destinations.publish import publish
+from lamella.destinations.publish import Published, bring, publish
 from lamella.images.config import image_config
 from lamella.images.document import ImageItem
 from lamella.layering import learn
 from lamella.layers.make import PlannedBytes
-from lamella.oci.image import Layer, LayerBytes, image_of
+from lamella.oci.image import Image, Layer, LayerBytes, image_of
 from lamella.oci.platforms import here
 from lamella.oci.wire import History, Platform
 from lamella.pipeline.arrange import USUAL_LAYERS, arrange
@@ -90,11 +90,14 @@ def _build(draft: Draft, place: Workplace, targets: Sequence[Target]) -> Built:
     bare = Built(replace(draft, layers=made), image_of(config, layers), tuple(own))
     image = replace(bare.image, annotations={**draft.annotations, **notes_of(document_of(bare, {}))})
     fresh = {built.layer.record.digest for built in own if built.made}
-    published = tuple(
-        publish(image, target.destination, target.name or draft.tag or "latest", place.progress).with_sent(fresh)
-        for target in targets
-    )
+    published = tuple(_published(image, target, draft.tag, place).with_sent(fresh) for target in targets)
     return replace(bare, image=image, published=published)
+
+
+def _published(image: Image, target: Target, tag: str, place: Workplace) -> Published:
+    if not target.named:
+        return bring(image, target.destination, place.progress)
+    return publish(image, target.destination, target.name or tag or "latest", place.progress)
 
 
 def remember(built: Built, place: Workplace) -> ImageItem:

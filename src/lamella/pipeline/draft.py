@@ -63,10 +63,11 @@ class Draft:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a built image goes, and its name there; without one it is the image's tag."""
+    """Where a built image goes, and its name there; without one it is the image's tag. Some get none."""
 
     destination: Destination
     name: str = ""
+    named: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lamella.destinations.publish import root_of
 from lamella.errors import LamellaError
 from lamella.images.stored import LONGEST_DOCUMENT, ImageError, layer_history, unpack
 from lamella.oci import media
@@ -56,6 +57,17 @@ def find_remote(reference: Reference, registries: Registries | None, platform: P
         index = decode(data, Index, f"the index {reference}")
         found = repository.manifest(_choose(index, platform, str(reference)).digest)
     raise ImageError(f"{reference}: indexes lie in indexes more than {_DEEPEST} deep")
+
+
+def entries_at(reference: Reference, registries: Registries | None) -> list[Descriptor]:
+    """What an index of that name holds; of an image, the image itself; nothing if nothing has that name."""
+    image = None
+    if registries is not None:
+        found = registries.repository(reference).manifest(reference.name)
+        if found and found[0].media_type in media.INDEXES:
+            return list(decode(found[1], Index, f"the index {reference}").manifests)
+        image = find_remote(reference, registries) if found else None
+    return [root_of(image, image.manifest_bytes)] if image else []
 
 
 def _choose(index: Index, platform: Platform | None, origin: str) -> Descriptor:

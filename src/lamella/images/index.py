@@ -1,0 +1,54 @@
+"""Several images under one name, one for each platform; and the names and annotations that releases get.
+
+Tags, unique and in this order: those given, the branch, `latest` if it is the default branch, the version without `v`,
+and `major.minor` and `major` of a version that is not a pre-release. The first is pushed, the others are names of it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from lamella.errors import LamellaError
+from lamella.oci import media
+from lamella.oci.digest import sha256
+from lamella.oci.platforms import spelled
+from lamella.oci.wire import Descriptor, Index, encode
+
+
+class PlatformsError(LamellaError):
+    """Images cannot share a name."""
+
+    exit_code = 3
+
+
+def index_of(
+    children: Iterable[tuple[str, Descriptor]], annotations: Mapping[str, str], existing: Sequence[Descriptor] = ()
+) -> tuple[Descriptor, bytes]:
+    """The index of `children`, each with where it is from, on top of `existing` ones for other platforms."""
+    found: dict[str, tuple[str, Descriptor]] = {}
+    for origin, child in children:
+        if child.platform is None:
+            raise PlatformsError(f"{origin} does not say which platform it is for")
+        name = spelled(child.platform)
+        other = found.setdefault(name, (origin, child))
+        if other[1].digest != child.digest:
+            raise PlatformsError(f"{other[0]} and {origin} are both for {name}; an index has one of each")
+    for child in existing:
+        name = spelled(child.platform) if child.platform else child.digest
+        found.setdefault(name, ("", child))
+    manifests = [child for _, (_, child) in sorted(found.items())]
+    index = Index(schema_version=2, media_type=media.INDEX, manifests=manifests, annotations=dict(annotations))
+    data = encode(index)
+    return Descriptor(media_type=media.INDEX, digest=sha256(data), size=len(data)), data
+
+
+def release_tags(given: Iterable[str], branch: str = "", default_branch: str = "", version: str = "") -> list[str]:
+    """The tags of a release, the first one first."""
+    tags = [*given, re.sub("[^a-zA-Z0-9._-]", "-", branch)]
+    if branch and branch == default_branch:
+        tags.append("latest")
+    plain = version.removeprefix("v")
+    tags.append(plain.replace("+", "-"))
+    numbers = re.fullmatch(r"(\d+)\.(\d+)\.\d+(?:\+.*)?", plain)
+    if numbers:
+        tags += [f"{numbers[1]}.{numbers[2]}", numbers[1]]
+    return list(dict.fromkeys(tag for tag in tags if tag))

@@ -1,0 +1,134 @@
+"""`lamella index`: several platforms under one name, and the names that a release gets."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.registry.fake import Fake, serving
+
+from lamella.images.index import release_tags
+
+HELLO = Path(__file__).parents[2] / "examples" / "hello"
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> Path:
+    """The example, for two platforms."""
+    shutil.copytree(HELLO, tmp_path / "hello")
+    spec = (tmp_path / "hello" / "lamella.toml").read_text()
+    both = spec.replace('["linux/amd64"]', '["linux/amd64", "linux/arm64"]')
+    assert both != spec
+    (tmp_path / "hello" / "lamella.toml").write_text(both)
+    (tmp_path / "hello" / "arm.toml").write_text(spec.replace("linux/amd64", "linux/arm64"))
+    (tmp_path / "hello" / "riscv.toml").write_text(spec.replace("linux/amd64", "linux/riscv64"))
+    return tmp_path / "hello"
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    with serving(Fake()) as fake:
+        yield fake
+
+
+def lamella(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    env = {**os.environ, "LAMELLA_CACHE": str(folder.parent / "cache"), "HOME": str(folder)}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def good(folder: Path, *args: str) -> str:
+    ran = lamella(folder, *args)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def platforms(fake: Fake, tag: str) -> list[str]:
+    _, data = fake.manifests["team/hello"][tag]
+    told = [entry["platform"] for entry in json.loads(data)["manifests"]]
+    assert all(entry["digest"] in fake.manifests["team/hello"] for entry in json.loads(data)["manifests"])
+    return [f"{one['os']}/{one['architecture']}" for one in told]
+
+
+def test_a_spec_of_two_platforms_is_one_name_with_two_images(hello: Path, fake: Fake) -> None:
+    to = f"{fake.name}/team/hello:v1"
+    told = json.loads(good(hello, "index", to, ".", "--json", "--annotation", "a=b"))
+    assert list(told["platforms"]) == ["linux/amd64", "linux/arm64"]
+    assert platforms(fake, "v1") == ["linux/amd64", "linux/arm64"]
+    assert json.loads(fake.manifests["team/hello"]["v1"][1])["annotations"] == {"a": "b"}
+    digest = told["platforms"]["linux/arm64"]
+    assert "linux/arm64" in good(hello, "inspect", f"docker://{fake.name}/team/hello@{digest}")
+    assert "4 layers, 0 problems" in good(hello, "validate", f"docker://{to}")
+    uploads = [line for line in fake.asked if line.startswith("PUT") and "uploads" in line]
+    assert len(uploads) == len(fake.blobs["team/hello"]) == 6  # four layers and two configs
+
+
+def test_the_last_request_gives_the_name(hello: Path, fake: Fake) -> None:
+    good(hello, "index", f"{fake.name}/team/hello:v1", ".")
+    puts = [line.rpartition("/")[2] for line in fake.asked if line.startswith("PUT") and "/manifests/" in line]
+    assert puts[-1] == "v1"
+    assert all(name.startswith("sha256:") for name in puts[:-1])
+
+
+def test_images_come_from_anywhere(hello: Path, fake: Fake) -> None:
+    good(hello, "build", "arm.toml", "-o", "arm.json")
+    good(hello, "copy", "lamella.toml", "oci:amd")
+    good(hello, "push", "riscv.toml", f"{fake.name}/other:v1")
+    good(hello, "index", f"{fake.name}/team/hello:v1", "arm.json", "oci:amd", f"docker://{fake.name}/other:v1")
+    assert platforms(fake, "v1") == ["linux/amd64", "linux/arm64", "linux/riscv64"]
+    good(hello, "index", "oci:all:v1", ".", "riscv.toml")
+    assert "0 problems" in good(hello, "validate", "oci:amd")
+
+
+def test_one_job_after_the_other_adds_its_platform(hello: Path, fake: Fake) -> None:
+    to = f"{fake.name}/team/hello:v1"
+    good(hello, "push", "riscv.toml", to)
+    good(hello, "index", to, "arm.toml", "--append")
+    good(hello, "index", to, "lamella.toml", "--append")
+    assert platforms(fake, "v1") == ["linux/amd64", "linux/arm64", "linux/riscv64"]
+
+
+def test_a_release_gets_its_names(hello: Path, fake: Fake) -> None:
+    names = ["--branch", "main", "--default-branch", "main", "--release", "v1.2.3"]
+    said = good(hello, "index", f"{fake.name}/team/hello", ".", *names)
+    assert said.endswith("is main, latest, 1.2.3, 1.2, 1\n")
+    assert len({fake.manifests["team/hello"][tag] for tag in ("main", "latest", "1.2.3", "1.2", "1")}) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "tags"),
+    [
+        ({}, []),
+        ({"given": ["a", "b", "a"]}, ["a", "b"]),
+        ({"branch": "feature/x", "default_branch": "main"}, ["feature-x"]),
+        ({"given": ["main"], "branch": "main", "default_branch": "main"}, ["main", "latest"]),
+        ({"version": "v2.0.0-rc.1"}, ["2.0.0-rc.1"]),
+        ({"version": "10.4.1"}, ["10.4.1", "10.4", "10"]),
+    ],
+)
+def test_tags(told: dict[str, list[str]], tags: list[str]) -> None:
+    assert release_tags(**{"given": [], **told}) == tags  # type: ignore[arg-type]  # keywords of two types
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["HOST/a:v1", "."], "is not a repository"),
+        (["127.0.0.1:1/a:v1", "nowhere.toml"], "nowhere.toml"),
+        (["oci:out:v1", "arm.toml", "other.toml"], "both for linux/arm64"),
+        (["oci:out:v1", "arm.toml", "--append"], "goes with a registry"),
+        (["oci:out:v1", "arm.toml", "--annotation", "x"], "NAME=VALUE"),
+        (["docker-archive:x", "arm.toml"], "cannot hold several images"),
+    ],
+)
+def test_mistakes_get_one_line(hello: Path, args: list[str], said: str) -> None:
+    spec = (hello / "arm.toml").read_text()
+    (hello / "other.toml").write_text(spec.replace('"latest"', '"other"\ncreated = "2024-01-01"'))
+    ran = lamella(hello, "index", *args)
+    assert ran.returncode not in (0, 1)
+    assert said in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
