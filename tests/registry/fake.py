@@ -24,6 +24,7 @@ class Fake:
     manifests: dict[str, dict[str, tuple[str, bytes]]] = field(default_factory=dict)
     uploads: dict[str, bytearray] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    told: list[str | None] = field(default_factory=list)
     trouble: list["Trouble"] = field(default_factory=list)
     user: str = ""
     password: str = ""
@@ -61,6 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         fake = self.fake
         line = f"{self.command} {self.path}"
         fake.asked.append(line)
+        fake.told.append(self.headers.get("Authorization"))
         self.path, _, query = self.path.partition("?")
         self.query = {key: values[0] for key, values in parse_qs(query).items()}
         trouble = next((one for one in fake.trouble if one.times and re.search(one.match, line)), None)
@@ -135,7 +137,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _blocks(self) -> Iterator[bytes]:
         if self.headers.get("Transfer-Encoding") == "chunked":
-            while size := int(self.rfile.readline(), 16):
+            while size := int(self.rfile.readline() or b"0", 16):
                 yield self.rfile.read(size)
                 self.rfile.readline()
             self.rfile.readline()

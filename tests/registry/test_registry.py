@@ -226,6 +226,32 @@ def test_tokens_are_fetched_once_and_again_when_they_end(fake: Fake) -> None:
     assert repository(fake, said=Credential(identity_token="secret-identity")).has_blob(sha256(b"")) is None
 
 
+def test_a_token_that_ends_in_the_middle_is_renewed(fake: Fake) -> None:
+    fake.user, fake.password, fake.token = "me", "secret", "one"
+    to = repository(fake, said=Credential("me", "secret"))
+    demand = {"WWW-Authenticate": f'Bearer realm="http://{fake.name}/token",service="fake"'}
+    fake.trouble = [Trouble("^PUT .*/uploads/", 1, 401, demand)]
+    upload(to, blob(LARGE), given(LARGE))
+    assert fake.blobs["team/app"].pop(sha256(LARGE)) == LARGE
+    fake.trouble = [Trouble("^PATCH", 1, 401, demand)]
+    with Upload(to) as going:
+        for _ in range(20):
+            going.write(LARGE)
+        going.commit(sha256(LARGE * 20), len(LARGE) * 20)
+    assert fake.blobs == {"team/app": {}}  # whoever publishes sends it anew
+
+
+def test_credentials_stay_with_the_registry_that_they_are_for(fake: Fake) -> None:
+    fake.user, fake.password = "me", "secret"
+    with serving(Fake()) as elsewhere:
+        elsewhere.blobs["team/app"] = {sha256(LARGE): LARGE}
+        path = f"/v2/team/app/blobs/{sha256(LARGE)}"
+        fake.trouble = [Trouble("^GET .*/blobs/", 1, 307, {"Location": f"http://{elsewhere.name}{path}"})]
+        assert read(repository(fake, said=Credential("me", "secret")), LARGE) == LARGE
+        assert elsewhere.asked == [f"GET {path}"]
+        assert elsewhere.told == [None]
+
+
 def auth(name: str, password: str) -> dict[str, str]:
     return {"auth": base64.b64encode(f"{name}:{password}".encode()).decode()}
 

@@ -202,7 +202,13 @@ class Upload:
                 yield block
 
     def _send(self) -> None:
+        begun = False
+
         def give(send: Callable[[Buffer], None]) -> None:
+            nonlocal begun
+            if begun:
+                raise ConnectionAbortedError("what was sent cannot be sent again")
+            begun = True
             for block in self._remaining():
                 send(block)
             if not self._complete:

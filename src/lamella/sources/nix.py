@@ -70,9 +70,16 @@ def _closure(data: bytes, roots: list[str], origin: str, memory: Memory) -> Clos
     return closure(packages, roots)
 
 
+def _is_graph(told: Any) -> bool:
+    return isinstance(told, list) and bool(told) and all(isinstance(info, dict) and "path" in info for info in told)
+
+
 def _paths(told: Any) -> list[tuple[str, dict[str, Any]]]:
     if isinstance(told, list):
         return [(info["path"], info) for info in told]
+    graphs = [found for found in told.values() if _is_graph(found)]
+    if graphs:  # a builder's .attrs.json, which has them beside other attributes
+        return [(info["path"], info) for found in graphs for info in found]
     store = f"{told['storeDir']}/" if "storeDir" in told else "/nix/store/"
     infos = told.get("info", told)
     found = []
