@@ -132,6 +132,12 @@ def test_copies_inspect_alike_and_are_valid(hello: Path) -> None:
         assert "4 layers, 0 problems" in good(hello, "validate", place)
 
 
+def test_an_image_that_is_not_there_leaves_nothing_behind(hello: Path) -> None:
+    for image in ("oci:nowhere", "nowhere.json", "nowhere.toml"):
+        assert lamella(hello, "copy", image, "oci:out").returncode
+    assert not (hello / "out").exists()
+
+
 def test_explain_finds_paths(hello: Path) -> None:
     good(hello, "build")
     assert "layer config" in good(hello, "explain", "/etc/hello/hello.conf")

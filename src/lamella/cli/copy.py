@@ -16,7 +16,7 @@ from lamella.cli.common import (
     registry_options,
     verbose_option,
 )
-from lamella.cli.images import Found, image_at, target_at
+from lamella.cli.images import Found, image_at
 from lamella.oci.reference import DOCKER, DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, STREAM, Place, PlaceError, parse_place
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def command(image: str, destination: str, as_json: bool, quiet: bool, verbose: b
     ):
         told.doing(f"looking at {image}")
         if target.kind in (OCI, DOCKER):
-            found = image_at(image, place, to=[target_at(destination, place)])
+            found = image_at(image, place, to=[destination])
         else:
             found = _archive(image, target, place)
     if as_json:

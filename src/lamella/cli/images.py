@@ -38,23 +38,24 @@ class Found(NamedTuple):
         return docker_name(f"{self.name}:{self.tag}" if self.name and self.tag else name) if name else ""
 
 
-def image_at(text: str, workplace: "Workplace", compression: str = "", to: "Sequence[Target]" = ()) -> Found:
-    """The image at a place, brought `to` others; one that is only a recipe is built."""
+def image_at(text: str, workplace: "Workplace", compression: str = "", to: "Sequence[str]" = ()) -> Found:
+    """The image at a place, brought `to` others; one that is only a recipe is built.
+
+    Nothing is written anywhere before the image is found.
+    """
     from lamella import pipeline
-    from lamella.destinations.publish import bring, publish
+    from lamella.destinations.publish import publish
     from lamella.pipeline import find
 
     place = parse_place(text)
     if find.is_bytes(place):
         name, _, tag = str(reference_of(place)).rpartition(":") if place.kind == DOCKER else place.name.rpartition(":")
         found = Found(find.open_place(place, registries=workplace.registries), name, tag)
-        for target in to:
-            if target.named:
-                publish(found.image, target.destination, target.name or tag or "latest", workplace.progress)
-            else:
-                bring(found.image, target.destination, workplace.progress)
+        for target in (target_at(one, workplace) for one in to):
+            publish(found.image, target.destination, target.name or tag or "latest", workplace.progress)
         return found
-    built = pipeline.build(draft_at(text, workplace, compression=compression), workplace, to)
+    draft = draft_at(text, workplace, compression=compression)
+    built = pipeline.build(draft, workplace, [target_at(one, workplace) for one in to])
     return Found(built.image, built.draft.name, built.draft.tag)
 
 

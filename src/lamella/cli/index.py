@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lamella.destinations.destination import Destination
-    from lamella.oci.image import Image
     from lamella.oci.wire import Descriptor
     from lamella.pipeline.workplace import Workplace
 
@@ -77,25 +76,19 @@ def _brought(text: str, to: "Destination", workplace: "Workplace") -> "Iterator[
 
     from lamella import pipeline
     from lamella.cli.images import image_at
-    from lamella.destinations.publish import root_of
-    from lamella.oci.image import manifest_of
+    from lamella.destinations.publish import bring
     from lamella.pipeline import find
     from lamella.pipeline.draft import Target
     from lamella.spec.reader import read
 
-    target = Target(to, named=False)
-
-    def descriptor(image: "Image") -> "Descriptor":
-        return root_of(image, manifest_of(image))
-
     if find.is_bytes(parse_place(text)) or is_document(Path(text)):
-        yield text, descriptor(image_at(text, workplace, to=[target]).image)
+        yield text, bring(image_at(text, workplace).image, to, workplace.progress).root
         return
     spec = read(Path(text))
     for platform in spec.image.platforms or [""]:
         image = msgspec.structs.replace(spec.image, platforms=[platform] if platform else [])
         draft = pipeline.plan(type(spec)(image, spec.folder, spec.file), workplace, pipeline.last(spec, workplace))
-        yield text, descriptor(pipeline.build(draft, workplace, [target]).image)
+        yield text, pipeline.build(draft, workplace, [Target(to, named=False)]).published[0].root
 
 
 def _destination(place: Place, workplace: "Workplace") -> "Destination":
