@@ -42,29 +42,31 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 @contextlib.contextmanager
 def staged(root: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new empty file in the staging folder of `root`, removed at the end unless it has been moved away."""
-    path = root / STAGING / secrets.token_hex(12)
-    try:
-        with _new(path) as file:
-            yield path, file
-    finally:
-        path.unlink(missing_ok=True)
+    with contextlib.ExitStack() as stack:
+        yield _new(root / STAGING, stack)
 
 
-def _new(path: Path) -> BinaryIO:
-    """A new file of ours; made again, and its folder too, if another process that tidies up removes it meanwhile."""
+def _new(folder: Path, stack: contextlib.ExitStack, before: str = "", after: str = "") -> tuple[Path, BinaryIO]:
+    """A new file that goes with `stack`, whenever that is interrupted.
+
+    Another is made, and the folder too, if somebody who tidies up removes it meanwhile. No name is used twice: whoever
+    has the lock of a file that nobody writes can remove what has its name.
+    """
     for tries in range(_TRIES):
+        path = folder / f"{before}{secrets.token_hex(12)}{after}"
+        stack.callback(path.unlink, missing_ok=True)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("xb", buffering=0)
+            folder.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(path.open("xb", buffering=0))
         except (FileNotFoundError, FileExistsError):
             if tries == _TRIES - 1:
                 raise
             continue
         fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file.fileno()).st_nlink:
-            return file
+            return path, file
         file.close()
-    raise FileNotFoundError(errno.ENOENT, "somebody else removes it at once", path)
+    raise FileNotFoundError(errno.ENOENT, "somebody else removes all that is new", folder)
 
 
 def tidy(root: Path) -> None:
@@ -83,22 +85,24 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
     target = target.resolve()
     if target.is_dir():
         raise StorageError(f"cannot write {target}: it is a folder")
-    prefix = f".{target.name[:100]}."
-    path = target.with_name(f"{prefix}{secrets.token_hex(12)}{_ENDING}")
+    prefix = f".{target.name[:40]}."
     direct = target.exists() and not target.is_file()
     with explained(target, "cannot write"):
         target.parent.stat()  # a folder that is not there is not ours to make
         for old in target.parent.glob(f"{glob.escape(prefix)}*{_ENDING}"):
             _remove_left(old)
-        file = target.open("wb", buffering=0) if direct else _new(path)
-    try:
+    if direct:
+        with explained(target, "cannot write"):
+            file = target.open("wb", buffering=0)
         with file:
             yield file
-            if not direct:
-                with explained(target, "cannot write"):
-                    path.rename(target)
-    finally:
-        path.unlink(missing_ok=True)
+        return
+    with contextlib.ExitStack() as stack:
+        with explained(target, "cannot write"):
+            path, new = _new(target.parent, stack, prefix, _ENDING)
+        yield new
+        with explained(target, "cannot write"):
+            path.rename(target)
 
 
 def write_all(file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
