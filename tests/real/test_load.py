@@ -62,6 +62,15 @@ def test_only_what_docker_lacks_is_made_and_sent(folder: Path, docker: Docker) -
     assert (folder / "found").read_text() == "two"
 
 
+def test_an_image_is_built_loaded_and_run_at_once(folder: Path, docker: Docker) -> None:
+    ran = lamella(folder, "run", "--docker", "--network=none -e A=b", ".", "--", "-x", DOCKER_HOST=docker.host)
+    assert (ran.returncode, ran.stdout) == (0, "hello from a layer\n"), ran.stderr
+    (folder / "bin" / "greet").write_bytes(b"#!/nowhere\n")
+    assert lamella(folder, "run", "--docker", "--network=none", ".", DOCKER_HOST=docker.host).returncode > 0
+    wrong = lamella(folder, "run", "--docker", "'", ".", DOCKER_HOST=docker.host)
+    assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
+
+
 def test_the_context_of_docker_is_followed(folder: Path, docker: Docker) -> None:
     env = {**os.environ, "HOME": str(folder.parent)}
     create = ["docker", "context", "create", "mine", "--docker", f"host={docker.host}"]

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,12 @@ from lamella.cli.common import (
     registry_options,
     verbose_option,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lamella.cli.progress import Told
+    from lamella.destinations.publish import Sent
 
 _USUAL = "unix:///var/run/docker.sock"
 
@@ -36,22 +42,11 @@ def command(image: str, name: str | None, as_json: bool, quiet: bool, verbose: b
 
     The engine is that of $DOCKER_HOST, of Docker's current context, or the usual one.
     """
-    from lamella.cli.images import image_at
     from lamella.cli.progress import Told
-    from lamella.destinations.docker import Docker
-    from lamella.oci.reference import docker_name
 
     started = time.monotonic()
-    with (
-        Told(quiet=quiet or as_json, verbose=verbose) as told,
-        reaching_registries(open_workplace(progress=told.progress), **reach) as place,
-    ):
-        told.doing(f"looking at {image}")
-        found = image_at(image, place, "none")
-        called = docker_name(name) if name else found.docker_name
-        if not called:
-            raise click.UsageError(f"{image} has no name; say --name NAME")
-        layers = Docker(address(os.environ)).load(found.image, called, told.progress)
+    with Told(quiet=quiet or as_json, verbose=verbose) as told:
+        called, layers = loaded(image, name, told, reach)
     if as_json:
         states = [{"name": s.layer.name, "diff_id": s.layer.record.diff_id, "state": s.word} for s in layers]
         click.echo(show.as_json({"name": called, "layers": states}))
@@ -68,6 +63,21 @@ def command(image: str, name: str | None, as_json: bool, quiet: bool, verbose: b
     size = show.size(sum(one.layer.record.tar_size for one in sent))
     took = f"{time.monotonic() - started:.1f} s"
     click.echo(f"loaded {called}: {len(sent)} of {show.plural(len(layers), 'layer')} ({size}), in {took}")
+
+
+def loaded(image: str, name: str | None, told: "Told", reach: dict[str, Any]) -> "tuple[str, Sequence[Sent]]":
+    """What Docker calls the image now that it has it, and what became of its layers."""
+    from lamella.cli.images import image_at
+    from lamella.destinations.docker import Docker
+    from lamella.oci.reference import docker_name
+
+    with reaching_registries(open_workplace(progress=told.progress), **reach) as place:
+        told.doing(f"looking at {image}")
+        found = image_at(image, place, "none")
+        called = docker_name(name) if name else found.docker_name
+        if not called:
+            raise click.UsageError(f"{image} has no name; say --name NAME")
+        return called, Docker(address(os.environ)).load(found.image, called, told.progress)
 
 
 def address(environment: Mapping[str, str]) -> str:

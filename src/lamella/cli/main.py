@@ -20,6 +20,7 @@ COMMANDS = {
     "plan": "Say what a build would make or reuse, and why; write nothing.",
     "push": "Push an image to registries; only what is missing there is sent.",
     "index": "Bring images for several platforms under one name.",
+    "run": "Build, load and run an image in Docker.",
     "load": "Load an image into Docker; layers that it has are not sent.",
     "inspect": "Show an image's layers with their sizes, digests and packages.",
     "diff": "Show what changed between two images, and what a user has to fetch.",
