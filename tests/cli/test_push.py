@@ -131,3 +131,26 @@ def test_who_may_not_is_told_how_to(hello: Path, fake: Fake) -> None:
     assert ran.returncode == 6
     assert f"docker login {fake.name}" in ran.stderr
     assert push(hello, ".", f"{fake.name}/hello:v1", "--creds", "me:secret") == [["uploaded"] * 4]
+
+
+def test_one_change_is_one_layer_one_config_and_one_manifest(hello: Path, fake: Fake) -> None:
+    push(hello, ".", f"{fake.name}/hello:v1")
+    (hello / "app" / "hello.sh").write_text("echo other\n")
+    for cache in ("cache", "empty"):
+        before = {*fake.blobs["hello"], *fake.manifests["hello"]}
+        fake.asked.clear()
+        push(hello, ".", f"{fake.name}/hello:{cache}", "--cache-from", f"{fake.name}/hello:v1", cache=cache)
+        new = {*fake.blobs["hello"], *fake.manifests["hello"]} - before
+        ended = [line for line in fake.asked if line.startswith("PUT") and "/uploads/" in line]
+        if cache == "cache":
+            assert len(ended) == 2  # the layer and the config
+            assert len([name for name in new if name.startswith("sha256:")]) == 3
+        else:
+            assert len(ended) == 1  # the layer is made again to know it, and found there
+            assert new == {cache}
+
+
+def test_credentials_may_come_from_the_environment(hello: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.user, fake.password = "me", "secret"
+    monkeypatch.setenv("LAMELLA_CREDS", "me:secret")
+    assert push(hello, ".", f"{fake.name}/hello:v1") == [["uploaded"] * 4]

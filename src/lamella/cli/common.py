@@ -36,7 +36,13 @@ def cache_folder() -> Path:
 def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How registries are reached."""
     options = (
-        click.option("--creds", default="", metavar="NAME:PASSWORD", help="Who to be at registries."),
+        click.option(
+            "--creds",
+            default="",
+            envvar="LAMELLA_CREDS",
+            metavar="NAME:PASSWORD",
+            help="Who to be at registries; better said in $LAMELLA_CREDS, which other users cannot see.",
+        ),
         click.option("--insecure", is_flag=True, help="Allow plain http, and certificates that nobody vouches for."),
         click.option("--ca", default="", metavar="FILE", help="Also believe certificates that this one vouches for."),
     )
