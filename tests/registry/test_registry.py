@@ -21,8 +21,10 @@ from lamella.registry.challenge import Challenge, challenges
 from lamella.registry.connections import Settings
 from lamella.registry.credentials import Credential, Keychain, parse_credential
 from lamella.registry.errors import CredentialError, RegistryError
-from lamella.registry.host import TRIES, Host
+from lamella.registry.host import Host
+from lamella.registry.referrers import referrers
 from lamella.registry.repository import Repository
+from lamella.registry.retry import TRIES
 from lamella.registry.upload import UPLOADING, Upload, upload
 
 LARGE = random.Random(1).randbytes(900_000)
@@ -72,9 +74,9 @@ def read(repository: Repository, data: bytes) -> bytes:
 
 def test_a_blob_goes_up_in_one_request_and_comes_down(fake: Fake) -> None:
     to = repository(fake)
-    assert to.has_blob(sha256(LARGE)) is None
+    assert not to.has_blob(sha256(LARGE), len(LARGE))
     upload(to, blob(LARGE), given(LARGE))
-    assert to.has_blob(sha256(LARGE)) == len(LARGE)
+    assert to.has_blob(sha256(LARGE), len(LARGE))
     assert [line.partition(" ")[0] for line in fake.asked] == ["HEAD", "POST", "PUT", "HEAD"]
     assert read(to, LARGE) == LARGE
     assert to.delete_blob(sha256(LARGE))
@@ -97,9 +99,12 @@ def test_a_session_that_is_forgotten_begins_anew(fake: Fake) -> None:
 
 def test_an_upload_that_never_ends_well_is_given_up(fake: Fake) -> None:
     fake.trouble = [Trouble("^(PUT|PATCH) .*/uploads/", 99, cut=0)]
-    with pytest.raises(RegistryError, match=r"cannot be reached for layer x, 900000 bytes"):
-        upload(repository(fake), blob(LARGE), given(LARGE), "layer x")
+    with pytest.raises(
+        RegistryError, match=rf"cannot be reached for the blob {sha256(LARGE)} \(900.0 kB\) in team/app"
+    ):
+        upload(repository(fake), blob(LARGE), given(LARGE))
     assert 99 - fake.trouble[0].times <= 2 * TRIES
+    assert fake.uploads == {}
 
 
 @pytest.mark.parametrize("cut", [0, 1, 100_000, 899_999])
@@ -140,20 +145,24 @@ def test_a_registry_that_is_not_there_is_named() -> None:
     with serving(Fake()) as gone:
         pass
     with pytest.raises(RegistryError, match=rf"{gone.name} cannot be reached"):
-        repository(gone).has_blob(sha256(b""))
+        repository(gone).has_blob(sha256(b""), 0)
 
 
 def test_a_layer_that_is_too_large_is_named_with_its_size(fake: Fake) -> None:
     fake.largest = 1000
-    with pytest.raises(RegistryError, match=r"refuses layer torch, 900000 bytes: 413; .*max_bytes"):
-        upload(repository(fake), blob(LARGE), given(LARGE), "layer torch")
+    said = rf"refuses the blob {sha256(LARGE)} \(900.0 kB\) in team/app: 413; 900.0 kB are more than .* max_bytes"
+    with pytest.raises(RegistryError, match=said):
+        upload(repository(fake), blob(LARGE), given(LARGE))
+    assert fake.uploads == {}
 
 
 def test_blobs_are_mounted_from_others_and_else_not(fake: Fake) -> None:
     fake.blobs["team/base"] = {sha256(LARGE): LARGE}
-    assert repository(fake).mount(sha256(LARGE), "team/base")
-    assert not repository(fake).mount(sha256(b"other"), "team/base")
+    assert not upload(repository(fake), blob(LARGE), given(LARGE), ["none", "team/base"])
+    assert len(fake.uploads) == 0
+    assert upload(repository(fake), blob(b"other"), given(b"other"), ["none", "team/base"])
     assert fake.uploads == {}
+    assert fake.blobs["team/app"] == {sha256(LARGE): LARGE, sha256(b"other"): b"other"}
 
 
 def test_manifests_tags_and_referrers(fake: Fake) -> None:
@@ -167,12 +176,12 @@ def test_manifests_tags_and_referrers(fake: Fake) -> None:
     assert list(to.tags()) == ["v1", "v2", "v3", "v4", "v5"]
     about = json.dumps({"schemaVersion": 2, "subject": {"digest": sha256(data)}}).encode()
     to.put_manifest(sha256(about), media.MANIFEST, about)
-    assert [found.digest for found in to.referrers(sha256(data))] == [sha256(about)]
+    assert [found.digest for found in referrers(to, sha256(data))] == [sha256(about)]
     fake.has_referrers = False
-    assert list(to.referrers(sha256(data))) == []
+    assert list(referrers(to, sha256(data))) == []
     index = {"schemaVersion": 2, "manifests": [{"mediaType": media.MANIFEST, "digest": sha256(about), "size": 1}]}
     to.put_manifest(sha256(data).replace(":", "-"), media.INDEX, json.dumps(index).encode())
-    assert [found.digest for found in to.referrers(sha256(data))] == [sha256(about)]
+    assert [found.digest for found in referrers(to, sha256(data))] == [sha256(about)]
     assert to.delete_manifest("v1")
     assert not to.delete_manifest("v1")
 
@@ -191,7 +200,7 @@ def test_a_blob_goes_up_while_it_is_made(fake: Fake) -> None:
             going.commit(sha256(b"other"), 4)
 
 
-@pytest.mark.parametrize("trouble", [Trouble("^PATCH", 99, cut=1000), Trouble("^POST", 99, 403)])
+@pytest.mark.parametrize("trouble", [Trouble("^PATCH", 99, cut=1000), Trouble("^POST", 99, 503)])
 def test_an_upload_that_fails_stops_nobody(fake: Fake, trouble: Trouble) -> None:
     fake.trouble = [trouble]
     with Upload(repository(fake)) as going:
@@ -205,11 +214,23 @@ def test_an_upload_that_fails_stops_nobody(fake: Fake, trouble: Trouble) -> None
     assert not any(thread.name == UPLOADING for thread in threading.enumerate())
 
 
+def test_who_may_not_write_is_told_before_all_is_made(fake: Fake) -> None:
+    fake.trouble = [Trouble("^POST", 99, 403)]
+    with pytest.raises(RegistryError, match="may not do this"):
+        write_endlessly(Upload(repository(fake)))
+
+
+def write_endlessly(going: Upload) -> None:
+    with going:
+        while True:
+            going.write(LARGE)
+
+
 def test_who_asks_says_who_it_is(fake: Fake) -> None:
     fake.user, fake.password = "me", "s3cr:t"
     with pytest.raises(RegistryError, match=rf"401 \(UNAUTHORIZED\); log in with: docker login {fake.name}"):
         repository(fake).manifest("v1")
-    assert repository(fake, said=parse_credential("me:s3cr:t")).has_blob(sha256(b"")) is None
+    assert repository(fake, said=parse_credential("me:s3cr:t")).has_blob(sha256(b""), 0) is False
 
 
 def test_tokens_are_fetched_once_and_again_when_they_end(fake: Fake) -> None:
@@ -222,8 +243,8 @@ def test_tokens_are_fetched_once_and_again_when_they_end(fake: Fake) -> None:
     upload(to, blob(b"more"), given(b"more"))
     assert fake.blobs["team/app"][sha256(b"more")] == b"more"
     with pytest.raises(CredentialError, match=r"gives no token to you \(401, DENIED: who are you\)"):
-        repository(fake, said=Credential("you", "secret")).has_blob(sha256(b""))
-    assert repository(fake, said=Credential(identity_token="secret-identity")).has_blob(sha256(b"")) is None
+        repository(fake, said=Credential("you", "secret")).has_blob(sha256(b""), 0)
+    assert repository(fake, said=Credential(identity_token="secret-identity")).has_blob(sha256(b""), 0) is False
 
 
 def test_a_token_that_ends_in_the_middle_is_renewed(fake: Fake) -> None:

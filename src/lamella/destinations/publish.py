@@ -14,6 +14,7 @@ from lamella.oci import media
 from lamella.oci.digest import Digest, sha256
 from lamella.oci.image import Body, Buffer, Image, Layer, Progress, Sink, manifest_of, silent
 from lamella.oci.wire import Descriptor, Manifest, Platform, decode
+from lamella.registry.errors import RegistryError
 
 _SIDE_BY_SIDE = 4
 
@@ -123,7 +124,10 @@ def _send(layer: Layer, destination: Destination, progress: Progress, stop: thre
 
         layer.content.blob(write)
 
-    needed = destination.put(layer.descriptor, body)
+    try:
+        needed = destination.put(layer.descriptor, body)
+    except RegistryError as error:
+        raise error.about(f"layer {name}") from error
     return Sent(layer, SENT if needed else HAD, time.monotonic() - started)
 
 

@@ -23,7 +23,7 @@ class RegistryDestination:
         """Whether the blob or manifest is there."""
         if _is_manifest(blob):
             return self._repository.has_manifest(blob.digest)
-        return self._repository.has_blob(blob.digest) == blob.size
+        return self._repository.has_blob(blob.digest, blob.size)
 
     def stage(self) -> Upload:
         """A blob that goes up while it is made."""
@@ -38,10 +38,7 @@ class RegistryDestination:
             self._manifests[blob.digest] = data
             self._repository.put_manifest(blob.digest, blob.media_type, data)
             return True
-        if any(self._repository.mount(blob.digest, other) for other in self._others):
-            return False
-        upload(self._repository, blob, body)
-        return True
+        return upload(self._repository, blob, body, self._others)
 
     def tag(self, name: str, root: Descriptor) -> None:
         """Names the manifest `root`."""

@@ -1,27 +1,31 @@
 """HTTP connections, kept and used again: TLS, proxies, and bodies that are pushed block by block as they are made.
 
-`http.client` takes pushed bytes as they come; libraries above it pull, and would need a thread in between.
+`http.client` takes pushed bytes as they come; libraries above it pull, and would need a thread in between. All that
+can happen to a connection is a `LostError` here, so that nobody takes a failing disk for a failing registry.
 """
 
 import contextlib
 import http.client
-import ipaddress
-import socket
+import select
 import ssl
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import TYPE_CHECKING, cast
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from lamella.oci.image import Buffer
+from lamella.registry.certificates import FOLDERS, context_for
 from lamella.registry.credentials import Credential
-from lamella.registry.errors import RegistryError
+from lamella.registry.errors import LostError, RegistryError
+from lamella.registry.proxies import proxy_for
 
-TIMEOUT = 60.0
-_CERTIFICATES = (Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+_TO_CONNECT = 20.0
 
 
 @dataclass(frozen=True)
@@ -30,58 +34,94 @@ class Settings:
 
     insecure: bool = False
     ca_file: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    certificates: tuple[Path, ...] = _CERTIFICATES
-    timeout: float = TIMEOUT
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    certificates: "tuple[Path, ...]" = FOLDERS
+    timeout: float = 60.0
 
 
-def is_loopback(host: str) -> bool:
-    """Whether `host` (with or without a port) is this machine itself."""
-    name = urlsplit(f"//{host}").hostname or ""
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(name).is_loopback
-    return name == "localhost" or name.endswith(".localhost")
+class Response:
+    """The head of an answer, and its body as it comes."""
+
+    def __init__(self, inner: http.client.HTTPResponse) -> None:
+        self._inner = inner
+        self.status = inner.status
+        self.headers = inner.headers
+
+    def header(self, name: str) -> str:
+        """A header's value; empty without it."""
+        return self.headers.get(name) or ""
+
+    def readinto(self, buffer: memoryview) -> int:
+        """The next bytes of the body; 0 at its end, which is not where the connection happens to end."""
+        with _losing():
+            count = self._inner.readinto(buffer)
+        if not count and self._inner.length:
+            raise LostError("the connection ended in the middle")
+        return count
+
+    def read(self, limit: int) -> bytes:
+        """The body up to `limit` bytes."""
+        found = bytearray()
+        buffer = memoryview(bytearray(min(limit, 1 << 16)))
+        while len(found) < limit and (count := self.readinto(buffer[: limit - len(found)])):
+            found += buffer[:count]
+        return bytes(found)
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the connection can be asked again: the body was read to its end, and nobody wants to close."""
+        return self._inner.isclosed() and not self._inner.will_close
 
 
 class Exchange:
     """One request and its answer."""
 
-    def __init__(self, connection: http.client.HTTPConnection, url: SplitResult, *, whole: bool) -> None:
+    def __init__(
+        self, connection: http.client.HTTPConnection, target: str, headers: Mapping[str, str], timeout: float
+    ) -> None:
         self._connection = connection
-        self._target = url.geturl() if whole else (url.path or "/") + (f"?{url.query}" if url.query else "")
-        self._host = url.netloc.rpartition("@")[2]
+        self._target = target
+        self._headers = headers
+        self._timeout = timeout
         self._chunked = False
-        self.response: http.client.HTTPResponse | None = None
+        self._between = b""
+        self.response: Response | None = None
 
     def start(self, method: str, headers: Mapping[str, str], length: int | None = 0) -> None:
         """The head of the request; a body of unknown `length` (None) goes in chunks."""
         put = self._connection.putheader
-        self._connection.putrequest(method, self._target, skip_host=True, skip_accept_encoding=True)
-        put("Host", self._host)
-        put("User-Agent", "lamella")
-        for name, value in headers.items():
-            put(name, value)
-        self._chunked = length is None
-        if length is None:
-            put("Transfer-Encoding", "chunked")
-        elif length or method not in ("GET", "HEAD", "DELETE"):
-            put("Content-Length", str(length))
-        self._connection.endheaders()
+        with _losing():
+            if self._connection.sock is None:
+                self._connection.connect()
+                connected = cast("socket.socket", self._connection.sock)
+                connected.settimeout(self._timeout)
+            self._connection.putrequest(method, self._target, skip_host=True, skip_accept_encoding=True)
+            for name, value in {**self._headers, **headers}.items():
+                put(name, value)
+            self._chunked = length is None
+            if length is None:
+                put("Transfer-Encoding", "chunked")
+            elif length or method not in ("GET", "HEAD", "DELETE"):
+                put("Content-Length", str(length))
+            self._connection.endheaders()
 
     def send(self, block: Buffer) -> None:
         """The next bytes of the body."""
-        if not self._chunked:
-            self._connection.send(block)
-        elif len(block):
-            self._connection.send(b"%x\r\n" % len(block))
-            self._connection.send(block)
-            self._connection.send(b"\r\n")
+        size = memoryview(block).nbytes
+        with _losing():
+            if not self._chunked:
+                self._connection.send(block)
+            elif size:
+                self._connection.send(b"%b%x\r\n" % (self._between, size))
+                self._connection.send(block)
+                self._between = b"\r\n"
 
-    def answer(self, *, complete: bool = True) -> http.client.HTTPResponse:
+    def answer(self, *, complete: bool = True) -> Response:
         """The head of the answer; it may come before the request is `complete`."""
-        if self._chunked and complete:
-            self._connection.send(b"0\r\n\r\n")
-        self.response = self._connection.getresponse()
+        with _losing():
+            if self._chunked and complete:
+                self._connection.send(self._between + b"0\r\n\r\n")
+            self.response = Response(self._connection.getresponse())
         return self.response
 
 
@@ -91,26 +131,27 @@ class Connections:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._idle: defaultdict[tuple[str, str], list[http.client.HTTPConnection]] = defaultdict(list)
+        self._contexts: dict[str, ssl.SSLContext] = {}
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def exchange(self, url: str) -> Iterator[Exchange]:
         """An exchange with the host of `url`. The connection is kept if the answer was read to its end."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RegistryError(f"{url} is not an address that lamella can ask")
-        key = (parts.scheme, parts.netloc)
-        with self._lock:
-            idle = self._idle[key]
-            connection = idle.pop() if idle else None
-        proxy = self._proxy(parts)
-        connection = connection or self._connect(parts, proxy)
-        exchange = Exchange(connection, parts, whole=proxy is not None and parts.scheme == "http")
+        parts = split(url)
+        proxy = proxy_for(parts, self._settings.environment)
+        host = parts.netloc.rpartition("@")[2]
+        headers = {"Host": host, "User-Agent": "lamella"}
+        target = quote(parts.path or "/", safe=_KEPT) + (f"?{quote(parts.query, safe=_KEPT)}" if parts.query else "")
+        if proxy and parts.scheme == "http":
+            target = f"http://{host}{target}"
+            headers |= _to_proxy(proxy)
+        key = (parts.scheme, host)
+        connection = self._take(key) or self._connect(parts, proxy)
+        exchange = Exchange(connection, target, headers, self._settings.timeout)
         keep = False
         try:
             yield exchange
-            response = exchange.response
-            keep = response is not None and response.isclosed() and not response.will_close
+            keep = exchange.response is not None and exchange.response.reusable
         finally:
             if keep:
                 with self._lock:
@@ -125,71 +166,79 @@ class Connections:
                 connection.close()
             self._idle.clear()
 
+    def _take(self, key: tuple[str, str]) -> http.client.HTTPConnection | None:
+        """An idle connection that the other side has not closed meanwhile."""
+        with self._lock:
+            idle = self._idle[key]
+            while idle:
+                connection = idle.pop()
+                if not _has_ended(connection):
+                    return connection
+                connection.close()
+        return None
+
     def _connect(self, url: SplitResult, proxy: SplitResult | None) -> http.client.HTTPConnection:
-        host, port = url.hostname or "", url.port
-        timeout = self._settings.timeout
+        to = proxy or url
+        port = to.port or (80 if proxy else None)
+        timeout = min(self._settings.timeout, _TO_CONNECT)
         if url.scheme == "http":
-            to = proxy or url
-            return _Connection(to.hostname or "", to.port, timeout=timeout)
+            return http.client.HTTPConnection(to.hostname or "", port, timeout=timeout)
         context = self._context(url.netloc.rpartition("@")[2])
-        if proxy is None:
-            return _SecureConnection(host, port, timeout=timeout, context=context)
-        connection = _SecureConnection(proxy.hostname or "", proxy.port or 80, timeout=timeout, context=context)
-        credential = Credential(unquote(proxy.username or ""), unquote(proxy.password or ""))
-        headers = {"Proxy-Authorization": credential.basic} if proxy.username else {}
-        connection.set_tunnel(host, port or 443, headers)
+        connection = http.client.HTTPSConnection(to.hostname or "", port, timeout=timeout, context=context)
+        if proxy:
+            connection.set_tunnel(url.hostname or "", url.port or 443, _to_proxy(proxy))
         return connection
 
-    def _proxy(self, url: SplitResult) -> SplitResult | None:
-        """The proxy that the environment names for `url`; none is used to reach this machine itself."""
-        told = self._settings.environment
-        name = f"{url.scheme}_proxy"
-        proxy = told.get(name) or told.get(name.upper()) or ""
-        host = url.hostname or ""
-        if not proxy or is_loopback(host):
-            return None
-        for pattern in (told.get("no_proxy") or told.get("NO_PROXY") or "").split(","):
-            suffix = pattern.strip().partition(":")[0].lstrip("*").removeprefix(".")
-            if pattern.strip() == "*" or (suffix and (host == suffix or host.endswith(f".{suffix}"))):
-                return None
-        return urlsplit(proxy if "//" in proxy else f"http://{proxy}")
-
     def _context(self, host: str) -> ssl.SSLContext:
-        context = self._contexts.get(host)
-        if context is None:
-            context = self._contexts.setdefault(host, self._new_context(host))
-        return context
-
-    @cached_property
-    def _contexts(self) -> dict[str, ssl.SSLContext]:
-        return {}
-
-    def _new_context(self, host: str) -> ssl.SSLContext:
-        """Who is believed to be `host`, and who we say that we are there."""
-        context = ssl.create_default_context()
-        try:
-            if self._settings.ca_file:
-                context.load_verify_locations(self._settings.ca_file)
-            for folder in (root / host for root in self._settings.certificates):
-                for file in sorted(folder.glob("*.crt")):
-                    context.load_verify_locations(file)
-                for file in sorted(folder.glob("*.cert")):
-                    context.load_cert_chain(file, file.with_suffix(".key"))
-        except (OSError, ssl.SSLError) as error:
-            raise RegistryError(f"the certificates for {host} cannot be used: {error}") from error
-        if self._settings.insecure:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+        with self._lock:
+            if host not in self._contexts:
+                told = self._settings
+                self._contexts[host] = context_for(host, told.certificates, told.ca_file, insecure=told.insecure)
+            return self._contexts[host]
 
 
-class _Connection(http.client.HTTPConnection):
-    blocksize = 1 << 20
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+_KEPT = "%/:=&?~#+!$,;'@()*[]"
+"""What stands in an address as it came; signed ones must not change."""
 
 
-class _SecureConnection(http.client.HTTPSConnection):
-    blocksize = 1 << 20
+def split(url: str) -> SplitResult:
+    """The parts of an address that was told by a registry."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and parts.netloc.isascii()
+    except ValueError:
+        usable = False
+    if not usable:
+        raise RegistryError(f"{shown(url)!r} is not an address that can be asked")
+    return parts
+
+
+def shown(url: str) -> str:
+    """An address without what may be secret in it."""
+    bare = url.partition("?")[0].partition("#")[0]
+    scheme, mark, rest = bare.partition("://")
+    return scheme + mark + rest.rpartition("@")[2] if mark else bare
+
+
+@contextlib.contextmanager
+def _losing() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        raise LostError(str(getattr(error, "strerror", None) or error or type(error).__name__)) from error
+    except ValueError as error:
+        raise RegistryError(f"a request cannot be written: {type(error).__name__}") from error
+
+
+def _to_proxy(proxy: SplitResult) -> dict[str, str]:
+    credential = Credential(unquote(proxy.username or ""), unquote(proxy.password or ""))
+    return {"Proxy-Authorization": credential.basic} if proxy.username else {}
+
+
+def _has_ended(connection: http.client.HTTPConnection) -> bool:
+    """Whether something came on an idle connection, which can only be its end."""
+    if connection.sock is None:
+        return True
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))

@@ -9,15 +9,17 @@ import base64
 import binascii
 import json
 import netrc
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from lamella.registry.errors import CredentialError
 
-_DOCKER_HUB = "docker.io"
+_HUB_ADDRESS = "https://index.docker.io/v1/"
 _HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _IDENTITY = "<token>"
 
@@ -27,8 +29,8 @@ class Credential:
     """A name with a password, or an identity token that stands for both."""
 
     username: str = ""
-    password: str = ""
-    identity_token: str = ""
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
 
     @property
     def basic(self) -> str:
@@ -40,7 +42,7 @@ class Credential:
 class Keychain:
     """Finds the credential for a repository; `said` is one for all registries."""
 
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     said: Credential | None = None
 
     def find(self, registry: str, repository: str) -> Credential | None:
@@ -56,23 +58,26 @@ class Keychain:
     def _auth_files(self) -> Iterator[Path]:
         """Where podman and Docker keep what `login` was told; podman's first, as the more specific."""
         told = self.environment
-        home = Path(told.get("HOME") or "~").expanduser()
         if told.get("REGISTRY_AUTH_FILE"):
             yield Path(told["REGISTRY_AUTH_FILE"])
-        if told.get("XDG_RUNTIME_DIR"):
-            yield Path(told["XDG_RUNTIME_DIR"], "containers/auth.json")
-        yield Path(told.get("XDG_CONFIG_HOME") or home / ".config", "containers/auth.json")
-        yield Path(told.get("DOCKER_CONFIG") or home / ".docker", "config.json")
+            return
+        running = told.get("XDG_RUNTIME_DIR")
+        yield Path(running, "containers/auth.json") if running else Path(f"/run/containers/{os.getuid()}/auth.json")
+        yield Path(told.get("XDG_CONFIG_HOME") or self._home / ".config", "containers/auth.json")
+        yield Path(told.get("DOCKER_CONFIG") or self._home / ".docker", "config.json")
+
+    @property
+    def _home(self) -> Path:
+        return Path(self.environment.get("HOME") or "~").expanduser()
 
     def _of_ci(self, registry: str) -> Credential | None:
         actor, token = self.environment.get("GITHUB_ACTOR"), self.environment.get("GITHUB_TOKEN")
         return Credential(actor, token) if registry == "ghcr.io" and actor and token else None
 
     def _of_netrc(self, registry: str) -> Credential | None:
-        home = Path(self.environment.get("HOME") or "~").expanduser()
-        file = Path(self.environment.get("NETRC") or home / ".netrc")
+        file = Path(self.environment.get("NETRC") or self._home / ".netrc")
         try:
-            found = netrc.netrc(str(file)).hosts.get(registry.partition(":")[0])
+            found = netrc.netrc(str(file)).hosts.get(urlsplit(f"//{registry}").hostname or "")
         except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
             return None
         return Credential(found[0], found[2]) if found else None
@@ -97,15 +102,16 @@ def _in_file(file: Path, registry: str, repository: str, environment: Mapping[st
         raise CredentialError(f"{file} holds no credentials; log in again")
     helpers, auths = _table(told, "credHelpers"), _table(told, "auths")
     for name in _names(registry, repository):
-        if name in helpers:
-            return _ask(str(helpers[name]), name, environment)
+        key = next((key for key in helpers if _plain(key) == name), None)
+        if key is not None:
+            return _ask(str(helpers[key]), key, environment)
         entry = next((entry for key, entry in auths.items() if _plain(key) == name), None)
         found = _of_entry(entry, file) if isinstance(entry, dict) else None
         if found:
             return found
     if told.get("credsStore"):
         hub = registry in _HUB_NAMES
-        return _ask(str(told["credsStore"]), "https://index.docker.io/v1/" if hub else registry, environment)
+        return _ask(str(told["credsStore"]), _HUB_ADDRESS if hub else registry, environment)
     return None
 
 
@@ -131,7 +137,8 @@ def _of_entry(entry: dict[str, Any], file: Path) -> Credential | None:
     if entry.get("identitytoken"):
         return Credential(identity_token=str(entry["identitytoken"]))
     if not entry.get("auth"):
-        return None
+        name, password = entry.get("username"), entry.get("password")
+        return Credential(str(name), str(password)) if name and password else None
     try:
         name, colon, password = base64.b64decode(str(entry["auth"])).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError) as error:

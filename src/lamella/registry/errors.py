@@ -4,16 +4,29 @@ import json
 
 from lamella.errors import LamellaError
 
+_LONGEST = 300
+
+
+class LostError(Exception):
+    """A connection failed. What was asked may be asked again; the cause says how it failed."""
+
 
 class RegistryError(LamellaError):
     """A registry refuses, or cannot be reached."""
 
     exit_code = 6
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    def __init__(self, message: str, status: int = 0, retry_after: str = "", *, passing: bool = False) -> None:
         super().__init__(message)
         self.status = status
         """What the registry answered; 0 if it did not."""
+        self.retry_after = retry_after
+        self.passing = passing
+        """Whether asking again may help: the connection was lost, or the registry is busy."""
+
+    def about(self, what: str) -> "RegistryError":
+        """The same, said of `what`."""
+        return type(self)(f"{what}: {self}", self.status, self.retry_after, passing=self.passing)
 
 
 class CredentialError(RegistryError):
@@ -29,5 +42,6 @@ def own_words(body: bytes) -> str:
             for error in errors
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        said = body[:200].decode(errors="replace")
-    return "".join(sign if sign.isprintable() else " " for sign in said).strip()
+        said = body[:_LONGEST].decode(errors="replace")
+    said = "".join(sign if sign.isprintable() else " " for sign in said).strip()
+    return said if len(said) <= _LONGEST else said[:_LONGEST] + "..."

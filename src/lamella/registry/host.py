@@ -1,37 +1,39 @@
-"""Asking a registry: authorization, patience, and errors that name what was asked.
+"""Asking a registry: authorization, redirects, patience, and errors that name what was asked."""
 
-A request whose body is known whole is sent again after a failure that may pass: a lost connection, 429, 5xx. How long
-to wait says the registry itself, or else each wait is about twice the one before.
-"""
-
-import email.utils
-import http.client
-import random
+import contextlib
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.message import Message
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from lamella.oci.image import Buffer
 from lamella.registry.challenge import challenges
-from lamella.registry.connections import Connections, Exchange, Settings, is_loopback
+from lamella.registry.connections import Connections, Exchange, Response, Settings, shown, split
 from lamella.registry.credentials import Keychain
-from lamella.registry.errors import RegistryError, own_words
-from lamella.registry.tokens import Answer, Authorization
+from lamella.registry.errors import LostError, RegistryError, own_words
+from lamella.registry.proxies import is_loopback
+from lamella.registry.retry import PASSING, TRIES, wait
+from lamella.registry.tokens import Authorization
 
 T = TypeVar("T")
-TRIES = 6
 _LONGEST_BODY = 32 << 20
-_LONGEST_WAIT = 60.0
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MOST_REDIRECTS = 8
+_KEPT_REDIRECTS = frozenset({307, 308})
+"""Those that ask for the same again, with its body."""
 
-Lost = (OSError, http.client.HTTPException)
-"""What a connection raises that fails."""
+_MOST_TURNS = 8
+_MOST_RENEWALS = 2
+_PLAIN_HTTP = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
+_HINTS = {
+    403: "; whoever is logged in there may not do this",
+    405: "; it does not let anybody do this",
+    429: "; try again later, or log in for a higher limit",
+}
 
 Give = Callable[[Callable[[Buffer], None]], None]
 """Pushes the bytes of a body."""
@@ -39,7 +41,10 @@ Give = Callable[[Callable[[Buffer], None]], None]
 
 @dataclass(frozen=True)
 class Ask:
-    """A request. `what` is how errors speak of it; `give` pushes a body of `length` bytes, or in chunks for None."""
+    """A request. `what` is how errors speak of it; `give` pushes a body of `length` bytes, or in chunks for None.
+
+    What is not `repeatable` is asked once: after a failure somebody must look first what became of it.
+    """
 
     method: str
     url: str
@@ -49,6 +54,26 @@ class Ask:
     body: bytes = b""
     give: Give | None = None
     length: int | None = 0
+    repeatable: bool = True
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that was read as a whole."""
+
+    status: int
+    headers: Message
+    body: bytes
+    url: str
+
+    def header(self, name: str) -> str:
+        """A header's value; empty without it."""
+        return self.headers.get(name) or ""
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    answer: Answer
 
 
 class Host:
@@ -63,11 +88,13 @@ class Host:
     ) -> None:
         self.name = name
         self._settings = settings
-        self._keychain = keychain
         self._connections = Connections(settings)
         self._pause = pause
-        self._authorization = Authorization(name, self._fetch)
+        self._authorization = Authorization(
+            name, lambda repository: keychain.find(name, repository), self._fetch, insecure=settings.insecure
+        )
         self._origin = ""
+        self._met = False
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -76,125 +103,148 @@ class Host:
 
     def ask(self, ask: Ask, expected: Sequence[int]) -> Answer:
         """The answer, read as a whole; an error if its status is none of those `expected`."""
-        return self.read(ask, expected, lambda response, url: self._whole(response, url))
+        return self._patiently(ask, lambda: self._once(ask, expected, self._whole))
 
-    def read(self, ask: Ask, expected: Sequence[int], take: Callable[[http.client.HTTPResponse, str], T]) -> T:
+    def read(self, ask: Ask, expected: Sequence[int], take: Callable[[Response, str], T]) -> T:
         """What `take` makes of the answer while it comes in. What is lost then is for the caller to see to."""
-        for number in range(1, TRIES + 1):
-            try:
-                found = self._once(ask, expected, take)
-            except Lost as error:
-                if ask.give or number == TRIES or isinstance(error, ssl.SSLCertVerificationError):
-                    raise self._unreachable(ask, error) from error
-                self._pause(_wait(None, number))
-                continue
-            if not isinstance(found, Answer) or found.status in expected:
-                return found  # type: ignore[return-value]  # an Answer is what take makes, or what is expected
-            if found.status not in _PASSING or ask.give or number == TRIES:
-                raise self.refused(ask, found)
-            self._pause(_wait(found.headers.get("Retry-After"), number))
-        raise AssertionError
+        begun = False
 
-    def refused(self, ask: Ask, answer: Answer) -> RegistryError:
-        """The error for an answer that nobody wanted."""
-        said = own_words(answer.body)
-        hint = {
-            401: f"; log in with: docker login {self.name}",
-            403: "; whoever is logged in there may not do this",
-            413: "; the registry takes no more bytes at once: give the layer a smaller max_bytes",
-            429: "; try again later, or log in for a higher limit",
-        }.get(answer.status, "")
-        message = f"{self.name} refuses {ask.what}: {answer.status}{f' ({said})' if said else ''}{hint}"
-        return RegistryError(message, answer.status)
+        def taking(response: Response, url: str) -> T:
+            nonlocal begun
+            begun = True
+            return take(response, url)
+
+        return self._patiently(ask, lambda: self._once(ask, expected, taking), lambda: begun)
+
+    def wait(self, number: int, told: str = "") -> None:
+        """Waits after try `number`, as long as the registry `told` it to."""
+        self._pause(wait(told, number))
 
     @property
     def origin(self) -> str:
         """Scheme and host. Plain http is found out, where it is allowed: on this machine, or if it was said."""
         with self._lock:
             if not self._origin:
-                self._origin = f"https://{self._address}"
-                if (self._settings.insecure or is_loopback(self.name)) and not self._speaks_tls():
-                    self._origin = f"http://{self._address}"
+                address = "registry-1.docker.io" if self.name == "docker.io" else self.name
+                own = is_loopback(urlsplit(f"//{self.name}").hostname or "")
+                plain = (self._settings.insecure or own) and not self._speaks_tls(f"https://{address}/v2/")
+                self._origin = f"{'http' if plain else 'https'}://{address}"
             return self._origin
 
-    @property
-    def _address(self) -> str:
-        return "registry-1.docker.io" if self.name == "docker.io" else self.name
-
-    def _speaks_tls(self) -> bool:
+    def _speaks_tls(self, url: str) -> bool:
         try:
-            with self._connections.exchange(f"{self._origin}/v2/") as exchange:
+            with self._connections.exchange(url) as exchange:
                 exchange.start("GET", {})
-                exchange.answer().read()
-        except ssl.SSLCertVerificationError:
-            return True
-        except Lost:
-            return False
+                exchange.answer().read(_LONGEST_BODY)
+        except LostError as error:
+            cause = error.__cause__
+            if isinstance(cause, (ConnectionRefusedError, TimeoutError, socket.gaierror)):
+                raise
+            return isinstance(cause, ssl.SSLError) and ("CERTIFICATE" in (cause.reason or "") or _is_alert(cause))
         return True
 
-    def _once(
-        self, ask: Ask, expected: Sequence[int], take: Callable[[http.client.HTTPResponse, str], T]
-    ) -> "T | Answer":
+    def _patiently(self, ask: Ask, once: Callable[[], "T | _Refusal"], begun: Callable[[], bool] = lambda: False) -> T:
+        for number in range(1, TRIES + 1):
+            last = number == TRIES or not ask.repeatable
+            try:
+                found = once()
+            except LostError as error:
+                if last or begun() or self._is_for_good(error.__cause__):
+                    raise self._unreachable(ask, error) from error
+                self.wait(number)
+                continue
+            if not isinstance(found, _Refusal):
+                return found
+            answer = found.answer
+            if last or answer.status not in PASSING:
+                raise self._refused(ask, answer)
+            self.wait(number, answer.header("Retry-After"))
+        raise AssertionError
+
+    def _once(self, ask: Ask, expected: Sequence[int], take: Callable[[Response, str], T]) -> "T | _Refusal":
         url = urljoin(self.origin, ask.url)
-        credential = self._keychain.find(self.name, _repository(ask.scopes))
-        learned = False
-        for _ in range(_MOST_REDIRECTS):
-            headers = dict(ask.headers)
-            if _same_host(url, self.origin):
-                header = self._authorization.header(credential, ask.scopes)
-                headers |= {"Authorization": header} if header else {}
+        renewals = 0
+        for _ in range(_MOST_TURNS):
+            used = self._authorization.header(ask.scopes) if _same_host(url, self.origin) else ""
+            headers = {**ask.headers, "Authorization": used} if used else ask.headers
             with self._connections.exchange(url) as exchange:
                 response = _sent(exchange, ask, headers)
+                self._met = True
                 if response.status in expected:
                     return take(response, url)
                 answer = self._whole(response, url)
-            if answer.status == 401 and not learned and _same_host(url, self.origin):
-                demanded = challenges(answer.headers.get("WWW-Authenticate") or "")
-                learned = self._authorization.learn(demanded, ask.scopes)
-                if learned:
+            if answer.status == 401 and renewals < _MOST_RENEWALS and _same_host(url, self.origin):
+                demanded = challenges(", ".join(answer.headers.get_all("WWW-Authenticate") or ()))
+                renewals += 1
+                if self._authorization.renew(demanded, ask.scopes, used):
                     continue
-            where = answer.headers.get("Location")
-            if answer.status in _REDIRECTS and where and ask.method in ("GET", "HEAD"):
-                url = urljoin(url, where)
-                continue
-            return answer
+            where = answer.header("Location")
+            followed = _REDIRECTS if ask.method in ("GET", "HEAD") else _KEPT_REDIRECTS
+            if answer.status not in followed or not where:
+                return _Refusal(answer)
+            url = self.joined(url, where)
         raise RegistryError(f"{self.name} sends {ask.what} from one place to another, and to no end")
 
-    def _fetch(self, method: str, url: str, headers: dict[str, str], body: bytes) -> Answer:
-        """Asks somebody else, such as who gives tokens."""
-        for number in range(1, TRIES + 1):
-            try:
-                with self._connections.exchange(url) as exchange:
-                    exchange.start(method, headers, len(body))
-                    if body:
-                        exchange.send(body)
-                    answer = self._whole(exchange.answer(), url)
-            except Lost as error:
-                if number == TRIES:
-                    raise RegistryError(f"{url} cannot be reached for a token: {_told(error)}") from error
-                self._pause(_wait(None, number))
-                continue
-            if answer.status not in _PASSING or number == TRIES:
-                return answer
-            self._pause(_wait(answer.headers.get("Retry-After"), number))
-        raise AssertionError
+    def joined(self, base: str, where: str) -> str:
+        """The address `where`, as told at `base`; never does what is encrypted lead to what is not."""
+        try:
+            to = split(urljoin(base, where))
+        except ValueError as error:
+            raise RegistryError(f"{shown(base)} leads to an address that cannot be asked") from error
+        if to.scheme == "http" and urlsplit(base).scheme == "https":
+            if to.netloc == urlsplit(base).netloc:
+                return to._replace(scheme="https").geturl()
+            if not self._settings.insecure:
+                raise RegistryError(f"{self.name} leads from {shown(base)} to {shown(where)}, which is not encrypted")
+        return to.geturl()
 
-    def _whole(self, response: http.client.HTTPResponse, url: str) -> Answer:
+    def _fetch(self, method: str, url: str, headers: dict[str, str], body: bytes) -> Answer:
+        """Asks who gives tokens."""
+        ask = Ask(method, url, f"a token from {shown(url)}", (), headers, body)
+
+        def once() -> Answer | _Refusal:
+            with self._connections.exchange(url) as exchange:
+                answer = self._whole(_sent(exchange, ask, headers), url)
+            return _Refusal(answer) if answer.status in PASSING else answer
+
+        return self._patiently(ask, once)
+
+    def _is_for_good(self, error: BaseException | None) -> bool:
+        """Whether a connection will fail in the same way again; who has answered before may be back soon."""
+        absent = (ConnectionRefusedError, TimeoutError)
+        if isinstance(error, socket.gaierror):
+            return error.errno == socket.EAI_NONAME
+        hopeless = isinstance(error, ssl.SSLCertVerificationError) or _is_plain_http(error)
+        return hopeless or (isinstance(error, absent) and not self._met)
+
+    def _whole(self, response: Response, url: str) -> Answer:
         body = response.read(_LONGEST_BODY)
         if response.read(1):
-            raise RegistryError(f"{self.name} says more than anybody could want to know, at {url}")
+            raise RegistryError(f"{self.name} says more than anybody could want to know, at {shown(url)}")
         return Answer(response.status, response.headers, body, url)
 
-    def _unreachable(self, ask: Ask, error: BaseException) -> RegistryError:
+    def _refused(self, ask: Ask, answer: Answer) -> RegistryError:
+        """The error for an answer that nobody wanted."""
+        said = self._authorization.hidden(own_words(answer.body))
+        hint = f"; log in with: docker login {self.name}" if answer.status == 401 else _HINTS.get(answer.status, "")
+        message = f"{self.name} refuses {ask.what}: {answer.status}{f' ({said})' if said else ''}{hint}"
+        passing = answer.status in PASSING
+        return RegistryError(message, answer.status, answer.header("Retry-After"), passing=passing)
+
+    def _unreachable(self, ask: Ask, error: LostError) -> RegistryError:
+        cause = error.__cause__
         hint = ""
-        if isinstance(error, ssl.SSLCertVerificationError):
+        if isinstance(cause, ssl.SSLCertVerificationError):
             hint = f"; give its certificate with --ca, or put it into /etc/containers/certs.d/{self.name}"
-        elif isinstance(error, ssl.SSLError):
+        elif isinstance(cause, ssl.SSLError) and _is_plain_http(cause):
             hint = "; if it speaks plain http, say --insecure"
-        return RegistryError(f"{self.name} cannot be reached for {ask.what}: {_told(error)}{hint}")
+        elif _is_alert(cause):
+            hint = f"; if it wants a certificate, put it into /etc/containers/certs.d/{self.name}"
+        message = f"{self.name} cannot be reached for {ask.what}: {error}{hint}"
+        return RegistryError(message, passing=not self._is_for_good(cause))
 
 
-def _sent(exchange: Exchange, ask: Ask, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+def _sent(exchange: Exchange, ask: Ask, headers: Mapping[str, str]) -> Response:
     """Sends the request. An answer that comes before its end is taken for one."""
     exchange.start(ask.method, headers, ask.length if ask.give else len(ask.body))
     try:
@@ -202,33 +252,27 @@ def _sent(exchange: Exchange, ask: Ask, headers: Mapping[str, str]) -> http.clie
             ask.give(exchange.send)
         elif ask.body:
             exchange.send(ask.body)
-    except (BrokenPipeError, ConnectionResetError) as error:
-        try:
-            return exchange.answer(complete=False)
-        except Lost:
-            raise error from None
+    except LostError as error:
+        if not isinstance(error.__cause__, (BrokenPipeError, ConnectionResetError)):
+            raise
+        with contextlib.suppress(LostError):
+            response = exchange.answer(complete=False)
+            if response.status >= 300:
+                return response
+        raise
     return exchange.answer()
 
 
-def _repository(scopes: Sequence[str]) -> str:
-    return scopes[0].split(":")[1] if scopes else ""
-
-
 def _same_host(url: str, origin: str) -> bool:
-    one, other = urlsplit(url), urlsplit(origin)
-    return (one.scheme, one.netloc) == (other.scheme, other.netloc)
+    usual = {"http": 80, "https": 443}
+    one, other = ((p.scheme, p.hostname, p.port or usual[p.scheme]) for p in (split(url), split(origin)))
+    return one == other
 
 
-def _wait(told: str | None, number: int) -> float:
-    """How long to wait after try `number`."""
-    if told and told.strip().isdigit():
-        return min(float(told), _LONGEST_WAIT)
-    if told:
-        parsed = email.utils.parsedate_to_datetime(told) if "," in told else None
-        if parsed:
-            return float(min(max(parsed.timestamp() - time.time(), 0.0), _LONGEST_WAIT))
-    return min(0.25 * 2.0**number, _LONGEST_WAIT) * (0.5 + random.random() / 2)
+def _is_plain_http(error: BaseException | None) -> bool:
+    return isinstance(error, ssl.SSLError) and error.reason in _PLAIN_HTTP
 
 
-def _told(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+def _is_alert(error: BaseException | None) -> bool:
+    """Whether the other side of TLS says what it does not like."""
+    return isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")

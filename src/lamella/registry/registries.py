@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Registries:
     """Hosts by name, met when they are first asked for. `creds` is a `NAME:PASSWORD` for all of them."""
 
-    environment: Mapping[str, str]
-    creds: str = ""
+    environment: Mapping[str, str] = field(repr=False)
+    creds: str = field(default="", repr=False)
     insecure: bool = False
     ca_file: str = ""
     _hosts: "dict[str, Host]" = field(default_factory=dict)

@@ -1,37 +1,45 @@
-"""Authorization: what a registry's challenge asks for, with tokens that are fetched once and renewed in time."""
+"""Authorization: what a registry's challenge asks for, with tokens that are fetched once and renewed in time.
+
+no challenge yet   nothing is sent
+basic              name and password with each request
+bearer             a token for the scopes of the request; who gives them is told by the challenge
+"""
 
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
 from lamella.registry.challenge import Challenge
+from lamella.registry.connections import shown, split
 from lamella.registry.credentials import Credential
 from lamella.registry.errors import CredentialError, own_words
+from lamella.registry.proxies import is_loopback
 
 _SHORTEST = 60.0
 """How long a token lasts, in seconds, if nobody says."""
 
+_LONGEST = 86_400.0
+_NOT_THAT_WAY = (404, 405)
 
-@dataclass(frozen=True)
-class Answer:
+
+class Answer(Protocol):
     """An answer that was read as a whole."""
 
-    status: int
-    headers: "Headers"
-    body: bytes
-    url: str
-
-
-class Headers(Protocol):
-    def get(self, name: str, /) -> str | None: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def body(self) -> bytes: ...
 
 
 Fetch = Callable[[str, str, dict[str, str], bytes], Answer]
 """Asks: method, url, headers and body; without authorization of its own."""
+
+Find = Callable[[str], Credential | None]
+"""Finds the credential for a repository."""
 
 
 def pull(repository: str) -> str:
@@ -46,71 +54,117 @@ def delete(repository: str) -> str:
     return f"repository:{repository}:pull,push,delete"
 
 
-class Authorization:
-    """The `Authorization` header for a host."""
+@dataclass(frozen=True)
+class _Token:
+    text: str
+    ends: float
 
-    def __init__(self, host: str, fetch: Fetch) -> None:
+
+class Authorization:
+    """The `Authorization` header for the registry `host`. May be used by any number of threads."""
+
+    def __init__(self, host: str, find: Find, fetch: Fetch, *, insecure: bool = False) -> None:
         self._host = host
+        self._insecure = insecure
+        self._find = find
         self._fetch = fetch
         self._challenge: Challenge | None = None
-        self._tokens: dict[tuple[str, tuple[str, ...]], tuple[str, float]] = {}
-        self._lock = threading.Lock()
+        self._credentials: dict[str, Credential | None] = {}
+        self._tokens: dict[tuple[str, ...], _Token] = {}
+        self._wider: dict[tuple[str, ...], str] = {}
+        self._lock = threading.RLock()
 
-    def header(self, credential: Credential | None, scopes: Sequence[str]) -> str:
-        """What to send; empty before a challenge was met."""
+    def header(self, scopes: Sequence[str]) -> str:
+        """What to send; empty if there is nothing to say."""
         with self._lock:
-            challenge = self._challenge
-            if challenge is None:
+            if self._challenge is None:
                 return ""
-            if challenge.scheme == "basic":
-                return credential.basic if credential else ""
-            return f"Bearer {self._token(challenge, credential, tuple(scopes))}"
+            if self._challenge.scheme == "basic":
+                credential = self._credential(scopes)
+                return credential.basic if credential and credential.username else ""
+            token = self._tokens.get(tuple(scopes))
+            if token is None or time.monotonic() >= token.ends:
+                token = self._tokens[tuple(scopes)] = self._ask(self._challenge, tuple(scopes))
+            return f"Bearer {token.text}"
 
-    def learn(self, found: Sequence[Challenge], scopes: Sequence[str]) -> bool:
-        """Takes note of what is demanded; False if that is nothing new, so that asking again would be of no use."""
-        usable = next((one for one in found if one.scheme == "bearer" and one.parameters.get("realm")), None)
-        usable = usable or next((one for one in found if one.scheme == "basic"), None)
-        if usable is None:
+    def renew(self, found: Sequence[Challenge], scopes: Sequence[str], used: str) -> bool:
+        """Takes note of what is demanded where the header `used` did not do; False if there is nothing better."""
+        usable = [one for one in found if one.scheme == "bearer" and one.parameters.get("realm")]
+        usable += [one for one in found if one.scheme == "basic"]
+        if not usable:
             return False
         with self._lock:
-            dropped = [key for key in self._tokens if key[1] == tuple(scopes)]
-            for key in dropped:
-                del self._tokens[key]
-            changed = self._challenge is None or self._challenge.scheme != usable.scheme
-            self._challenge = usable
-            return changed or bool(dropped)
+            self._challenge = usable[0]
+            token = self._tokens.get(tuple(scopes))
+            if used and (token is None or used == f"Bearer {token.text}"):
+                self._tokens.pop(tuple(scopes), None)
+                self._credentials.clear()
+            if used.startswith("Bearer ") and usable[0].parameters.get("scope"):
+                self._wider[tuple(scopes)] = usable[0].parameters["scope"]
+            return usable[0].scheme == "bearer" or self.header(scopes) not in ("", used)
 
-    def _token(self, challenge: Challenge, credential: Credential | None, scopes: tuple[str, ...]) -> str:
-        key = (challenge.parameters["realm"], scopes)
-        token, ends = self._tokens.get(key, ("", 0.0))
-        if time.monotonic() >= ends:
-            token, lasts = self._ask(challenge, credential, scopes)
-            self._tokens[key] = (token, time.monotonic() + 0.8 * lasts)
-        return token
+    def hidden(self, text: str) -> str:
+        """`text` without secrets that somebody may have echoed."""
+        with self._lock:
+            found = [one for one in self._credentials.values() if one]
+            secrets = {one.password for one in found} | {one.identity_token for one in found}
+            secrets |= {one.basic.removeprefix("Basic ") for one in found} | {one.text for one in self._tokens.values()}
+        for secret in sorted(secrets - {""}, key=lambda secret: (-len(secret), secret)):
+            text = text.replace(secret, "***")
+        return text
 
-    def _ask(self, challenge: Challenge, credential: Credential | None, scopes: tuple[str, ...]) -> tuple[str, float]:
+    def _credential(self, scopes: Sequence[str]) -> Credential | None:
+        """Looked up once: a helper may be slow, or ask the user."""
+        repository = scopes[0].split(":")[1] if scopes else ""
+        if repository not in self._credentials:
+            self._credentials[repository] = self._find(repository)
+        return self._credentials[repository]
+
+    def _ask(self, challenge: Challenge, scopes: tuple[str, ...]) -> _Token:
+        credential = self._credential(scopes)
         realm = challenge.parameters["realm"]
-        service = challenge.parameters.get("service", "")
-        if credential and credential.identity_token:
-            form = {"grant_type": "refresh_token", "refresh_token": credential.identity_token, "client_id": "lamella"}
-            body = urlencode({**form, "service": service, "scope": " ".join(scopes)}).encode()
-            answer = self._fetch("POST", realm, {"Content-Type": "application/x-www-form-urlencoded"}, body)
-        else:
-            query = urlencode([*([("service", service)] if service else []), *(("scope", scope) for scope in scopes)])
-            url = realm + ("&" if urlsplit(realm).query else "?") + query
-            answer = self._fetch("GET", url, {"Authorization": credential.basic} if credential else {}, b"")
+        address = split(realm)
+        plain = address.scheme == "http" and not (self._insecure or is_loopback(address.hostname or ""))
+        if credential and plain:
+            raise CredentialError(
+                f"{self._host} wants the password sent unencrypted to {shown(realm)}; that is not done"
+            )
+        asked = list(dict.fromkeys([*scopes, *self._wider.get(scopes, "").split()]))
+        answer = self._answer(realm, challenge.parameters.get("service", ""), asked, credential)
         if answer.status != 200:
-            raise CredentialError(self._refused(answer, credential))
+            raise CredentialError(self._refused(answer, credential), answer.status)
         try:
             told = json.loads(answer.body)
-            token = told.get("token") or told["access_token"]
-            return str(token), max(float(told.get("expires_in") or _SHORTEST), 1.0)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CredentialError(f"{realm} gives no token for {self._host}") from error
+            token = str(told.get("token") or told["access_token"])
+            lasts = float(told.get("expires_in") or _SHORTEST)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise CredentialError(f"{shown(realm)} gives no token for {self._host} that can be read") from error
+        if not (token.isascii() and token.isprintable()):
+            raise CredentialError(f"{shown(realm)} gives no token for {self._host} that can be sent")
+        return _Token(token, time.monotonic() + 0.8 * min(max(lasts, 1.0), _LONGEST))
+
+    def _answer(self, realm: str, service: str, scopes: Sequence[str], credential: Credential | None) -> Answer:
+        """By GET as Docker has always done it, and by POST for identity tokens, or where nobody listens to GET."""
+        form = {"client_id": "lamella", "service": service, "scope": " ".join(scopes)}
+        if credential and credential.identity_token:
+            return self._post(
+                realm, {"grant_type": "refresh_token", "refresh_token": credential.identity_token, **form}
+            )
+        query = urlencode([*([("service", service)] if service else []), *(("scope", scope) for scope in scopes)])
+        url = realm + ("&" if urlsplit(realm).query else "?") + query
+        answer = self._fetch("GET", url, {"Authorization": credential.basic} if credential else {}, b"")
+        if answer.status in _NOT_THAT_WAY and credential:
+            named = {"username": credential.username, "password": credential.password}
+            return self._post(realm, {"grant_type": "password", **named, **form})
+        return answer
+
+    def _post(self, realm: str, form: Mapping[str, str]) -> Answer:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._fetch("POST", realm, headers, urlencode(form).encode())
 
     def _refused(self, answer: Answer, credential: Credential | None) -> str:
         who = (credential.username or "the identity token") if credential else "nobody in particular"
-        said = own_words(answer.body)
+        said = self.hidden(own_words(answer.body))
         return (
             f"{self._host} gives no token to {who} ({answer.status}{f', {said}' if said else ''}); "
             f"log in with: docker login {self._host}"

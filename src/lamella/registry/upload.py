@@ -1,154 +1,210 @@
-"""Uploads: a blob in one stream, taken up where it ended if the connection is lost, in pieces if the registry wants it.
+"""Uploads: a blob in one stream; what fails goes on in chunks, from where the registry says that it ended.
 
-a blob that is known     POST, then one PUT with all bytes; after a failure the rest in PATCHes
+a blob that is known     a mount if another repository has it; else POST, and one PUT with all bytes
+                         then, if need be: GET for the offset, PATCH for each chunk of the rest, PUT
 a blob while it is made  POST, one PATCH without a length, and a PUT when the digest is known
 """
 
-import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from queue import SimpleQueue
 from typing import Self
-from urllib.parse import urlencode, urljoin
 
 from lamella.oci.digest import Digest, DigestError
 from lamella.oci.image import Body, Buffer
 from lamella.oci.wire import Descriptor
-from lamella.registry.errors import RegistryError
-from lamella.registry.host import TRIES, Ask, Lost
+from lamella.registry.errors import LostError, RegistryError
 from lamella.registry.repository import Repository
-from lamella.registry.tokens import push
+from lamella.registry.retry import TRIES
+from lamella.registry.session import Session
 
-_IN_FLIGHT = 4
 UPLOADING = "uploading a layer"
-_CONFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE})
-"""How registries say that an upload was taken up at the wrong place."""
+_IN_FLIGHT = 4
+_CHUNKS = (16 << 20, 4 << 20, 1 << 20)
+"""How many bytes go in a request when not all do; smaller ones where a proxy finds them too many."""
 
-_IN_PIECES = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
-"""How they say that they do not take all at once."""
-
-_OCTETS = {"Content-Type": "application/octet-stream"}
-
-
-def upload(repository: Repository, blob: Descriptor, body: Body, what: str = "") -> None:
-    """Brings `blob` to `repository`; `body` gives its bytes, perhaps more than once."""
-    what = what or f"the blob {blob.digest}"
-    session = _Session(repository, f"{what}, {blob.size} bytes")
-    tries = 0
-    while True:
-        before = session.offset
-        try:
-            if tries == 0:
-                session.finish(blob.digest, body, blob.size)
-            else:
-                session.resume(body, blob.size)
-                session.finish(blob.digest)
-        except RegistryError as error:
-            lost = isinstance(error.__cause__, Lost)
-            tries = 1 if session.offset > before else tries + 1
-            passing = lost or (tries > 1 and error.status in _CONFUSED) or error.status in _IN_PIECES
-            if tries == TRIES or not passing:
-                if error.status == HTTPStatus.BAD_REQUEST:
-                    raise DigestError(f"what was sent to {repository} is not {blob.digest}: {error}") from error
-                raise
-            if repository.has_blob(blob.digest) == blob.size:
-                return
-            if lost:
-                session.find()
-            else:
-                session.begin()
-        else:
-            return
+_PROGRESS = 1 << 20
+_DAMAGED = "DIGEST_INVALID"
+_NEVER = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_ANEW = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+        HTTPStatus.NOT_IMPLEMENTED,
+    }
+)
+"""How registries say that they lost track of an upload, or take none at once."""
 
 
-class _Session:
-    """An upload under way; `offset` is how many bytes the registry says that it has."""
+def upload(repository: Repository, blob: Descriptor, body: Body, sources: Sequence[str] = ()) -> bool:
+    """Brings `blob` to `repository`, from a repository of `sources` beside it if one has it: then False.
 
-    def __init__(self, repository: Repository, what: str) -> None:
+    `body` gives the blob's bytes, perhaps more than once.
+    """
+    session = Session(repository, f"the blob {blob.digest} ({sized(blob.size)})")
+    if any(session.mount(blob.digest, source) for source in sources):
+        return False
+    try:
+        _Sending(repository, session, blob, body).send()
+    except BaseException:
+        session.cancel()
+        raise
+    return True
+
+
+class _Sending:
+    """One blob on its way."""
+
+    def __init__(self, repository: Repository, session: Session, blob: Descriptor, body: Body) -> None:
         self._repository = repository
-        self._what = what
-        self.offset = 0
-        self.begin()
+        self._session = session
+        self._blob = blob
+        self._body = body
+        self._chunk = 0
+        """How many bytes go in one request; 0 for all."""
+        self._tries = 0
+        self._furthest = 0
 
-    def begin(self) -> None:
-        """Begins, or begins anew."""
-        url = f"/v2/{self._repository.name}/blobs/uploads/"
-        answer = self._repository.host.ask(self._ask("POST", url), (202,))
-        self._url = urljoin(answer.url, answer.headers.get("Location") or "")
-        self.offset = 0
-
-    def find(self) -> None:
-        """Asks where to go on; a session that is forgotten begins anew."""
-        answer = self._repository.host.ask(self._ask("GET", self._url), (204, 200, 404))
-        if answer.status == 404:
-            self.begin()
-        else:
-            self._note(answer.url, answer.headers.get("Location"), answer.headers.get("Range"))
-
-    def resume(self, body: Body, size: int) -> None:
-        """Sends what the registry has not yet."""
-        start = self.offset
-        if start >= size:
-            return
-        headers = {**_OCTETS, "Content-Range": f"{start}-{size - 1}"}
-        give = _from(body, start)
-        answer = self._repository.host.ask(
-            Ask("PATCH", self._url, self._what, self._scopes, headers, give=give, length=size - start), (202, 204)
-        )
-        self._note(answer.url, answer.headers.get("Location"), answer.headers.get("Range"))
-
-    def stream(self, give: Callable[[Callable[[Buffer], None]], None]) -> None:
-        """Sends bytes without saying how many."""
-        ask = Ask("PATCH", self._url, self._what, self._scopes, _OCTETS, give=give, length=None)
-        answer = self._repository.host.ask(ask, (202, 204))
-        self._note(answer.url, answer.headers.get("Location"), answer.headers.get("Range"))
-
-    def finish(self, digest: Digest, body: Body | None = None, size: int = 0) -> None:
-        """Ends the upload, with all bytes in this request if a `body` is given."""
-        url = self._url + ("&" if "?" in self._url else "?") + urlencode({"digest": digest})
-        give = _from(body, 0) if body else None
-        ask = Ask("PUT", url, self._what, self._scopes, _OCTETS, give=give, length=size)
-        self._repository.host.ask(ask, (201, 204))
-
-    def _note(self, asked: str, where: str | None, told: str | None) -> None:
-        if where:
-            self._url = urljoin(asked, where)
-        match = re.fullmatch(r"(?:bytes=)?0-(\d+)", told or "")
-        self.offset = int(match[1]) + 1 if match and match[1] != "0" else 0
-
-    def _ask(self, method: str, url: str) -> Ask:
-        return Ask(method, url, self._what, self._scopes)
-
-    @property
-    def _scopes(self) -> list[str]:
-        return [push(self._repository.name)]
-
-
-def _from(body: Body, start: int) -> Callable[[Callable[[Buffer], None]], None]:
-    """Gives the bytes of `body` from `start` on."""
-
-    def give(send: Callable[[Buffer], None]) -> None:
-        left = start
-
-        def take(block: Buffer) -> None:
-            nonlocal left
-            if left >= len(block):
-                left -= len(block)
+    def send(self) -> None:
+        """Sends all bytes, once or as often as it takes within reason."""
+        while True:
+            self._session.open()
+            try:
+                self._send_rest()
+            except RegistryError as error:
+                unsure = error.passing or error.status in _ANEW
+                if unsure and self._repository.has_blob(self._blob.digest, self._blob.size):
+                    return
+                self._mend(error)
+            else:
                 return
-            send(memoryview(block)[left:] if left else block)
-            left = 0
 
-        body(take)
+    def _send_rest(self) -> None:
+        session, blob = self._session, self._blob
+        if not self._chunk:
+            session.finish(blob.digest, self._checked(0), blob.size)
+            return
+        chunks = _Chunks(self._patch, max(self._chunk, session.least))
+        if session.offset < blob.size:
+            self._checked(session.offset)(chunks.write)
+        chunks.end()
+        session.finish(blob.digest)
 
-    return give
+    def _patch(self, data: memoryview) -> None:
+        """Sends one chunk, of which the registry may take a part at a time."""
+        session = self._session
+        start = session.offset
+        while (done := session.offset - start) < len(data):
+            if done < 0 or not session.is_open:
+                raise RegistryError(f"{self._repository} has forgotten the upload of {self._blob.digest}", 404)
+            try:
+                session.patch(data[done:])
+                if session.offset - start <= done:
+                    raise RegistryError(f"{self._repository} takes no more bytes of {self._blob.digest}", passing=True)
+            except RegistryError as error:
+                if not error.passing:
+                    raise
+                self._be_patient(error)
+                session.find()
+
+    def _mend(self, error: RegistryError) -> None:
+        """Makes ready to go on after `error`, if there is hope."""
+        if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            if not self._with_smaller_chunks():
+                raise self._too_large(error) from error
+            self._session.cancel()
+            return
+        if not self._chunk and _DAMAGED in str(error):
+            raise DigestError(f"what was sent to {self._repository} is not {self._blob.digest}: {error}") from error
+        if not error.passing and error.status not in _ANEW:
+            raise error
+        self._be_patient(error)
+        self._chunk = self._chunk or _CHUNKS[0]
+        if error.passing:
+            self._session.find()
+        else:
+            self._session.cancel()
+
+    def _be_patient(self, error: RegistryError) -> None:
+        """Waits; gives up where several tries in a row have brought next to nothing."""
+        step = max(_PROGRESS, self._blob.size // 100)
+        if self._session.offset >= self._furthest + step:
+            self._furthest, self._tries = self._session.offset, 0
+        self._tries += 1
+        if self._tries >= TRIES:
+            raise error
+        self._repository.host.wait(self._tries, error.retry_after)
+
+    def _with_smaller_chunks(self) -> bool:
+        """Whether the bytes can go in smaller chunks: a proxy may limit requests, and the registry not the blob."""
+        if self._session.offset:
+            return False
+        before = max(self._chunk, self._session.least) if self._chunk else self._blob.size
+        smaller = [chunk for chunk in _CHUNKS if max(chunk, self._session.least) < before]
+        self._chunk = smaller[0] if smaller else self._chunk
+        return bool(smaller)
+
+    def _too_large(self, error: RegistryError) -> RegistryError:
+        size = sized(self._blob.size)
+        message = f"{error}; {size} are more than {self._repository.host.name} takes: split the layer with max_bytes"
+        return RegistryError(message, error.status)
+
+    def _checked(self, start: int) -> Body:
+        """The blob's bytes from `start` on; neither more nor less than there should be."""
+        size, digest = self._blob.size, self._blob.digest
+
+        def body(sink: Callable[[Buffer], object]) -> None:
+            seen = 0
+
+            def take(block: Buffer) -> None:
+                nonlocal seen
+                view = memoryview(block).cast("B")
+                wanted = view[max(start - seen, 0) : max(size - seen, 0)]
+                seen += len(view)
+                if wanted:
+                    sink(wanted)
+
+            self._body(take)
+            if seen != size:
+                raise DigestError(f"what should be {digest} has {seen} bytes, and should have {size}")
+
+        return body
+
+
+class _Chunks:
+    """Gathers bytes into chunks; each is kept until it has been sent."""
+
+    def __init__(self, send: Callable[[memoryview], None], size: int) -> None:
+        self._send = send
+        self._size = size
+        self._held = bytearray()
+
+    def write(self, block: Buffer) -> None:
+        """Takes the next bytes."""
+        view = memoryview(block)
+        while view:
+            room = self._size - len(self._held)
+            self._held += view[:room]
+            view = view[room:]
+            if len(self._held) == self._size:
+                self.end()
+
+    def end(self) -> None:
+        """Sends what is held."""
+        if self._held:
+            held, self._held = self._held, bytearray()
+            self._send(memoryview(held))
 
 
 class Upload:
     """A blob that goes up while it is made.
 
     It is sent by a thread of its own. If that fails the bytes are made on: `commit` does nothing then, and whoever
-    publishes sees that the blob is not there, and sends it anew with more patience.
+    publishes sees that the blob is not there, and sends it anew with more patience. A registry that does not let us
+    write at all is told of at once.
     """
 
     def __init__(self, repository: Repository) -> None:
@@ -158,7 +214,8 @@ class Upload:
         self._size = 0
         self._complete = False
         self._ended = False
-        self._session: _Session | None = None
+        self._session = Session(repository, "a layer that is being made")
+        self._failed: Exception | None = None
         self._thread = threading.Thread(target=self._send, name=UPLOADING, daemon=True)
 
     def __enter__(self) -> Self:
@@ -169,11 +226,14 @@ class Upload:
         if self._thread.is_alive():
             self._blocks.put(None)
             self._thread.join()
+        if not self._failed:
+            self._session.cancel()
 
     def write(self, block: Buffer) -> None:
         """Takes the next bytes."""
         self._size += len(block)
         self._room.acquire()
+        self._give_up_if_hopeless()
         self._blocks.put(bytes(block))
 
     def commit(self, digest: Digest, size: int) -> None:
@@ -183,13 +243,20 @@ class Upload:
         self._complete = True
         self._blocks.put(None)
         self._thread.join()
-        if self._session is None:
+        self._give_up_if_hopeless()
+        if self._failed:
             return
+        arrived = self._session.offset
         try:
             self._session.finish(digest)
         except RegistryError as error:
-            if error.status == HTTPStatus.BAD_REQUEST:
+            if _DAMAGED in str(error) and arrived in (0, size):
                 raise DigestError(f"what was sent to {self._repository} is not {digest}: {error}") from error
+
+    def _give_up_if_hopeless(self) -> None:
+        error = self._failed
+        if error and (not isinstance(error, RegistryError) or error.status in _NEVER):
+            raise error
 
     def _remaining(self) -> Iterator[bytes]:
         """The blocks that are still to be sent, as they come."""
@@ -207,17 +274,25 @@ class Upload:
         def give(send: Callable[[Buffer], None]) -> None:
             nonlocal begun
             if begun:
-                raise ConnectionAbortedError("what was sent cannot be sent again")
+                raise LostError("what was sent is not kept")
             begun = True
             for block in self._remaining():
                 send(block)
             if not self._complete:
-                raise ConnectionAbortedError("the rest is not made")
+                raise LostError("the rest is not made")
 
         try:
-            session = _Session(self._repository, "a layer")
-            session.stream(give)
-            self._session = session
-        except RegistryError:
+            self._session.open()
+            self._session.stream(give)
+        except Exception as error:
+            self._failed = error
             for _ in self._remaining():
                 pass
+
+
+def sized(count: int) -> str:
+    """A number of bytes as people say it."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} B"

@@ -1,0 +1,41 @@
+"""Whom to believe that they are a registry, and who to say that we are there.
+
+HOST:PORT/*.crt         believed, beside those that this machine believes anyway
+HOST:PORT/NAME.cert     shown to the registry, with NAME.key
+"""
+
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+
+from lamella.registry.errors import RegistryError
+
+FOLDERS = (Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
+
+
+def context_for(host: str, folders: Sequence[Path], ca_file: str, *, insecure: bool) -> ssl.SSLContext:
+    """What TLS with `host` (and its port) goes by. `insecure` believes anybody."""
+    context = ssl.create_default_context()
+    if ca_file:
+        _load(context, Path(ca_file))
+    for folder in (root / host for root in folders):
+        for file in sorted(folder.glob("*.crt")):
+            _load(context, file)
+        for file in sorted(folder.glob("*.cert")):
+            _load(context, file, file.with_suffix(".key"))
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _load(context: ssl.SSLContext, file: Path, key: Path | None = None) -> None:
+    """A certificate to believe, or one of ours with its key. Nobody is asked for a key's password."""
+    try:
+        if key:
+            context.load_cert_chain(file, key, password=lambda: b"")
+        else:
+            context.load_verify_locations(file)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        also = f" with {key.name}" if key else ""
+        raise RegistryError(f"cannot use the certificate {file}{also}: {error}") from error

@@ -1,0 +1,54 @@
+"""Manifests that speak of another (signatures, lists of contents): asked for, and stored so that they are found.
+
+A registry that knows referrers lists them itself. For one that does not, an index under a tag made of the digest holds
+them, and whoever adds one writes it there (distribution specification 1.1).
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from lamella.oci import media
+from lamella.oci.digest import Digest, sha256
+from lamella.oci.wire import Descriptor, Index, decode
+from lamella.registry.host import Ask
+from lamella.registry.repository import Repository
+from lamella.registry.tokens import pull
+
+_MOST_PAGES = 100
+
+
+def referrers(repository: Repository, digest: Digest) -> Sequence[Descriptor]:
+    """What speaks of `digest`."""
+    url, what = repository.url("referrers", digest), f"what refers to {digest}"
+    answer = repository.host.ask(Ask("GET", url, what, [pull(repository.name)]), (200, 400, 404, 405))
+    if answer.status == 200:
+        pages = [page for page, _ in zip(repository.pages(url, what), range(_MOST_PAGES), strict=False)]
+    else:
+        found = repository.manifest(_tag(digest))
+        pages = [found[1]] if found else []
+    return [entry for page in pages for entry in decode(page, Index, f"{what} in {repository}").manifests]
+
+
+def put_referrer(repository: Repository, media_type: str, data: bytes) -> Descriptor:
+    """Stores a manifest with a `subject`, where it is found by that."""
+    told: dict[str, Any] = json.loads(data)
+    root = Descriptor(media_type=media_type, digest=sha256(data), size=len(data))
+    answer = repository.put_manifest(root.digest, media_type, data)
+    if answer.header("OCI-Subject"):
+        return root
+    tag = _tag(Digest(told["subject"]["digest"]))
+    found = repository.manifest(tag)
+    index: dict[str, Any] = (
+        json.loads(found[1]) if found else {"schemaVersion": 2, "mediaType": media.INDEX, "manifests": []}
+    )
+    if all(entry["digest"] != root.digest for entry in index["manifests"]):
+        kind = told.get("artifactType") or told.get("config", {}).get("mediaType", "")
+        entry = {"mediaType": media_type, "digest": root.digest, "size": root.size, "artifactType": kind}
+        index["manifests"].append({**entry, "annotations": told.get("annotations", {})})
+        repository.put_manifest(tag, media.INDEX, json.dumps(index, separators=(",", ":")).encode())
+    return root
+
+
+def _tag(digest: Digest) -> str:
+    return digest.replace(":", "-")
