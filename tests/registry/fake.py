@@ -94,4 +94,4 @@ def serving(fake: Fake, context: ssl.SSLContext | None = None) -> Iterator[Fake]
         server.shutdown()
         thread.join()
         server.server_close()
-    assert server.wrong == []
+    assert not server.wrong, server.wrong

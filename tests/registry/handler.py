@@ -195,7 +195,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}')
             return
         if self.command == "DELETE":
-            del self.fake.uploads[name]
+            self.fake.uploads.pop(name, None)
             self.answer(204)
             return
         length = int(self.headers.get("Content-Length") or 0)
@@ -228,12 +228,12 @@ class Handler(BaseHTTPRequestHandler):
         if self.fake.largest and len(data) > self.fake.largest:
             self.answer(413)
         elif sent and not self.fake.monolithic:
-            self.fake.uploads[name].clear()
+            self.fake.uploads[name] = bytearray()
             self.answer(405, b'{"errors":[{"code":"UNSUPPORTED"}]}')
         elif digest != f"sha256:{hashlib.sha256(data).hexdigest()}":
             self.answer(400, b'{"errors":[{"code":"DIGEST_INVALID"}]}')
         else:
-            del self.fake.uploads[name]
+            self.fake.uploads.pop(name, None)
             self.fake.blobs.setdefault(repository, {})[digest] = data
             self.answer(201, headers={"Docker-Content-Digest": digest})
 

@@ -1,44 +1,30 @@
 """The client against a registry that misbehaves: what arrives is right, or one clear line says why nothing did."""
 
-import base64
 import contextlib
-import json
-import os
-import random
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.registry.fake import Fake, Trouble, serving
+from tests.registry.reach import LARGE, Reach, blob, read
 
 from lamella.destinations.publish import given
 from lamella.oci import media
 from lamella.oci.digest import DigestError, sha256
-from lamella.oci.image import Buffer
-from lamella.oci.wire import Descriptor
-from lamella.registry.challenge import Challenge, challenges
-from lamella.registry.connections import Settings
-from lamella.registry.credentials import Credential, Keychain, parse_credential
+from lamella.registry.credentials import Credential, parse_credential
 from lamella.registry.errors import CredentialError, RegistryError
-from lamella.registry.host import Host
-from lamella.registry.referrers import referrers
 from lamella.registry.repository import Repository
 from lamella.registry.retry import TRIES
 from lamella.registry.upload import UPLOADING, Upload, upload
 
-LARGE = random.Random(1).randbytes(900_000)
-
-
-HOSTS: list[Host] = []
+_OPEN = contextlib.ExitStack()
 
 
 @pytest.fixture(autouse=True)
-def _hosts() -> Iterator[None]:
+def _closed() -> Iterator[None]:
     """No connection outlives its test."""
-    yield
-    while HOSTS:
-        HOSTS.pop().close()
+    with _OPEN:
+        yield
 
 
 @pytest.fixture
@@ -47,29 +33,9 @@ def fake() -> Iterator[Fake]:
         yield fake
 
 
-def host_of(fake: Fake, said: Credential | None = None, waits: list[float] | None = None) -> Host:
-    """A host that does not wait, but writes down how long it would have."""
-    pause = ([] if waits is None else waits).append
-    HOSTS.append(Host(fake.name, Keychain({"HOME": "/nowhere"}, said), Settings(), pause))
-    return HOSTS[-1]
-
-
-def repository(fake: Fake, name: str = "team/app", said: Credential | None = None) -> Repository:
-    return Repository(host_of(fake, said), name)
-
-
-def blob(data: bytes, kind: str = media.LAYER) -> Descriptor:
-    return Descriptor(media_type=kind, digest=sha256(data), size=len(data))
-
-
-def read(repository: Repository, data: bytes) -> bytes:
-    found = bytearray()
-
-    def take(block: Buffer) -> None:
-        found.extend(block)
-
-    repository.read_blob(blob(data), take)
-    return bytes(found)
+def repository(fake: Fake, said: Credential | None = None, waits: list[float] | None = None) -> Repository:
+    """A repository there; how long was waited goes to `waits`."""
+    return _OPEN.enter_context(Reach(fake.name, said, waits=[] if waits is None else waits).repository())
 
 
 def test_a_blob_goes_up_in_one_request_and_comes_down(fake: Fake) -> None:
@@ -130,13 +96,13 @@ def test_what_is_something_else_is_not_believed(fake: Fake) -> None:
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_what_may_pass_is_waited_for(fake: Fake, status: int) -> None:
     waits: list[float] = []
-    host = host_of(fake, waits=waits)
+    to = repository(fake, waits=waits)
     fake.trouble = [Trouble("GET", 3, status, {"Retry-After": "7"})]
-    assert Repository(host, "a").manifest("v1") is None
+    assert to.manifest("v1") is None
     assert waits == [7, 7, 7]
     fake.trouble = [Trouble("GET", 99, status)]
-    with pytest.raises(RegistryError, match=rf"refuses a:v1: {status} \(TROUBLE: no luck today\)"):
-        Repository(host, "a").manifest("v1")
+    with pytest.raises(RegistryError, match=rf"refuses team/app:v1: {status} \(TROUBLE: no luck today\)"):
+        to.manifest("v1")
     assert len(waits) == 3 + TRIES - 1
     assert max(waits[3:]) < 60
 
@@ -163,27 +129,6 @@ def test_blobs_are_mounted_from_others_and_else_not(fake: Fake) -> None:
     assert upload(repository(fake), blob(b"other"), given(b"other"), ["none", "team/base"])
     assert fake.uploads == {}
     assert fake.blobs["team/app"] == {sha256(LARGE): LARGE, sha256(b"other"): b"other"}
-
-
-def test_manifests_tags_and_referrers(fake: Fake) -> None:
-    to = repository(fake)
-    data = json.dumps({"schemaVersion": 2, "mediaType": media.MANIFEST, "n": 1}).encode()
-    fake.page = 2
-    for tag in ("v1", "v2", "v3", "v4", "v5"):
-        to.put_manifest(tag, media.MANIFEST, data)
-    assert to.manifest("v3") == (blob(data, media.MANIFEST), data)
-    assert to.manifest("none") is None
-    assert list(to.tags()) == ["v1", "v2", "v3", "v4", "v5"]
-    about = json.dumps({"schemaVersion": 2, "subject": {"digest": sha256(data)}}).encode()
-    to.put_manifest(sha256(about), media.MANIFEST, about)
-    assert [found.digest for found in referrers(to, sha256(data))] == [sha256(about)]
-    fake.has_referrers = False
-    assert list(referrers(to, sha256(data))) == []
-    index = {"schemaVersion": 2, "manifests": [{"mediaType": media.MANIFEST, "digest": sha256(about), "size": 1}]}
-    to.put_manifest(sha256(data).replace(":", "-"), media.INDEX, json.dumps(index).encode())
-    assert [found.digest for found in referrers(to, sha256(data))] == [sha256(about)]
-    assert to.delete_manifest("v1")
-    assert not to.delete_manifest("v1")
 
 
 def test_a_blob_goes_up_while_it_is_made(fake: Fake) -> None:
@@ -271,72 +216,3 @@ def test_credentials_stay_with_the_registry_that_they_are_for(fake: Fake) -> Non
         assert read(repository(fake, said=Credential("me", "secret")), LARGE) == LARGE
         assert elsewhere.asked == [f"GET {path}"]
         assert elsewhere.told == [None]
-
-
-def auth(name: str, password: str) -> dict[str, str]:
-    return {"auth": base64.b64encode(f"{name}:{password}".encode()).decode()}
-
-
-def test_credentials_are_found_where_people_have_them(tmp_path: Path) -> None:
-    docker, podman = tmp_path / ".docker" / "config.json", tmp_path / "run" / "containers" / "auth.json"
-    helper = tmp_path / "docker-credential-safe"
-    helper.write_text(
-        '#!/bin/sh\nread host\n[ "$host" = safe.io ] && echo \'{"Username":"<token>","Secret":"t"}\' && exit\n'
-        "echo credentials not found; exit 1\n"
-    )
-    helper.chmod(0o755)
-    for file, told in (
-        (
-            docker,
-            {
-                "auths": {"https://index.docker.io/v1/": auth("hub", "p"), "a.io": auth("docker", "a:b")},
-                "credHelpers": {"safe.io": "safe"},
-                "credsStore": "safe",
-            },
-        ),
-        (podman, {"auths": {"a.io/team": auth("team", "p"), "b.io": {"identitytoken": "idt"}}}),
-    ):
-        file.parent.mkdir(parents=True)
-        file.write_text(json.dumps(told))
-    (tmp_path / ".netrc").write_text("machine n.io login net password rc\n")
-    (tmp_path / ".netrc").chmod(0o600)
-    environment = {
-        "HOME": str(tmp_path),
-        "XDG_RUNTIME_DIR": str(tmp_path / "run"),
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        "GITHUB_ACTOR": "ci",
-        "GITHUB_TOKEN": "ght",
-    }
-    find = Keychain(environment).find
-    assert find("docker.io", "library/alpine") == Credential("hub", "p")
-    assert find("a.io", "other/app") == Credential("docker", "a:b")
-    assert find("a.io", "team/app") == Credential("team", "p")
-    assert find("b.io", "x") == Credential(identity_token="idt")
-    assert find("safe.io", "x") == Credential(identity_token="t")
-    assert find("ghcr.io", "x") == Credential("ci", "ght")
-    assert find("n.io", "x") == Credential("net", "rc")
-    assert find("nobody.io", "x") is None
-    assert Keychain(environment, Credential("said", "p")).find("a.io", "x") == Credential("said", "p")
-    docker.write_text("{")
-    with pytest.raises(CredentialError, match=r"config\.json"):
-        find("nobody.io", "x")
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ("", []),
-        ('Basic realm="x"', [Challenge("basic", {"realm": "x"})]),
-        ("Negotiate, Basic realm=x", [Challenge("negotiate", {}), Challenge("basic", {"realm": "x"})]),
-        (
-            'Bearer realm="https://a/t",service="s",scope="repository:a:pull,push", Basic realm="q\\"r"',
-            [
-                Challenge("bearer", {"realm": "https://a/t", "service": "s", "scope": "repository:a:pull,push"}),
-                Challenge("basic", {"realm": 'q"r'}),
-            ],
-        ),
-        ("=,=", []),
-    ],
-)
-def test_challenges_are_read(header: str, expected: list[Challenge]) -> None:
-    assert challenges(header) == expected

@@ -67,6 +67,7 @@ class _Sending:
         """How many bytes go in one request; 0 for all."""
         self._tries = 0
         self._furthest = 0
+        self._damaged = False
 
     def send(self) -> None:
         """Sends all bytes, once or as often as it takes within reason."""
@@ -117,7 +118,8 @@ class _Sending:
                 raise self._too_large(error) from error
             self._session.cancel()
             return
-        if not self._chunk and _DAMAGED in str(error):
+        damaged, self._damaged = self._damaged, _DAMAGED in str(error)
+        if self._damaged and (damaged or not self._chunk):
             raise DigestError(f"what was sent to {self._repository} is not {self._blob.digest}: {error}") from error
         if not error.passing and error.status not in _ANEW:
             raise error
