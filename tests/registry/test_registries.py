@@ -52,7 +52,7 @@ def tls(folder: Path) -> Iterator[Reach]:
 
 @contextlib.contextmanager
 def tokens(_folder: Path) -> Iterator[Reach]:
-    with serving(Fake(user="me", password="secret", token="one", token_lasts=12)) as fake:
+    with serving(Fake(user="me", password="secret", token="one", token_lasts=30)) as fake:
         yield Reach(fake.name, ME)
 
 

@@ -105,30 +105,41 @@ def send_layers(layers: Sequence[Layer], destination: Destination, progress: Pro
 
 
 def _send(layer: Layer, destination: Destination, progress: Progress, stop: threading.Event) -> Sent:
-    record = layer.record
     if destination.has(layer.descriptor):
         return Sent(layer, EXISTS)
     started = time.monotonic()
-    name = layer.name or record.digest
+    name = layer.name or layer.record.digest
 
     def body(sink: Sink) -> None:
-        done = 0
-
         def write(block: Buffer) -> None:
-            nonlocal done
             if stop.is_set():
                 raise DestinationError(f"layer {name} was given up, for another failed")
             sink(block)
-            done += len(block)
-            progress(name, done, record.size)
 
-        layer.content.blob(write)
+        counted(layer, progress)(write)
 
     try:
         needed = destination.put(layer.descriptor, body)
     except RegistryError as error:
         raise error.about(f"layer {name}") from error
     return Sent(layer, SENT if needed else HAD, time.monotonic() - started)
+
+
+def counted(layer: Layer, progress: Progress) -> Body:
+    """The layer's blob, of which `progress` is told."""
+
+    def body(sink: Sink) -> None:
+        done = 0
+
+        def write(block: Buffer) -> None:
+            nonlocal done
+            sink(block)
+            done += len(block)
+            progress(layer.name or layer.record.digest, done, layer.record.size)
+
+        layer.content.blob(write)
+
+    return body
 
 
 def given(data: bytes) -> Body:

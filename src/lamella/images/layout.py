@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lamella.images.content import document, read_image
 from lamella.images.opening import Folder, open_members
-from lamella.images.stored import Files, ImageError, layer_at, layer_history
+from lamella.images.stored import Files, ImageError, StoredBytes
 from lamella.oci import media
-from lamella.oci.digest import Digest, DigestError, is_digest_of, parse_digest
+from lamella.oci.digest import Digest, parse_digest
 from lamella.oci.image import Image, Record
 from lamella.oci.platforms import matches, spelled
-from lamella.oci.wire import REF_NAME, Descriptor, ImageConfig, Index, Manifest, Platform, decode
+from lamella.oci.wire import REF_NAME, Descriptor, Index, Platform, decode
 
 _CONTAINERD_NAME = "io.containerd.image.name"
 _DEEPEST = 4
@@ -40,13 +41,36 @@ def _open(files: Files, origin: str, name: str, platform: Platform | None) -> Im
         docker = "; write docker-archive: for what docker save has made" if files.holds("manifest.json") else ""
         raise ImageError(f"{origin} is not an OCI layout: it holds no index.json{docker}")
     index = decode(files.find("index.json").document(), Index, f"index.json in {origin}")
-    return read_image(files, _choose(_Layout(files, origin), index, name, platform))
+    blobs = LayoutBlobs(files, origin)
+    return read_image(blobs, _choose(_Layout(blobs), index, name, platform))
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutBlobs:
+    """The blobs of a layout."""
+
+    files: Files
+    origin: str
+
+    def bytes_of(self, record: Record) -> StoredBytes:
+        """The bytes in the file that has the blob's name."""
+        return StoredBytes(self.files, blob_name(record.digest), record)
+
+    def holds(self, blob: Descriptor) -> bool:
+        """Whether the blob is there at all."""
+        return self.files.holds(blob_name(blob.digest))
+
+    def __str__(self) -> str:
+        return self.origin
 
 
 @dataclass(frozen=True)
 class _Layout:
-    files: Files
-    origin: str
+    blobs: LayoutBlobs
+
+    @property
+    def origin(self) -> str:
+        return self.blobs.origin
 
     def manifests(self, descriptors: Iterable[Descriptor]) -> Iterator[Descriptor]:
         """The manifests of images that `descriptors` lead to, each once."""
@@ -63,7 +87,7 @@ class _Layout:
         elif descriptor.media_type in media.INDEXES:
             if depth == _DEEPEST:
                 raise ImageError(f"{self.origin}: indexes lie in indexes more than {_DEEPEST} deep")
-            index = decode(document(self.files, descriptor), Index, f"{descriptor.digest} in {self.origin}")
+            index = decode(document(self.blobs, descriptor), Index, f"{descriptor.digest} in {self.origin}")
             for child in index.manifests:
                 yield from self._below(child, seen, depth + 1)
 
@@ -71,7 +95,7 @@ class _Layout:
         """The platform of an image, as its descriptor or else its config tells it."""
         if manifest.platform:
             return manifest.platform
-        config = read_image(self.files, manifest).config
+        config = read_image(self.blobs, manifest).config
         return Platform(architecture=config.architecture, os=config.os, variant=config.variant)
 
 
@@ -85,7 +109,7 @@ def _choose(layout: _Layout, index: Index, name: str, platform: Platform | None)
         there = sorted({label for entry in index.manifests for label in _names(entry)})
         has = f"; it holds {', '.join(there)}" if there else ""
         raise ImageError(f"{layout.origin} holds no image{f' {name!r}' if name else ''}{has}")
-    present = [entry for entry in found if layout.files.holds(blob_name(entry.digest))] or found
+    present = [entry for entry in found if layout.blobs.holds(entry)] or found
     if len(present) == 1 and platform is None:
         return present[0]
     fitting = [entry for entry in present if platform is None or matches(platform, layout.platform(entry))]
@@ -102,46 +126,7 @@ def _names(entry: Descriptor) -> list[str]:
     return [entry.annotations[key] for key in (REF_NAME, _CONTAINERD_NAME) if key in entry.annotations]
 
 
-def read_image(files: Files, root: Descriptor) -> Image:
-    """The image that `root` names. Its layers are looked for when their bytes are asked for."""
-    manifest_bytes = document(files, root)
-    manifest = decode(manifest_bytes, Manifest, f"the manifest {root.digest}")
-    if manifest.config.media_type not in media.CONFIGS:
-        raise ImageError(f"{root.digest} is not an image, but of the kind {manifest.config.media_type}")
-    config_bytes = document(files, manifest.config)
-    config = decode(config_bytes, ImageConfig, f"the config {manifest.config.digest}")
-    diff_ids = config.rootfs.diff_ids
-    if len(diff_ids) != len(manifest.layers):
-        raise ImageError(
-            f"the manifest {root.digest} has {len(manifest.layers)} layers and its config {len(diff_ids)}; "
-            "they do not belong together"
-        )
-    layers = [
-        layer_at(files, blob_name(blob.digest), _record(blob, diff_id), history, blob.annotations)
-        for blob, diff_id, history in zip(manifest.layers, diff_ids, layer_history(config), strict=True)
-    ]
-    return Image(config, config_bytes, tuple(layers), manifest.annotations, manifest_bytes, root)
-
-
-def document(files: Files, descriptor: Descriptor) -> bytes:
-    """The document that `descriptor` names, if it is that one."""
-    extent = files.find(blob_name(descriptor.digest))
-    data = extent.document()
-    if not is_digest_of(descriptor.digest, data) or len(data) != descriptor.size:
-        raise DigestError(
-            f"{extent.origin} is not the {descriptor.size} bytes that {descriptor.digest} names; get the image anew"
-        )
-    return data
-
-
 def blob_name(digest: Digest) -> str:
     """Where a layout keeps the blob; safe whatever `digest` is said to be."""
     algorithm, _, value = parse_digest(digest).partition(":")
     return f"blobs/{algorithm}/{value}"
-
-
-def _record(blob: Descriptor, diff_id: Digest) -> Record:
-    if blob.size < 0:
-        raise ImageError(f"the layer {blob.digest} is said to have {blob.size} bytes")
-    plain = media.compression(blob.media_type) == "none"
-    return Record(parse_digest(diff_id), blob.size if plain else 0, blob.digest, blob.size, blob.media_type)

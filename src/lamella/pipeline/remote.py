@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from lamella.destinations.publish import root_of
 from lamella.errors import LamellaError
-from lamella.images.stored import LONGEST_DOCUMENT, ImageError, layer_history, unpack
+from lamella.images.content import read_image
+from lamella.images.stored import ImageError, unpack
 from lamella.oci import media
-from lamella.oci.image import Buffer, Image, Layer, Record, Sink
+from lamella.oci.image import Image, Record, Sink
 from lamella.oci.platforms import here, matches, spelled
 from lamella.oci.reference import Reference
-from lamella.oci.wire import Descriptor, ImageConfig, Index, Manifest, Platform, decode
+from lamella.oci.wire import Descriptor, Index, Platform, decode
 from lamella.registry.registries import Registries
 from lamella.registry.repository import Repository
 
@@ -18,7 +19,7 @@ _DEEPEST = 4
 
 @dataclass(frozen=True)
 class RemoteBytes:
-    """A layer's bytes in a registry."""
+    """A blob's bytes in a registry."""
 
     repository: Repository
     record: Record
@@ -32,6 +33,20 @@ class RemoteBytes:
     def tar(self, sink: Sink) -> None:
         """The tar in it; damage of either is found out before the end."""
         unpack(self.record, self.blob, sink, f"{self.record.digest} of {self.repository}")
+
+
+@dataclass(frozen=True)
+class RemoteBlobs:
+    """The blobs of a repository."""
+
+    repository: Repository
+
+    def bytes_of(self, record: Record) -> RemoteBytes:
+        """The bytes, fetched when they are asked for."""
+        return RemoteBytes(self.repository, record)
+
+    def __str__(self) -> str:
+        return str(self.repository)
 
 
 def open_remote(reference: Reference, registries: Registries | None, platform: Platform | None = None) -> Image:
@@ -53,7 +68,7 @@ def find_remote(reference: Reference, registries: Registries | None, platform: P
             return None
         root, data = found
         if root.media_type not in media.INDEXES:
-            return _image(repository, root, data)
+            return read_image(RemoteBlobs(repository), root, data)
         index = decode(data, Index, f"the index {reference}")
         found = repository.manifest(_choose(index, platform, str(reference)).digest)
     raise ImageError(f"{reference}: indexes lie in indexes more than {_DEEPEST} deep")
@@ -80,35 +95,3 @@ def _choose(index: Index, platform: Platform | None, origin: str) -> Descriptor:
         return there[0]
     has = ", ".join(spelled(entry.platform) for entry in there if entry.platform)
     raise ImageError(f"{origin} holds no image for {spelled(wanted)}; it holds {has or 'none'}")
-
-
-def _image(repository: Repository, root: Descriptor, data: bytes) -> Image:
-    manifest = decode(data, Manifest, f"the manifest {root.digest}")
-    if manifest.config.media_type not in media.CONFIGS:
-        raise ImageError(f"{root.digest} is not an image, but of the kind {manifest.config.media_type}")
-    config_bytes = _document(repository, manifest.config)
-    config = decode(config_bytes, ImageConfig, f"the config {manifest.config.digest}")
-    diff_ids = config.rootfs.diff_ids
-    if len(diff_ids) != len(manifest.layers):
-        raise ImageError(
-            f"the manifest {root.digest} has {len(manifest.layers)} layers and its config {len(diff_ids)}; "
-            "they do not belong together"
-        )
-    layers = []
-    for blob, diff_id, history in zip(manifest.layers, diff_ids, layer_history(config), strict=True):
-        plain = media.compression(blob.media_type) == "none"
-        record = Record(diff_id, blob.size if plain else 0, blob.digest, blob.size, blob.media_type)
-        layers.append(Layer(record, RemoteBytes(repository, record), history=history, annotations=blob.annotations))
-    return Image(config, config_bytes, tuple(layers), manifest.annotations, data, root)
-
-
-def _document(repository: Repository, blob: Descriptor) -> bytes:
-    if not 0 <= blob.size <= LONGEST_DOCUMENT:
-        raise ImageError(f"{blob.digest} has {blob.size} bytes; no document of an image is that long")
-    found = bytearray()
-
-    def take(block: Buffer) -> None:
-        found.extend(block)
-
-    repository.read_blob(blob, take)
-    return bytes(found)

@@ -27,7 +27,7 @@ _KEPT_REDIRECTS = frozenset({307, 308})
 """Those that ask for the same again, with its body."""
 
 _MOST_TURNS = 8
-_MOST_RENEWALS = 2
+_MOST_RENEWALS = 4
 _PLAIN_HTTP = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 _HINTS = {
     403: "; whoever is logged in there may not do this",

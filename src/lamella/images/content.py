@@ -1,0 +1,60 @@
+"""Images as graphs of blobs, wherever those are had by their digests: in a layout's files, or in a registry.
+
+manifest -> config
+       `-> layers, which are read when somebody asks for their bytes
+"""
+
+from typing import Protocol
+
+from lamella.images.stored import LONGEST_DOCUMENT, ImageError, layer_history
+from lamella.oci import media
+from lamella.oci.digest import parse_digest
+from lamella.oci.image import Buffer, Image, Layer, LayerBytes, Record
+from lamella.oci.wire import Descriptor, ImageConfig, Manifest, decode
+
+
+class Content(Protocol):
+    """Blobs by digest; as a text, where they are."""
+
+    def bytes_of(self, record: Record, /) -> LayerBytes:
+        """The bytes of the blob of which `record` tells. They are looked for when they are asked for."""
+
+
+def document(content: Content, blob: Descriptor) -> bytes:
+    """The document that `blob` names."""
+    if not 0 <= blob.size <= LONGEST_DOCUMENT:
+        raise ImageError(f"{blob.digest} has {blob.size} bytes; no document of an image is that long")
+    found = bytearray()
+
+    def take(block: Buffer) -> None:
+        found.extend(block)
+
+    digest = parse_digest(blob.digest)
+    content.bytes_of(Record(digest, 0, digest, blob.size, blob.media_type)).blob(take)
+    return bytes(found)
+
+
+def read_image(content: Content, root: Descriptor, manifest_bytes: bytes = b"") -> Image:
+    """The image that `root` names; its manifest is looked for if it is not given."""
+    manifest_bytes = manifest_bytes or document(content, root)
+    manifest = decode(manifest_bytes, Manifest, f"the manifest {root.digest}")
+    if manifest.config.media_type not in media.CONFIGS:
+        raise ImageError(f"{root.digest} is not an image, but of the kind {manifest.config.media_type}")
+    config_bytes = document(content, manifest.config)
+    config = decode(config_bytes, ImageConfig, f"the config {manifest.config.digest}")
+    diff_ids = config.rootfs.diff_ids
+    if len(diff_ids) != len(manifest.layers):
+        raise ImageError(
+            f"the manifest {root.digest} has {len(manifest.layers)} layers and its config {len(diff_ids)}; "
+            "they do not belong together"
+        )
+    layers = []
+    for blob, diff_id, history in zip(manifest.layers, diff_ids, layer_history(config), strict=True):
+        if blob.size < 0:
+            raise ImageError(f"the layer {blob.digest} is said to have {blob.size} bytes")
+        plain = media.compression(blob.media_type) == "none"
+        record = Record(
+            parse_digest(diff_id), blob.size if plain else 0, parse_digest(blob.digest), blob.size, blob.media_type
+        )
+        layers.append(Layer(record, content.bytes_of(record), history=history, annotations=blob.annotations))
+    return Image(config, config_bytes, tuple(layers), manifest.annotations, manifest_bytes, root)
