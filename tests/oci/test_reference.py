@@ -53,7 +53,7 @@ def test_places(text: str, place: Place) -> None:
         ("oic:out", "'oic' are not known; did you mean oci:out?"),
         ("OCI:out", "did you mean oci:out?"),
         ("docker-arch:x.tar:a:b", "did you mean docker-archive:x.tar:a:b?"),
-        ("containers-storage:x", "there are docker:, oci:, oci-archive:, docker-archive:"),
+        ("storage:x", "there are docker:, oci:, oci-archive:, docker-archive:"),
         ("oci:-", "write oci-archive:-"),
         ("oci:out:two words", "'two words' is not a name for an image in a layout"),
         ("oci:out:-v1", "is not a name"),

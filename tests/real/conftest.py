@@ -1,10 +1,11 @@
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.real.nix import NixPackages, nix_packages
-from tests.real.programs import Docker, Podman, docker_daemon
+from tests.real.programs import Containerd, Docker, Podman, containerd_daemon, docker_daemon
 
 
 @pytest.fixture(scope="session")
@@ -13,10 +14,17 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
         yield docker
 
 
+@pytest.fixture(scope="session")
+def containerd() -> Iterator[Containerd]:
+    with tempfile.TemporaryDirectory() as folder, containerd_daemon(Path(folder)) as containerd:
+        yield containerd
+
+
 @pytest.fixture
 def podman() -> Iterator[Podman]:
     with tempfile.TemporaryDirectory() as folder:
         yield Podman(Path(folder))
+        subprocess.run(["umount", Path(folder, "root", "overlay")], capture_output=True, check=False)
 
 
 @pytest.fixture(scope="session")

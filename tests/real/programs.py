@@ -78,6 +78,46 @@ class Podman:
     def __call__(self, *command: object) -> str:
         return run("podman", *self._roots, *command, CONTAINERS_CONF=self._config)
 
+    @property
+    def script(self) -> str:
+        """The line of a shell script that is this podman."""
+        roots = " ".join(str(part) for part in self._roots)
+        return f'CONTAINERS_CONF={self._config} exec {shutil.which("podman")} {roots} "$@"'
+
+
+class Containerd:
+    """A containerd of its own, asked through ctr."""
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+
+    def __call__(self, *command: object) -> str:
+        return run("ctr", "--address", self.socket, *command)
+
+
+@contextmanager
+def containerd_daemon(folder: Path) -> Iterator[Containerd]:
+    """A running containerd, stopped at the end."""
+    needs("containerd", "ctr", "runc")
+    if os.geteuid():
+        absent("containerd needs root")
+    socket = folder / "c.sock"
+    config = folder / "config.toml"
+    config.write_text(
+        f'version = 2\nroot = "{folder}/root"\nstate = "{folder}/state"\n'
+        f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{socket}"\n'
+    )
+    log = folder / "log"
+    with log.open("wb") as out, subprocess.Popen(["containerd", "-c", config], stdout=out, stderr=out) as daemon:
+        try:
+            while subprocess.run(["ctr", "-a", socket, "version"], capture_output=True, check=False).returncode:
+                if daemon.poll() is not None:
+                    absent(f"containerd does not start here: {log.read_text()[-500:]}")
+                time.sleep(0.1)
+            yield Containerd(socket)
+        finally:
+            daemon.terminate()
+
 
 class Docker:
     """A Docker daemon of its own, behind a socket."""

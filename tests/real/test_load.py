@@ -1,4 +1,4 @@
-"""`lamella load`: Docker takes an image, runs it, and of the next one only what changed."""
+"""`lamella load`: daemons take an image, run it, and of the next one only what changed."""
 
 import json
 import os
@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.real.programs import Docker, greeter
+from tests.real.daemons import Daemon, as_containerd, as_docker, as_podman, script
+from tests.real.programs import Containerd, Docker, Podman, greeter
 
 pytestmark = pytest.mark.real
 
@@ -43,32 +44,82 @@ def lamella(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=folder, env=known, capture_output=True, text=True, check=False)
 
 
-def states(folder: Path, docker: Docker, *args: str) -> list[str]:
-    ran = lamella(folder, "load", ".", "--json", *args, DOCKER_HOST=docker.host)
+def states(folder: Path, daemon: Daemon, *args: str) -> list[str]:
+    ran = lamella(folder, "load", ".", "--into", daemon.name, "--json", *args, **daemon.environment)
     assert ran.returncode == 0, ran.stderr
     return [layer["state"] for layer in json.loads(ran.stdout)["layers"]]
 
 
-def test_only_what_docker_lacks_is_made_and_sent(folder: Path, docker: Docker) -> None:
-    assert states(folder, docker) == ["uploaded", "uploaded"]
-    assert docker("run", "--rm", "--network=none", "loaded") == "hello from a layer\n"
-    assert states(folder, docker) == ["exists", "exists"]
+@pytest.fixture(params=["docker", "podman", "containerd", "containerd:k8s.io"])
+def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Daemon:
+    if request.param == "docker":
+        return as_docker(request.getfixturevalue("docker"))
+    if request.param == "podman":
+        return as_podman(request.getfixturevalue("podman"), tmp_path)
+    return as_containerd(request.getfixturevalue("containerd"), request.param)
+
+
+def test_only_what_a_daemon_lacks_is_made_and_sent(folder: Path, daemon: Daemon) -> None:
+    assert states(folder, daemon, "--name", "one") == ["uploaded", "uploaded"]
+    assert daemon.run("one") == "hello from a layer\n"
+    assert states(folder, daemon, "--name", "one") == ["exists", "exists"]
     (folder / "data" / "file").write_text("two")
     shutil.rmtree(folder.parent / "cache")
-    assert states(folder, docker, "--name", "other:v2") == ["exists", "uploaded"]
-    assert docker("run", "--rm", "--network=none", "other:v2") == "hello from a layer\n"
-    copied = docker("create", "--network=none", "other:v2").strip()
-    docker("cp", f"{copied}:/data/file", folder / "found")
-    assert (folder / "found").read_text() == "two"
+    assert states(folder, daemon, "--name", "other:v2") == ["exists", "uploaded"]
+    assert daemon.run("other:v2") == "hello from a layer\n"
+
+
+@pytest.mark.parametrize("daemon", ["docker", "podman", "containerd"], indirect=True)
+def test_copies_go_in_and_come_out_with_the_same_digests(folder: Path, daemon: Daemon) -> None:
+    place = f"{daemon.kind}:copied:v1"
+    wanted = json.loads(lamella(folder, "copy", ".", "docker-archive:file.tar:copied:v1", "--json").stdout)
+    assert lamella(folder, "copy", "docker-archive:file.tar", place, **daemon.environment).stdout
+    back = lamella(folder, "copy", place, "oci:out:v1", "--json", **daemon.environment)
+    assert back.returncode == 0, back.stderr
+    assert json.loads(back.stdout) == {**wanted, "name": "copied", "tag": "v1"}
+    assert lamella(folder, "validate", "oci:out").returncode == 0
+    absent = lamella(folder, "copy", f"{daemon.kind}:nobody", "oci:out", **daemon.environment)
+    assert (absent.returncode, len(absent.stderr.splitlines())) == (5, 1)
+    assert "nobody" in absent.stderr
 
 
 def test_an_image_is_built_loaded_and_run_at_once(folder: Path, docker: Docker) -> None:
-    ran = lamella(folder, "run", "--docker", "--network=none -e A=b", ".", "--", "-x", DOCKER_HOST=docker.host)
+    host = docker.host
+    ran = lamella(folder, "run", "--options", "--network=none -e A=b", ".", "--", "-x", DOCKER_HOST=host)
     assert (ran.returncode, ran.stdout) == (0, "hello from a layer\n"), ran.stderr
     (folder / "bin" / "greet").write_bytes(b"#!/nowhere\n")
-    assert lamella(folder, "run", "--docker", "--network=none", ".", DOCKER_HOST=docker.host).returncode > 0
-    wrong = lamella(folder, "run", "--docker", "'", ".", DOCKER_HOST=docker.host)
+    assert lamella(folder, "run", "--options", "--network=none", ".", DOCKER_HOST=host).returncode > 0
+    wrong = lamella(folder, "run", "--options", "'", ".", DOCKER_HOST=host)
     assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
+
+
+def test_podman_runs_it_as_well(folder: Path, podman: Podman, tmp_path: Path) -> None:
+    environment = as_podman(podman, tmp_path).environment
+    ran = lamella(folder, "run", "--into", "podman", "--options", "--network=none", ".", **environment)
+    assert (ran.returncode, ran.stdout) == (0, "hello from a layer\n"), ran.stderr
+
+
+def test_the_nodes_of_a_cluster_are_loaded(folder: Path, containerd: Containerd, tmp_path: Path) -> None:
+    """Stand-ins for kind, and for the containers that are its nodes: two namespaces of one containerd."""
+    programs = tmp_path / "programs"
+    script(programs / "kind", '[ "$*" = "get nodes --name mine" ] && echo node-a node-b')
+    node = '[ "$1 $2 $4 $5" = "exec --interactive ctr --namespace=k8s.io" ] || exit 9\nnode=$3; shift 5\n'
+    script(programs / "docker", f'{node}exec ctr --namespace "$node" "$@"')
+    environment = {"PATH": f"{programs}:{os.environ['PATH']}", "CONTAINERD_ADDRESS": str(containerd.socket)}
+    ran = lamella(folder, "load", ".", "--into", "kind:mine", "--json", **environment)
+    assert ran.returncode == 0, ran.stderr
+    for name in ("node-a", "node-b"):
+        assert "docker.io/library/loaded:latest" in containerd("--namespace", name, "images", "ls", "-q")
+    assert "there are docker, podman" in lamella(folder, "load", ".", "--into", "kint").stderr
+
+
+def test_an_engine_is_reached_through_ssh(folder: Path, docker: Docker, tmp_path: Path) -> None:
+    """A stand-in for ssh that runs what it is told to here."""
+    programs = tmp_path / "programs"
+    script(programs / "ssh", f'while [ "$1" != docker ]; do shift; done\nDOCKER_HOST={docker.host} exec "$@"')
+    environment = {"PATH": f"{programs}:{os.environ['PATH']}", "DOCKER_HOST": "ssh://me@there"}
+    assert lamella(folder, "load", "-q", "--name", "through:ssh", **environment).stdout == "through:ssh\n"
+    assert docker("run", "--rm", "--network=none", "through:ssh") == "hello from a layer\n"
 
 
 def test_the_context_of_docker_is_followed(folder: Path, docker: Docker) -> None:
@@ -87,4 +138,8 @@ def test_an_engine_that_is_not_there_is_named(folder: Path) -> None:
         ran.stderr
         == "lamella: Docker at unix:///nowhere.sock cannot be reached: No such file or directory; is it running?\n"
     )
-    assert lamella(folder, "load", DOCKER_HOST="ssh://there").returncode == 5
+    assert lamella(folder, "load", DOCKER_HOST="fax://there").returncode == 5
+    for into in ("podman", "containerd"):
+        ran = lamella(folder, "load", "--into", into, PATH="/nowhere")
+        assert (ran.returncode, ran.stderr.count("\n")) == (5, 1)
+        assert "is not there; install it" in ran.stderr

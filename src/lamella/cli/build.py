@@ -13,7 +13,7 @@ from lamella.cli.common import (
     open_workplace,
     previous_option,
     quiet_option,
-    reaching_registries,
+    reaching_out,
     verbose_option,
 )
 
@@ -52,7 +52,7 @@ def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **
     layer, spec = asked(what)
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
-        reaching_registries(open_workplace(keep_blobs=keep_blobs, progress=told.progress)) as place,
+        reaching_out(open_workplace(keep_blobs=keep_blobs, progress=told.progress)) as place,
     ):
         told.doing("looking at packages")
         draft = draft_at(spec, place, how["previous"])

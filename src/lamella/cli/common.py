@@ -51,17 +51,22 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def reach_of(how: dict[str, Any]) -> dict[str, Any]:
+    """What `registry_options` gave, out of all that a command was told."""
+    return {name: how[name] for name in ("creds", "insecure", "ca")}
+
+
 @contextlib.contextmanager
-def reaching_registries(
-    place: "Workplace", *, creds: str = "", insecure: bool = False, ca: str = ""
-) -> "Iterator[Workplace]":
-    """`place` with registries in reach, as long as that lasts."""
+def reaching_out(place: "Workplace", *, creds: str = "", insecure: bool = False, ca: str = "") -> "Iterator[Workplace]":
+    """`place` with registries and daemons in reach, as long as that lasts."""
     from dataclasses import replace
 
+    from lamella.destinations.daemons import Daemons
+    from lamella.pipeline.outside import Outside
     from lamella.registry.registries import Registries
 
-    with contextlib.closing(Registries(os.environ, creds, insecure, ca)) as found:
-        yield replace(place, registries=found)
+    with contextlib.closing(Outside(Registries(os.environ, creds, insecure, ca), Daemons(os.environ))) as found:
+        yield replace(place, outside=found)
 
 
 def open_workplace(*, keep_blobs: bool = False, progress: "Progress | None" = None) -> "Workplace":
@@ -121,7 +126,7 @@ def _beside(spec: "Spec") -> "ImageItem | None":
 
 def view_at(text: str) -> "ImageView":
     """What can be told of the image at a place, without making anything."""
-    with reaching_registries(open_workplace()) as place:
+    with reaching_out(open_workplace()) as place:
         return _view_at(text, place)
 
 
@@ -131,7 +136,7 @@ def _view_at(text: str, workplace: "Workplace") -> "ImageView":
 
     place = parse_place(text)
     if find.is_bytes(place):
-        return view.of_image(find.open_place(place, registries=workplace.registries), place.name)
+        return view.of_image(find.open_place(place, outside=workplace.outside), place.name)
     if is_document(Path(text)):
         return view.of_document(find.read_document(Path(text)), text)
     return view.of_draft(draft_at(text, workplace))

@@ -12,12 +12,12 @@ from lamella.cli.common import (
     json_option,
     open_workplace,
     quiet_option,
-    reaching_registries,
+    reaching_out,
     registry_options,
     verbose_option,
 )
 from lamella.cli.images import Found, image_at
-from lamella.oci.reference import DOCKER, DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, STREAM, Place, PlaceError, parse_place
+from lamella.oci.reference import DAEMONS, DOCKER_ARCHIVE, OCI_ARCHIVE, STREAM, Place, PlaceError, parse_place
 
 if TYPE_CHECKING:
     from lamella.oci.image import Progress
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 def command(image: str, destination: str, as_json: bool, quiet: bool, verbose: bool, **reach: Any) -> None:
     """Copy IMAGE (a spec, an image.json, or an image at a place) to DESTINATION.
 
-    Places are docker://HOST/NAME[:TAG], oci:FOLDER[:TAG], oci-archive:FILE[:TAG] and
-    docker-archive:FILE[:NAME:TAG]; - is stdout.
+    Places are docker://HOST/NAME[:TAG], oci:FOLDER[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG],
+    dir:FOLDER, docker-daemon:NAME[:TAG], podman:NAME[:TAG] and containerd:NAME[:TAG]; - is stdout, or stdin.
     """
     from lamella.cli.progress import Told
 
@@ -44,13 +44,15 @@ def command(image: str, destination: str, as_json: bool, quiet: bool, verbose: b
         raise click.UsageError("--json and an archive cannot both go to stdout")
     with (
         Told(quiet=quiet or as_json, verbose=verbose) as told,
-        reaching_registries(open_workplace(progress=told.progress), **reach) as place,
+        reaching_out(open_workplace(progress=told.progress), **reach) as place,
     ):
         told.doing(f"looking at {image}")
-        if target.kind in (OCI, DOCKER):
-            found = image_at(image, place, to=[destination])
-        else:
+        if target.kind in (OCI_ARCHIVE, DOCKER_ARCHIVE):
             found = _archive(image, target, place)
+        elif target.kind in DAEMONS:
+            found = _load(image, target, place)
+        else:
+            found = image_at(image, place, to=[destination])
     if as_json:
         layers = [{"digest": layer.record.digest, "size": layer.record.size} for layer in found.image.layers]
         config = found.image.config_descriptor.digest
@@ -59,14 +61,18 @@ def command(image: str, destination: str, as_json: bool, quiet: bool, verbose: b
         click.echo(f"copied {image} to {target}")
 
 
+def _load(image: str, target: Place, place: "Workplace") -> Found:
+    """Gives the image to a daemon."""
+    assert place.outside is not None
+    found = image_at(image, place, "none")
+    place.outside.daemons.at(target.kind).load(found.image, target.path, place.progress)
+    return found
+
+
 def _archive(image: str, target: Place, place: "Workplace") -> Found:
     """Writes the image as an archive; anew, if something wrong was remembered of it and the archive is a file."""
     from lamella.pipeline.trust import ForgottenError
 
-    if target.kind not in (OCI_ARCHIVE, DOCKER_ARCHIVE):
-        raise PlaceError(
-            f"{target} is no place to copy to; write docker://, oci:, oci-archive: or docker-archive: first"
-        )
     if target.path == STREAM and sys.stdout.isatty():
         raise PlaceError("an archive is not for a terminal; pipe it on, for example into docker load")
     compression = "none" if target.kind == DOCKER_ARCHIVE else ""

@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lamella.cli.common import draft_at
 from lamella.oci.reference import (
+    DAEMONS,
+    DIR,
     DOCKER,
     OCI,
+    Place,
     PlaceError,
     Reference,
     docker_name,
@@ -49,8 +52,8 @@ def image_at(text: str, workplace: "Workplace", compression: str = "", to: "Sequ
 
     place = parse_place(text)
     if find.is_bytes(place):
-        name, _, tag = str(reference_of(place)).rpartition(":") if place.kind == DOCKER else place.name.rpartition(":")
-        found = Found(find.open_place(place, registries=workplace.registries), name, tag)
+        name, _, tag = _called(place).rpartition(":")
+        found = Found(find.open_place(place, outside=workplace.outside), name, tag)
         for target in (target_at(one, workplace) for one in to):
             publish(found.image, target.destination, target.name or tag or "latest", workplace.progress)
         return found
@@ -59,26 +62,38 @@ def image_at(text: str, workplace: "Workplace", compression: str = "", to: "Sequ
     return Found(built.image, built.draft.name, built.draft.tag)
 
 
+def _called(place: Place) -> str:
+    """The name of the image at `place`."""
+    if place.kind == DOCKER:
+        return str(reference_of(place))
+    return place.path if place.kind in DAEMONS else place.name
+
+
 def target_at(text: str, workplace: "Workplace") -> "Target":
     """The layout or repository that `text` names, and the image's name there."""
+    from lamella.destinations.directory import Directory
     from lamella.destinations.layout import Layout
     from lamella.pipeline.draft import Target
 
     place = parse_place(text)
     if place.kind == OCI:
         return Target(Layout(Path(place.path)), place.name)
+    if place.kind == DIR:
+        return Target(Directory(Path(place.path)))
     if place.kind == DOCKER:
         return Target(repository_at(reference_of(place), [], workplace), place.name)
-    raise PlaceError(f"{text}: an image can go to docker://HOST/NAME:TAG or oci:FOLDER; use lamella copy for archives")
+    raise PlaceError(
+        f"{text}: an image can go to docker://HOST/NAME:TAG, oci:FOLDER or dir:FOLDER; use lamella copy for others"
+    )
 
 
 def repository_at(reference: Reference, others: "Sequence[Reference]", workplace: "Workplace") -> "RegistryDestination":
     """The repository of `reference`, which may take blobs over from `others` of the same registry."""
     from lamella.destinations.registry import RegistryDestination
 
-    assert workplace.registries is not None
+    assert workplace.outside is not None
     beside = [other.repository for other in others if other.registry == reference.registry]
-    return RegistryDestination(workplace.registries.repository(reference), beside)
+    return RegistryDestination(workplace.outside.registries.repository(reference), beside)
 
 
 def reference_at(text: str) -> Reference:

@@ -11,7 +11,8 @@ from lamella.cli.common import (
     json_option,
     open_workplace,
     quiet_option,
-    reaching_registries,
+    reach_of,
+    reaching_out,
     registry_options,
     verbose_option,
 )
@@ -54,10 +55,10 @@ def command(destination: str, images: tuple[str, ...], append: bool, annotations
     for tag in tags:
         check_tag(tag)
     told_of = dict(_pair(text) for text in annotations)
-    reach = {name: how[name] for name in ("creds", "insecure", "ca")}
+    reach = reach_of(how)
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
-        reaching_registries(open_workplace(progress=told.progress), **reach) as workplace,
+        reaching_out(open_workplace(progress=told.progress), **reach) as workplace,
     ):
         told.doing("looking at images")
         to = _destination(place, workplace)
@@ -108,7 +109,7 @@ def _existing(place: Place, tag: str, workplace: "Workplace") -> "list[Descripto
 
     if place.kind != DOCKER:
         raise click.UsageError("--append goes with a registry")
-    return entries_at(reference_of(Place(DOCKER, place.path, tag)), workplace.registries)
+    return entries_at(reference_of(Place(DOCKER, place.path, tag)), workplace.outside)
 
 
 def _has_tag(text: str) -> bool:

@@ -1,12 +1,6 @@
-"""`lamella load`: an image into Docker, of which only the layers that it lacks are made and sent."""
+"""`lamella load`: an image into Docker, podman or containerd; only the layers that are missing are made and sent."""
 
-import contextlib
-import hashlib
-import json
-import os
 import time
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +10,8 @@ from lamella.cli.common import (
     json_option,
     open_workplace,
     quiet_option,
-    reaching_registries,
+    reach_of,
+    reaching_out,
     registry_options,
     verbose_option,
 )
@@ -27,31 +22,37 @@ if TYPE_CHECKING:
     from lamella.cli.progress import Told
     from lamella.destinations.publish import Sent
 
-_USUAL = "unix:///var/run/docker.sock"
-
 
 @click.command("load")
 @click.argument("image", default=".")
-@click.option("--name", metavar="NAME[:TAG]", help="What Docker is to call it; else it keeps its name.")
+@click.option(
+    "--into",
+    default="docker",
+    metavar="DAEMON",
+    show_default=True,
+    help="docker, podman, containerd, containerd:NAMESPACE or kind:CLUSTER.",
+)
+@click.option("--name", metavar="NAME[:TAG]", help="What it is called there; else it keeps its name.")
 @registry_options
 @json_option
 @quiet_option
 @verbose_option
-def command(image: str, name: str | None, as_json: bool, quiet: bool, verbose: bool, **reach: Any) -> None:
-    """Load IMAGE (a spec, an image.json, or an image at a place) into Docker.
+def command(image: str, into: str, name: str | None, **how: Any) -> None:
+    """Load IMAGE (a spec, an image.json, or an image at a place) into a daemon.
 
-    The engine is that of $DOCKER_HOST, of Docker's current context, or the usual one.
+    Docker's engine is that of $DOCKER_HOST, of Docker's current context, or the usual one. containerd is asked through
+    ctr, and so at $CONTAINERD_ADDRESS. Several are written with commas: `--into docker,podman`.
     """
     from lamella.cli.progress import Told
 
     started = time.monotonic()
-    with Told(quiet=quiet or as_json, verbose=verbose) as told:
-        called, layers = loaded(image, name, told, reach)
-    if as_json:
+    with Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told:
+        called, layers = loaded(image, name, into, told, reach_of(how))
+    if how["as_json"]:
         states = [{"name": s.layer.name, "diff_id": s.layer.record.diff_id, "state": s.word} for s in layers]
         click.echo(show.as_json({"name": called, "layers": states}))
         return
-    if quiet:
+    if how["quiet"]:
         click.echo(called)
         return
     sent = [one for one in layers if one.written]
@@ -62,36 +63,26 @@ def command(image: str, name: str | None, as_json: bool, quiet: bool, verbose: b
     click.echo("\n".join(show.table(rows, right=(1,))))
     size = show.size(sum(one.layer.record.tar_size for one in sent))
     took = f"{time.monotonic() - started:.1f} s"
-    click.echo(f"loaded {called}: {len(sent)} of {show.plural(len(layers), 'layer')} ({size}), in {took}")
+    click.echo(f"loaded {called} into {into}: {len(sent)} of {show.plural(len(layers), 'layer')} ({size}), in {took}")
 
 
-def loaded(image: str, name: str | None, told: "Told", reach: dict[str, Any]) -> "tuple[str, Sequence[Sent]]":
-    """What Docker calls the image now that it has it, and what became of its layers."""
+def loaded(
+    image: str, name: str | None, into: str, told: "Told", reach: dict[str, Any]
+) -> "tuple[str, Sequence[Sent]]":
+    """What the daemons call the image now that they have it, and what became of its layers.
+
+    Of several daemons the one that lacked most is told of.
+    """
     from lamella.cli.images import image_at
-    from lamella.destinations.docker import Docker
     from lamella.oci.reference import docker_name
 
-    with reaching_registries(open_workplace(progress=told.progress), **reach) as place:
+    with reaching_out(open_workplace(progress=told.progress), **reach) as place:
+        assert place.outside is not None
+        daemons = [daemon for one in into.split(",") for daemon in place.outside.daemons.named(one)]
         told.doing(f"looking at {image}")
         found = image_at(image, place, "none")
         called = docker_name(name) if name else found.docker_name
         if not called:
             raise click.UsageError(f"{image} has no name; say --name NAME")
-        return called, Docker(address(os.environ)).load(found.image, called, told.progress)
-
-
-def address(environment: Mapping[str, str]) -> str:
-    """Where Docker's engine listens, by its own rules."""
-    if environment.get("DOCKER_HOST"):
-        return environment["DOCKER_HOST"]
-    folder = Path(environment.get("DOCKER_CONFIG") or Path(environment.get("HOME") or "~", ".docker")).expanduser()
-    name = environment.get("DOCKER_CONTEXT", "")
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        name = name or json.loads((folder / "config.json").read_bytes())["currentContext"]
-    if name and name != "default":
-        file = folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
-        try:
-            return str(json.loads(file.read_bytes())["Endpoints"]["docker"]["Host"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise click.ClickException(f"Docker's context {name!r} cannot be read from {file}: {error}") from error
-    return _USUAL
+        results = [daemon.load(found.image, called, told.progress) for daemon in daemons]
+        return called, max(results, key=lambda layers: sum(one.written for one in layers))

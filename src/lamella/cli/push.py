@@ -13,7 +13,8 @@ from lamella.cli.common import (
     open_workplace,
     previous_option,
     quiet_option,
-    reaching_registries,
+    reach_of,
+    reaching_out,
     registry_options,
     verbose_option,
 )
@@ -62,16 +63,16 @@ def command(image: str, destinations: tuple[str, ...], cache_from: tuple[str, ..
 
     started = time.monotonic()
     to = [reference_at(text) for text in destinations] or [_named_in(image)]
-    reach = {name: how[name] for name in ("creds", "insecure", "ca")}
+    reach = reach_of(how)
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
-        reaching_registries(open_workplace(progress=told.progress), **reach) as place,
+        reaching_out(open_workplace(progress=told.progress), **reach) as place,
     ):
         told.doing("looking at packages and registries")
         source = parse_place(image)
         if find.is_bytes(source):
             others = [reference_of(source)] if source.kind == "docker" else []
-            pushed = _push_bytes(find.open_place(source, registries=place.registries), to, others, place)
+            pushed = _push_bytes(find.open_place(source, outside=place.outside), to, others, place)
         else:
             cache = [reference_at(text) for text in cache_from]
             place = recall(place, [*to, *cache], told.doing)

@@ -1,4 +1,4 @@
-"""`lamella run`: builds, loads and runs an image in Docker, in one go."""
+"""`lamella run`: builds, loads and runs an image in Docker or podman, in one go."""
 
 import os
 import shlex
@@ -8,34 +8,36 @@ from typing import Any
 
 import click
 
-from lamella.cli.common import quiet_option, registry_options, verbose_option
-from lamella.cli.load import address, loaded
+from lamella.cli.common import quiet_option, reach_of, registry_options, verbose_option
+from lamella.cli.load import loaded
 
 
 @click.command("run")
 @click.argument("image")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
-@click.option("--docker", "options", default="", metavar="OPTIONS", help='Options of docker run, as in "-p 8080:80".')
+@click.option("--options", default="", metavar="OPTIONS", help='Options for the run of it, as in "-p 8080:80".')
+@click.option("--into", type=click.Choice(["docker", "podman"]), help="Who runs it; without it, whichever is there.")
 @registry_options
 @quiet_option
 @verbose_option
-def command(image: str, arguments: tuple[str, ...], options: str, quiet: bool, verbose: bool, **reach: Any) -> None:
-    """Run IMAGE (a spec, an image.json, or an image at a place) in Docker, with ARGUMENTS for its program.
+def command(image: str, arguments: tuple[str, ...], quiet: bool, verbose: bool, **how: Any) -> None:
+    """Run IMAGE (a spec, an image.json, or an image at a place), with ARGUMENTS for its program.
 
     The container is removed when the program ends, and its exit code is that of the program.
     """
     from lamella.cli.progress import Told
 
-    with Told(quiet=quiet, verbose=verbose) as told:
-        name, _ = loaded(image, None, told, reach)
-    program = shutil.which("docker")
+    runner = how["into"] or ("docker" if shutil.which("docker") or not shutil.which("podman") else "podman")
+    program = shutil.which(runner)
     if program is None:
-        raise click.ClickException("the docker command is not there to run the image; install it, or use lamella load")
+        raise click.ClickException(f"there is no {runner} to run the image; install it, or use lamella load")
     terminal = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
     try:
-        chosen = shlex.split(options)
+        chosen = shlex.split(how["options"])
     except ValueError as error:
-        raise click.UsageError(f"--docker {options!r}: {error}") from error
+        raise click.UsageError(f"--options {how['options']!r}: {error}") from error
+    with Told(quiet=quiet, verbose=verbose) as told:
+        name, _ = loaded(image, None, runner, told, reach_of(how))
     sys.stdout.flush()
-    line = [program, "--host", address(os.environ), "run", "--rm", *terminal, *chosen, name, *arguments]
+    line = [program, "run", "--rm", *terminal, *chosen, name, *arguments]
     os.execv(program, line)

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, open_workplace, quiet_option, reaching_registries, registry_options
+from lamella.cli.common import json_option, open_workplace, quiet_option, reaching_out, registry_options
 
 
 @click.command("validate")
@@ -21,7 +21,7 @@ def command(image: str, as_json: bool, quiet: bool, **reach: Any) -> None:
 
     with (
         Told(quiet=quiet or as_json) as told,
-        reaching_registries(open_workplace(progress=told.progress), **reach) as place,
+        reaching_out(open_workplace(progress=told.progress), **reach) as place,
     ):
         found = image_at(image, place).image
         problems = validate(found, told.progress)

@@ -37,8 +37,13 @@ class _File:
     label: str = ""
 
 
-def write_oci_archive(image: Image, tag: str, out: IO[bytes], progress: Progress = silent) -> None:
-    """A tar of the layout that holds `image` under the name `tag`."""
+def write_oci_archive(
+    image: Image, tag: str, out: IO[bytes], progress: Progress = silent, without: Collection[Digest] = ()
+) -> None:
+    """A tar of the layout that holds `image` under the name `tag`.
+
+    Layers of the digests `without` are left out: whoever takes the archive has them.
+    """
     manifest = manifest_of(image)
     root = root_of(image, manifest)
     index = Index(schema_version=2, media_type=media.INDEX, manifests=[named(root, tag)])
@@ -46,23 +51,25 @@ def write_oci_archive(image: Image, tag: str, out: IO[bytes], progress: Progress
     blobs = [_document(_blob(config.digest), image.config_bytes), _document(_blob(root.digest), manifest)]
     for layer in image.layers:
         record = layer.record
+        if record.digest in without:
+            continue
         blobs.append(_File(_blob(record.digest), record.size, layer.content.blob, layer.name or record.digest))
     _write([*blobs, _document("index.json", encode(index)), _document("oci-layout", MARK)], out, progress)
 
 
 def write_docker_archive(
-    image: Image, name: str, out: IO[bytes], progress: Progress = silent, only: Collection[Digest] | None = None
+    image: Image, name: str, out: IO[bytes], progress: Progress = silent, without: Collection[Digest] = ()
 ) -> None:
     """What `docker load` takes; the image gets `name`, as in `app:1.0`, if there is one.
 
-    With `only`, the tars of other diff_ids are left out: whoever takes the archive has them.
+    Tars of the diff_ids `without` are left out: whoever takes the archive has them.
     """
     config = f"{encoded(sha256(image.config_bytes))}.json"
     layers = [_tar_name(layer) for layer in image.layers]
     item = {"Config": config, "RepoTags": [name] if name else None, "Layers": layers}
     files = [_document(config, image.config_bytes), _document("manifest.json", encode([item]))]
     for file, layer in {_tar_name(layer): layer for layer in reversed(image.layers)}.items():
-        if only is not None and layer.record.diff_id not in only:
+        if layer.record.diff_id in without:
             continue
         files.append(_File(file, _tar_size(layer), layer.content.tar, layer.name or layer.record.diff_id))
     _write(files, out, progress)

@@ -21,7 +21,7 @@ from lamella.destinations.destination import DestinationError, put_staged
 from lamella.oci import media
 from lamella.oci.digest import Digest, encoded
 from lamella.oci.image import Body
-from lamella.oci.wire import REF_NAME, Descriptor
+from lamella.oci.wire import CONTAINERD_NAME, REF_NAME, Descriptor
 from lamella.staging import StagedBlob, explained, staged, sweep, tidy, write_all
 
 MARK = b'{"imageLayoutVersion":"1.0.0"}'
@@ -113,8 +113,10 @@ class Layout:
 
 
 def named(root: Descriptor, name: str) -> Descriptor:
-    """`root` as an index names it."""
-    annotations = {key: value for key, value in root.annotations.items() if key != REF_NAME}
+    """`root` as an index names it; containerd takes a name for its own if it has a host."""
+    annotations = {key: value for key, value in root.annotations.items() if key not in (REF_NAME, CONTAINERD_NAME)}
+    if "/" in name:
+        annotations[CONTAINERD_NAME] = name
     return msgspec.structs.replace(root, annotations={**annotations, REF_NAME: name} if name else annotations)
 
 

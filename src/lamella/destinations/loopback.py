@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from lamella.destinations.publish import counted, root_of
+from lamella.destinations.publish import EXISTS, SENT, Sent, counted, root_of
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
 from lamella.oci.image import Buffer, Image, Layer, Progress, manifest_of, silent
@@ -30,6 +30,7 @@ class Offer:
     image: Image
     progress: Progress
     port: int = 0
+    tag: str = _TAG
     asked: set[Digest] = field(default_factory=set)
     failed: LamellaError | None = None
 
@@ -39,7 +40,11 @@ class Offer:
 
     @property
     def reference(self) -> str:
-        return f"{self.repository}:{_TAG}"
+        return f"{self.repository}:{self.tag}"
+
+    def sent(self) -> tuple[Sent, ...]:
+        """What became of the layers: those that nobody asked for were there."""
+        return tuple(Sent(layer, SENT if layer.record.digest in self.asked else EXISTS) for layer in self.image.layers)
 
 
 @contextlib.contextmanager
@@ -82,6 +87,9 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.1"
+    """Who tries TLS first must see an answer in HTTP, and then tries without."""
+
     offer: Offer
     documents: Mapping[str, tuple[Descriptor, bytes]]
 

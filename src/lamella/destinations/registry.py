@@ -21,7 +21,7 @@ class RegistryDestination:
 
     def has(self, blob: Descriptor) -> bool:
         """Whether the blob or manifest is there."""
-        if _is_manifest(blob):
+        if media.is_manifest(blob.media_type):
             return self._repository.has_manifest(blob.digest)
         return self._repository.has_blob(blob.digest, blob.size)
 
@@ -31,7 +31,7 @@ class RegistryDestination:
 
     def put(self, blob: Descriptor, body: Body) -> bool:
         """Mounts or sends `blob`."""
-        if _is_manifest(blob):
+        if media.is_manifest(blob.media_type):
             data = _collected(body)
             if sha256(data) != blob.digest:
                 raise DigestError(f"the manifest {blob.digest} is {sha256(data)}")
@@ -49,10 +49,6 @@ class RegistryDestination:
                 raise DestinationError(f"{self._repository} does not hold {root.digest}, which is to be named {name}")
             data = found[1]
         self._repository.put_manifest(name, root.media_type, data)
-
-
-def _is_manifest(blob: Descriptor) -> bool:
-    return blob.media_type in media.MANIFESTS or blob.media_type in media.INDEXES
 
 
 def _collected(body: Body) -> bytes:

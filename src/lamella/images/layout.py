@@ -18,9 +18,8 @@ from lamella.oci import media
 from lamella.oci.digest import Digest, parse_digest
 from lamella.oci.image import Image, Record
 from lamella.oci.platforms import matches, spelled
-from lamella.oci.wire import REF_NAME, Descriptor, Index, Platform, decode
+from lamella.oci.wire import CONTAINERD_NAME, REF_NAME, Descriptor, Index, Platform, decode
 
-_CONTAINERD_NAME = "io.containerd.image.name"
 _DEEPEST = 4
 
 
@@ -42,7 +41,7 @@ def _open(files: Files, origin: str, name: str, platform: Platform | None) -> Im
         raise ImageError(f"{origin} is not an OCI layout: it holds no index.json{docker}")
     index = decode(files.find("index.json").document(), Index, f"index.json in {origin}")
     blobs = LayoutBlobs(files, origin)
-    return read_image(blobs, _choose(_Layout(blobs), index, name, platform))
+    return read_image(blobs, choose(blobs, index, name, platform))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +98,9 @@ class _Layout:
         return Platform(architecture=config.architecture, os=config.os, variant=config.variant)
 
 
-def _choose(layout: _Layout, index: Index, name: str, platform: Platform | None) -> Descriptor:
+def choose(blobs: LayoutBlobs, index: Index, name: str, platform: Platform | None) -> Descriptor:
     """The one manifest that `name` and `platform` ask for; an error lists what there is instead."""
+    layout = _Layout(blobs)
     named = [entry for entry in index.manifests if not name or name in (*_names(entry), entry.digest)]
     found = list(layout.manifests(named))
     if not found:
@@ -123,7 +123,7 @@ def _choose(layout: _Layout, index: Index, name: str, platform: Platform | None)
 
 def _names(entry: Descriptor) -> list[str]:
     """What an index calls an image."""
-    return [entry.annotations[key] for key in (REF_NAME, _CONTAINERD_NAME) if key in entry.annotations]
+    return [entry.annotations[key] for key in (REF_NAME, CONTAINERD_NAME) if key in entry.annotations]
 
 
 def blob_name(digest: Digest) -> str:

@@ -25,6 +25,11 @@ LAYERS = frozenset(
 )
 
 
+def is_manifest(media_type: str) -> bool:
+    """Whether a blob of this media type is a manifest or an index, which registries keep apart from others."""
+    return media_type in MANIFESTS or media_type in INDEXES
+
+
 def compression(media_type: str) -> str:
     """How a layer of this media type is compressed: `none`, `gzip` or `zstd`."""
     if media_type.endswith("gzip"):

@@ -1,4 +1,4 @@
-"""How people write where an image is: `docker://HOST/NAME:TAG`, `oci:DIR:TAG`, `docker-archive:FILE:NAME:TAG`, a file.
+"""How people write where an image is: `docker://HOST/NAME:TAG`, `oci:DIR:TAG`, `docker-daemon:NAME:TAG`, a file.
 
 The spellings are skopeo's, which people know. A path ends at the first colon after the kind; what follows is the name.
 A digest may follow an `@` instead.
@@ -15,6 +15,13 @@ DOCKER = "docker"
 OCI = "oci"
 OCI_ARCHIVE = "oci-archive"
 DOCKER_ARCHIVE = "docker-archive"
+DIR = "dir"
+DOCKER_DAEMON = "docker-daemon"
+PODMAN = "containers-storage"
+CONTAINERD = "containerd"
+DAEMONS = (DOCKER_DAEMON, PODMAN, CONTAINERD)
+"""Programs that run images and keep them."""
+
 FILE = "file"
 """An `image.json` or a `lamella.toml`, written without a kind."""
 
@@ -27,7 +34,12 @@ _USUAL = {
     OCI: "oci:FOLDER or oci:FOLDER:TAG",
     OCI_ARCHIVE: "oci-archive:FILE or oci-archive:FILE:TAG",
     DOCKER_ARCHIVE: "docker-archive:FILE or docker-archive:FILE:NAME:TAG",
+    DIR: "dir:FOLDER",
+    DOCKER_DAEMON: "docker-daemon:NAME:TAG",
+    PODMAN: "containers-storage:NAME:TAG",
+    CONTAINERD: "containerd:NAME:TAG",
 }
+_ALSO = {"podman": PODMAN}
 KINDS = tuple(_USUAL)
 _KIND = re.compile(r"([A-Za-z][A-Za-z0-9+_-]*):")
 _DIGEST = r"sha256:[0-9a-f]{64}"
@@ -70,7 +82,7 @@ def parse_place(text: str) -> Place:
         if not text:
             raise PlaceError(f"the place of an image is empty; write {', '.join(_USUAL.values())}, or a file")
         return Place(FILE, text)
-    kind, rest = match[1], text[match.end() :]
+    kind, rest = _ALSO.get(match[1], match[1]), text[match.end() :]
     if kind not in _USUAL:
         near = difflib.get_close_matches(kind.lower(), _USUAL, 1)
         hint = f"did you mean {near[0]}:{rest}?" if near else f"there are {', '.join(f'{k}:' for k in _USUAL)}"
@@ -80,6 +92,10 @@ def parse_place(text: str) -> Place:
             raise PlaceError(f"{text!r}: write {_USUAL[kind]}")
         reference = parse_reference(rest[2:])
         return Place(DOCKER, f"{reference.registry}/{reference.repository}", reference.name)
+    if kind in DAEMONS:
+        return Place(kind, docker_name(rest))
+    if kind == DIR and rest:
+        return Place(kind, rest)
     path, _, name = re.sub(f"@({_DIGEST})$", r":\1", rest).partition(":")
     if not path:
         raise PlaceError(f"{text!r} names no path; write {_USUAL[kind]}")

@@ -4,6 +4,7 @@ They are written with fields in this order and without empty ones, so equal valu
 outside is kept as the bytes it came in; these classes only read it.
 """
 
+import json
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +13,8 @@ from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
 
 REF_NAME = "org.opencontainers.image.ref.name"
+CONTAINERD_NAME = "io.containerd.image.name"
+"""What an index calls an image: by a name within itself, and by one that is good everywhere."""
 
 
 class WireError(LamellaError):
@@ -126,3 +129,12 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def kind_of(data: bytes, told: str) -> str:
+    """The media type of a manifest: what it says itself, or else how it came."""
+    try:
+        own = json.loads(data).get("mediaType")
+    except (ValueError, AttributeError, RecursionError):
+        own = None
+    return own if isinstance(own, str) and own else told

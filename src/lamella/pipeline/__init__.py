@@ -40,7 +40,7 @@ def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Dra
     """What `spec` would become, given the image before it: each layer with its key, and its record if there is one."""
     image = spec.image
     wanted = _platform(spec)
-    base = open_base(image.base, spec.folder, wanted, place.registries)
+    base = open_base(image.base, spec.folder, wanted, place.outside)
     sections = gather(spec, place.records)
     room = (image.max_layers or USUAL_LAYERS) - (len(base.layers) if base else 0)
     arrangement = arrange(sections, room, sections_of(previous), entries)

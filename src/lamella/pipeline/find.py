@@ -2,7 +2,6 @@
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,42 +11,44 @@ from lamella.layers.compress import PLAIN, compressor
 from lamella.oci import media
 from lamella.oci.image import Image, Record
 from lamella.oci.platforms import matches, spelled
-from lamella.oci.reference import DOCKER, DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, Place, parse_place, reference_of
+from lamella.oci.reference import DAEMONS, DIR, DOCKER, FILE, OCI, OCI_ARCHIVE, Place, parse_place, reference_of
 from lamella.oci.wire import Platform
 from lamella.pipeline.draft import EPOCH, Draft
+from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.remember import churn_of
 from lamella.pipeline.view import platform_of
 from lamella.pipeline.workplace import Workplace
 from lamella.plan import Planned, Stored, tar_key
 from lamella.staging import explained
 
-if TYPE_CHECKING:
-    from lamella.registry.registries import Registries
-
 
 def open_place(
-    place: Place, folder: Path = Path(), platform: Platform | None = None, registries: "Registries | None" = None
+    place: Place, folder: Path = Path(), platform: Platform | None = None, outside: Outside | None = None
 ) -> Image:
-    """The image in a registry, a layout or an archive; relative paths start from `folder`."""
-    from lamella.images.reading import open_docker_archive, open_layout, open_oci_archive
+    """The image in a registry, a daemon, a layout or an archive; relative paths start from `folder`."""
+    from lamella.images.reading import open_directory, open_docker_archive, open_layout, open_oci_archive
 
     if place.kind == DOCKER:
         from lamella.pipeline.remote import open_remote
 
-        return open_remote(reference_of(place), registries, platform)
+        return open_remote(reference_of(place), outside, platform)
+    if place.kind in DAEMONS:
+        return open_place(needed(outside, str(place)).daemons.saved(place))
     path = folder / place.path
     if place.kind == OCI:
         return open_layout(path, place.name, platform)
+    if place.kind == DIR:
+        return open_directory(path, platform)
     if place.kind == OCI_ARCHIVE:
         return open_oci_archive(path, place.name, platform)
     return open_docker_archive(path, place.name)
 
 
-def open_base(text: str, folder: Path, platform: Platform, registries: "Registries | None") -> Image | None:
+def open_base(text: str, folder: Path, platform: Platform, outside: Outside | None) -> Image | None:
     """The image to build on for that platform, if one is named."""
     if not text:
         return None
-    image = open_place(parse_place(text), folder, platform, registries)
+    image = open_place(parse_place(text), folder, platform, outside)
     has = Platform(architecture=image.config.architecture, os=image.config.os, variant=image.config.variant)
     if not matches(platform, has):
         raise ImageError(f"the base {text} is an image for {spelled(has)}, and one for {spelled(platform)} is wanted")
@@ -56,7 +57,7 @@ def open_base(text: str, folder: Path, platform: Platform, registries: "Registri
 
 def is_bytes(place: Place) -> bool:
     """Whether the bytes of an image lie at `place`, rather than its recipe."""
-    return place.kind in (DOCKER, OCI, OCI_ARCHIVE, DOCKER_ARCHIVE)
+    return place.kind != FILE
 
 
 def read_document(path: Path) -> ImageItem:
@@ -80,7 +81,7 @@ def draft_of(item: ImageItem, path: Path, place: Workplace, compression: str = "
     """What an `image.json` says, ready to be made: what it has digests for is known already."""
     notes = item.lamella or ImageNotes()
     chosen = compression or notes.compression
-    base = open_base(notes.base, path.parent, platform_of(item), place.registries)
+    base = open_base(notes.base, path.parent, platform_of(item), place.outside)
     _check_base(base, item, path)
     own = (item.layers or [])[notes.base_layers :]
     return Draft(

@@ -46,7 +46,7 @@ def recall(place: Workplace, references: Iterable[Reference], told: Callable[[st
     images = []
     for reference in references:
         try:
-            found = find_remote(reference, place.registries)
+            found = find_remote(reference, place.outside)
         except LamellaError as error:
             told(f"{reference} is no help: {error}")
             continue

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from lamella.destinations.publish import root_of
-from lamella.errors import LamellaError
 from lamella.images.content import read_image
 from lamella.images.stored import ImageError, unpack
 from lamella.oci import media
@@ -11,7 +10,7 @@ from lamella.oci.image import Image, Record, Sink
 from lamella.oci.platforms import here, matches, spelled
 from lamella.oci.reference import Reference
 from lamella.oci.wire import Descriptor, Index, Platform, decode
-from lamella.registry.registries import Registries
+from lamella.pipeline.outside import Outside, needed
 from lamella.registry.repository import Repository
 
 _DEEPEST = 4
@@ -49,19 +48,17 @@ class RemoteBlobs:
         return str(self.repository)
 
 
-def open_remote(reference: Reference, registries: Registries | None, platform: Platform | None = None) -> Image:
+def open_remote(reference: Reference, outside: Outside | None, platform: Platform | None = None) -> Image:
     """The image that `reference` names; of several, the one for `platform`, or else for this machine."""
-    found = find_remote(reference, registries, platform)
+    found = find_remote(reference, outside, platform)
     if found is None:
         raise ImageError(f"there is no image {reference}")
     return found
 
 
-def find_remote(reference: Reference, registries: Registries | None, platform: Platform | None = None) -> Image | None:
+def find_remote(reference: Reference, outside: Outside | None, platform: Platform | None = None) -> Image | None:
     """The same; None if nothing has that name."""
-    if registries is None:
-        raise LamellaError(f"{reference} is in a registry, and none can be asked here")
-    repository = registries.repository(reference)
+    repository = needed(outside, str(reference)).registries.repository(reference)
     found = repository.manifest(reference.name)
     for _ in range(_DEEPEST):
         if found is None:
@@ -74,14 +71,14 @@ def find_remote(reference: Reference, registries: Registries | None, platform: P
     raise ImageError(f"{reference}: indexes lie in indexes more than {_DEEPEST} deep")
 
 
-def entries_at(reference: Reference, registries: Registries | None) -> list[Descriptor]:
+def entries_at(reference: Reference, outside: Outside | None) -> list[Descriptor]:
     """What an index of that name holds; of an image, the image itself; nothing if nothing has that name."""
     image = None
-    if registries is not None:
-        found = registries.repository(reference).manifest(reference.name)
+    if outside is not None:
+        found = outside.registries.repository(reference).manifest(reference.name)
         if found and found[0].media_type in media.INDEXES:
             return list(decode(found[1], Index, f"the index {reference}").manifests)
-        image = find_remote(reference, registries) if found else None
+        image = find_remote(reference, outside) if found else None
     return [root_of(image, image.manifest_bytes)] if image else []
 
 

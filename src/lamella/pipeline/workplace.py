@@ -17,7 +17,7 @@ from lamella.sources import tree
 from lamella.staging import sweep
 
 if TYPE_CHECKING:
-    from lamella.registry.registries import Registries
+    from lamella.pipeline.outside import Outside
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Workplace:
     keep_blobs: bool = False
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     progress: Progress = silent
-    registries: "Registries | None" = None
+    outside: "Outside | None" = None
     remembered: Mapping[Key, Layer] = field(default_factory=dict)
     """Layers that images in registries are known to have, by the keys that made them."""
     previous: ImageItem | None = None

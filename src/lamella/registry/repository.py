@@ -9,7 +9,7 @@ from urllib.parse import quote
 from lamella.oci import media
 from lamella.oci.digest import Digest, DigestError, encoded, hasher, is_digest_of, parse_digest, sha256
 from lamella.oci.image import Sink
-from lamella.oci.wire import Descriptor
+from lamella.oci.wire import Descriptor, kind_of
 from lamella.registry.connections import Response
 from lamella.registry.errors import RegistryError
 from lamella.registry.host import Answer, Ask, Host
@@ -87,7 +87,7 @@ class Repository:
         if not is_digest_of(parse_digest(told), data):
             raise DigestError(f"{self} says that {reference} is {told}, and gives something else")
         kind = answer.header("Content-Type").partition(";")[0].strip()
-        return Descriptor(media_type=_kind_of(data, kind), digest=Digest(told), size=len(data)), data
+        return Descriptor(media_type=kind_of(data, kind), digest=Digest(told), size=len(data)), data
 
     def has_manifest(self, reference: str) -> bool:
         """Whether a manifest is there."""
@@ -148,12 +148,3 @@ class Repository:
 
     def __str__(self) -> str:
         return f"{self.host.name}/{self.name}"
-
-
-def _kind_of(data: bytes, told: str) -> str:
-    """The media type of a manifest: what it says itself, or else how it came."""
-    try:
-        own = json.loads(data).get("mediaType")
-    except (ValueError, AttributeError, RecursionError):
-        own = None
-    return own if isinstance(own, str) and own else told

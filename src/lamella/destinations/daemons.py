@@ -1,0 +1,80 @@
+"""The daemons of this machine, by name, and images that are read out of them."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lamella.destinations.destination import DestinationError
+from lamella.oci.reference import CONTAINERD, DOCKER_DAEMON, PODMAN, Place, PlaceError
+
+if TYPE_CHECKING:
+    from lamella.destinations.daemon import Daemon
+
+_NAMES = {"docker": DOCKER_DAEMON, "podman": PODMAN, "containerd": CONTAINERD}
+
+
+@dataclass(frozen=True)
+class Daemons:
+    """Daemons as the environment tells of them. What is read out of them is there until `close`."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    _files: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def named(self, text: str) -> "list[Daemon]":
+        """What people call `docker`, `podman`, `containerd`, `containerd:NAMESPACE` or `kind:CLUSTER`."""
+        name, _, which = text.partition(":")
+        if name == "kind":
+            return self._nodes(which)
+        if name not in _NAMES or (which and name != "containerd"):
+            raise PlaceError(
+                f"{text!r} is no daemon; there are {', '.join(_NAMES)}, containerd:NAMESPACE, kind:CLUSTER"
+            )
+        return [self.at(_NAMES[name], which)]
+
+    def at(self, kind: str, namespace: str = "") -> "Daemon":
+        """The daemon that places of this kind are in; only containerd has namespaces."""
+        if kind == PODMAN:
+            from lamella.destinations.daemon import Program
+            from lamella.destinations.podman import Podman
+
+            return Podman(Program(("podman",)))
+        if kind == CONTAINERD:
+            from lamella.destinations.containerd import Containerd
+            from lamella.destinations.daemon import Program
+
+            return Containerd(Program(("ctr",)), namespace)
+        from lamella.destinations.docker import Docker
+        from lamella.destinations.docker_api import Engine
+        from lamella.destinations.docker_host import docker_host
+
+        return Docker(Engine(docker_host(self.environment)))
+
+    def _nodes(self, cluster: str) -> "list[Daemon]":
+        """The nodes of a cluster that `kind` made, which are containers with a containerd in each."""
+        from lamella.destinations.containerd import Containerd
+        from lamella.destinations.daemon import Program
+
+        found = Program(("kind",))("get", "nodes", "--name", cluster or "kind").split()
+        if not found:
+            raise DestinationError(f"kind has no cluster {cluster or 'kind'!r}")
+        return [Containerd(Program(("docker", "exec", "--interactive", node, "ctr")), "k8s.io") for node in found]
+
+    def saved(self, place: Place) -> Place:
+        """The archive of an image that is in a daemon."""
+        import tempfile
+
+        daemon = self.at(place.kind)
+        folder = Path(self._files.enter_context(tempfile.TemporaryDirectory(prefix="lamella-")))
+        file = folder / "image.tar"
+        try:
+            with file.open("wb") as out:
+                daemon.save(place.path, out)
+        except DestinationError as error:
+            raise DestinationError(f"cannot read {place}: {error}") from error
+        return Place(daemon.archive, str(file))
+
+    def close(self) -> None:
+        """Removes what was read."""
+        self._files.close()

@@ -1,0 +1,62 @@
+"""Reading images from skopeo's `dir:`, a folder of blobs for looking at.
+
+manifest.json             what was copied: an image, or an index
+HEX.manifest.json         manifests that an index leads to
+HEX                       configs and layers, by sha256
+version                   which program may read it
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lamella.images.content import read_image
+from lamella.images.layout import LayoutBlobs, choose
+from lamella.images.opening import Folder
+from lamella.images.stored import Extent, ImageError
+from lamella.oci import media
+from lamella.oci.digest import Digest, encoded, sha256
+from lamella.oci.image import Image
+from lamella.oci.wire import Descriptor, Index, Platform, kind_of
+
+MANIFEST = "manifest.json"
+VERSION = b"Directory Transport Version: 1.1\n"
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryFiles:
+    """The folder's files, by the names that a layout would give them."""
+
+    folder: Folder
+    root: Digest
+
+    def find(self, name: str) -> Extent:
+        """The file that a layout would call `name`; an `ImageError` if it is not there."""
+        return self.folder.find(self._own(name))
+
+    def holds(self, name: str) -> bool:
+        """Whether it is there."""
+        return self.folder.holds(self._own(name))
+
+    def _own(self, name: str) -> str:
+        digest = name.rpartition("/")[2]
+        if digest == encoded(self.root):
+            return MANIFEST
+        child = f"{digest}.{MANIFEST}"
+        return child if self.folder.holds(child) else digest
+
+
+def open_directory(path: Path, platform: Platform | None = None) -> Image:
+    """The image in the folder; of several, the one for `platform`."""
+    blobs, root = directory(path)
+    index = Index(schema_version=2, manifests=[root])
+    return read_image(blobs, choose(blobs, index, "", platform))
+
+
+def directory(path: Path) -> tuple[LayoutBlobs, Descriptor]:
+    """The folder's blobs, and what was copied there."""
+    folder = Folder(path)
+    if not folder.holds(MANIFEST):
+        raise ImageError(f"{path} is not what dir: writes: it holds no {MANIFEST}")
+    data = folder.find(MANIFEST).document()
+    root = Descriptor(media_type=kind_of(data, media.MANIFEST), digest=sha256(data), size=len(data))
+    return LayoutBlobs(DirectoryFiles(folder, root.digest), str(path)), root
