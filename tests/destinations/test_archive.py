@@ -22,12 +22,18 @@ from lamella.destinations.layout import Layout
 from lamella.destinations.publish import publish
 from lamella.images.reading import open_docker_archive, open_layout, open_oci_archive
 from lamella.oci.digest import DigestError
-from lamella.oci.image import Image, manifest_of
+from lamella.oci.image import Image, manifest_of, parcel_of
 from lamella.oci.validate import validate
 from lamella.staging import StorageError
 
 Write = Callable[[Image, str, IO[bytes]], None]
-FORMS: list[Write] = [write_oci_archive, write_docker_archive]
+
+
+def write_oci(image: Image, tag: str, out: IO[bytes]) -> None:
+    write_oci_archive(parcel_of(image), tag, out)
+
+
+FORMS: list[Write] = [write_oci, write_docker_archive]
 every_form = pytest.mark.parametrize("write", FORMS)
 
 
@@ -51,19 +57,19 @@ def test_the_same_image_gives_the_same_bytes_sorted_and_dated_1970(write: Write)
 def test_an_oci_archive_is_read_back_byte_for_byte(tmp_path: Path) -> None:
     image = sample()
     path = tmp_path / "a.tar"
-    path.write_bytes(written(write_oci_archive, image, "v1"))
+    path.write_bytes(written(write_oci, image, "v1"))
     found = open_oci_archive(path, "v1")
     assert found.manifest_bytes == manifest_of(image)
     assert found.config_bytes == image.config_bytes
     assert [blob_bytes(layer) for layer in found.layers] == [held(layer).blob_bytes for layer in image.layers]
     assert validate(found) == []
-    assert written(write_oci_archive, found, "v1") == path.read_bytes()
+    assert written(write_oci, found, "v1") == path.read_bytes()
 
 
 def test_an_oci_archive_holds_what_a_layout_does(tmp_path: Path) -> None:
     image = sample()
-    publish(image, Layout(tmp_path / "layout"), "v1")
-    with tarfile.open(fileobj=io.BytesIO(written(write_oci_archive, image, "v1"))) as tar:
+    publish(parcel_of(image), Layout(tmp_path / "layout"), "v1")
+    with tarfile.open(fileobj=io.BytesIO(written(write_oci, image, "v1"))) as tar:
         tar.extractall(tmp_path / "unpacked", filter="data")
     files = {
         root: {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
@@ -95,14 +101,14 @@ def test_a_docker_archive_says_its_name(name: str, tags: list[str] | None) -> No
 
 
 def test_sizes_that_nobody_told_are_counted(tmp_path: Path) -> None:
-    publish(sample(), Layout(tmp_path), "v1")
+    publish(parcel_of(sample()), Layout(tmp_path), "v1")
     read = open_layout(tmp_path, "v1")
     assert [layer.record.tar_size == 0 for layer in read.layers] == [True, True, False, True]
     assert written(write_docker_archive, read) == written(write_docker_archive, sample())
 
 
 def test_an_image_without_layers(tmp_path: Path) -> None:
-    for write, reader in ((write_oci_archive, open_oci_archive), (write_docker_archive, open_docker_archive)):
+    for write, reader in ((write_oci, open_oci_archive), (write_docker_archive, open_docker_archive)):
         (tmp_path / "a").write_bytes(written(write, image_with()))
         assert reader(tmp_path / "a").config_bytes == image_with().config_bytes
 
@@ -110,7 +116,7 @@ def test_an_image_without_layers(tmp_path: Path) -> None:
 def test_progress_is_told_to_the_end() -> None:
     told: dict[str, tuple[int, int]] = {}
     image = sample()
-    write_oci_archive(image, "v1", io.BytesIO(), lambda name, done, of: told.update({name: (done, of)}))
+    write_oci_archive(parcel_of(image), "v1", io.BytesIO(), lambda name, done, of: told.update({name: (done, of)}))
     assert told == {layer.name: (layer.record.size, layer.record.size) for layer in image.layers}
 
 
@@ -187,10 +193,10 @@ def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
 
 def test_devices_are_written_to_and_stay() -> None:
     with archive_file(Path("/dev/null")) as file:
-        write_oci_archive(sample(), "v1", file)
+        write_oci_archive(parcel_of(sample()), "v1", file)
     assert Path("/dev/null").is_char_device()
     with pytest.raises(DestinationError, match="No space left"), archive_file(Path("/dev/full")) as file:
-        write_oci_archive(sample(), "v1", file)
+        write_oci_archive(parcel_of(sample()), "v1", file)
 
 
 def test_a_folder_or_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -210,9 +216,9 @@ def test_a_reader_that_goes_away_is_one_clear_error(write: Write) -> None:
 
 def test_damage_in_a_stored_layer_ends_the_archive(tmp_path: Path) -> None:
     image = sample()
-    publish(image, Layout(tmp_path), "v1")
+    publish(parcel_of(image), Layout(tmp_path), "v1")
     digest = image.layers[0].record.digest.partition(":")[2]
     blob = tmp_path / "blobs" / "sha256" / digest
     blob.write_bytes(blob.read_bytes()[:-1] + b"\xff")
     with pytest.raises(DigestError, match=digest):
-        written(write_oci_archive, open_layout(tmp_path, "v1"), "v1")
+        written(write_oci, open_layout(tmp_path, "v1"), "v1")

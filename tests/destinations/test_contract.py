@@ -21,7 +21,7 @@ from lamella.destinations.registry import RegistryDestination
 from lamella.errors import LamellaError
 from lamella.oci import media
 from lamella.oci.digest import Digest, DigestError, sha256
-from lamella.oci.image import Body, Buffer, Layer, Sink, manifest_of
+from lamella.oci.image import Body, Buffer, Layer, Sink, manifest_of, parcel_of
 from lamella.oci.wire import Descriptor
 from lamella.registry.connections import Settings
 from lamella.registry.credentials import Keychain
@@ -168,7 +168,7 @@ class WatchedStage:
 def test_the_name_comes_last(destination: Destination) -> None:
     image = sample()
     watched = Watched(destination)
-    published = publish(image, watched, "v1")
+    published = publish(parcel_of(image), watched, "v1")
     assert watched.events == ["layer"] * 3 + ["config", "manifest", "tag v1"]
     assert [sent.written for sent in published.layers] == [True] * 4
     assert published.bytes_written == sum(layer.record.size for layer in image.layers[:3])
@@ -177,9 +177,9 @@ def test_the_name_comes_last(destination: Destination) -> None:
 
 def test_what_is_there_is_not_asked_for(destination: Destination) -> None:
     image = sample()
-    publish(image, destination, "v1")
+    publish(parcel_of(image), destination, "v1")
     more = image_with(*image.layers, layer_of(tar_of({"new": b"new"})))
-    published = publish(more, destination, "v2")
+    published = publish(parcel_of(more), destination, "v2")
     assert [sent.written for sent in published.layers] == [False] * 4 + [True]
     assert published.bytes_written == more.layers[4].record.size
     assert [held(layer).asked for layer in more.layers] == [1] * 5
@@ -188,7 +188,7 @@ def test_what_is_there_is_not_asked_for(destination: Destination) -> None:
 def test_progress_is_told_to_the_end(destination: Destination) -> None:
     image = sample()
     told: dict[str, tuple[int, int]] = {}
-    publish(image, destination, "v1", lambda name, done, expected: told.update({name: (done, expected)}))
+    publish(parcel_of(image), destination, "v1", lambda name, done, expected: told.update({name: (done, expected)}))
     assert told == {layer.name: (layer.record.size, layer.record.size) for layer in image.layers}
 
 
@@ -222,7 +222,7 @@ def test_when_a_layer_fails_the_others_stop_and_nothing_is_named(destination: De
     image = image_with(good, with_content(bad, Failing), with_content(endless, Endless))
     watched = Watched(destination)
     with pytest.raises(LamellaError, match="on fire"):
-        publish(image, watched, "v1")
+        publish(parcel_of(image), watched, "v1")
     assert set(watched.events) <= {"layer"}
     assert not destination.has(bad.descriptor)
     assert not destination.has(endless.descriptor)
@@ -232,5 +232,5 @@ def test_a_layer_that_is_not_what_its_record_says_is_not_taken(destination: Dest
     layer = layer_of(tar_of({"a": b"a"}))
     lying = replace(layer, content=Held(b"", held(layer).blob_bytes[:-1] + b"\xff"))
     with pytest.raises(DigestError):
-        publish(image_with(lying), destination, "v1")
+        publish(parcel_of(image_with(lying)), destination, "v1")
     assert not destination.has(layer.descriptor)

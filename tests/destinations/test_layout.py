@@ -19,7 +19,7 @@ from lamella.destinations.destination import DestinationError
 from lamella.destinations.layout import Layout
 from lamella.destinations.publish import publish
 from lamella.images.reading import open_layout
-from lamella.oci.image import Image, manifest_of
+from lamella.oci.image import Image, manifest_of, parcel_of
 from lamella.oci.validate import validate
 from lamella.staging import StorageError
 
@@ -40,7 +40,7 @@ def test_what_is_written_is_read_back_byte_for_byte(
 ) -> None:
     folder = tmp_path_factory.mktemp("layout")
     image = image_with(*(layer_of(tar_of(files), kind) for files, kind in parts))
-    publish(image, Layout(folder), "v1")
+    publish(parcel_of(image), Layout(folder), "v1")
     found = open_layout(folder, "v1")
     assert found.manifest_bytes == manifest_of(image)
     assert found.config_bytes == image.config_bytes
@@ -48,7 +48,7 @@ def test_what_is_written_is_read_back_byte_for_byte(
     assert validate(found) == []
 
     again = folder.with_name(folder.name + "-copy")
-    publish(found, Layout(again), "v1")
+    publish(parcel_of(found), Layout(again), "v1")
     assert tree(again) == tree(folder)
 
 
@@ -57,18 +57,18 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def test_nothing_but_the_layout_is_left(tmp_path: Path) -> None:
-    publish(sample(), Layout(tmp_path), "v1")
+    publish(parcel_of(sample()), Layout(tmp_path), "v1")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["blobs", "index.json", "oci-layout"]
 
 
 def test_other_names_and_unknown_words_stay(tmp_path: Path) -> None:
-    publish(sample(), Layout(tmp_path), "v1")
+    publish(parcel_of(sample()), Layout(tmp_path), "v1")
     document = json.loads((tmp_path / "index.json").read_bytes())
     document["futureWord"] = {"x": [1, 2.5, 2**70, None]}
     document["manifests"][0]["artifactType"] = "a/b"
     (tmp_path / "index.json").write_text(json.dumps(document))
-    publish(sample("arm64"), Layout(tmp_path), "v2")
-    publish(sample("arm64"), Layout(tmp_path), "v2")
+    publish(parcel_of(sample("arm64")), Layout(tmp_path), "v2")
+    publish(parcel_of(sample("arm64")), Layout(tmp_path), "v2")
     found = json.loads((tmp_path / "index.json").read_bytes())
     assert found["futureWord"] == document["futureWord"]
     assert found["manifests"][0] == document["manifests"][0]
@@ -78,7 +78,7 @@ def test_other_names_and_unknown_words_stay(tmp_path: Path) -> None:
 def test_a_name_moves_and_no_name_is_one_too(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     for architecture, tag in [("amd64", "v1"), ("amd64", ""), ("arm64", "v1"), ("arm64", "")]:
-        publish(sample(architecture), layout, tag)
+        publish(parcel_of(sample(architecture)), layout, tag)
     assert len(index(tmp_path)) == 2
     assert open_layout(tmp_path, "v1").config.architecture == "arm64"
     assert "annotations" not in index(tmp_path)[1]
@@ -86,10 +86,10 @@ def test_a_name_moves_and_no_name_is_one_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"manifests":3}', b'{"manifests":[3]}', b"[" * 100_000, b"\xff"])
 def test_a_damaged_index_is_not_overwritten(tmp_path: Path, data: bytes) -> None:
-    publish(sample(), Layout(tmp_path), "v1")
+    publish(parcel_of(sample()), Layout(tmp_path), "v1")
     (tmp_path / "index.json").write_bytes(data)
     with pytest.raises(DestinationError, match=r"index\.json is damaged"):
-        publish(sample(), Layout(tmp_path), "v2")
+        publish(parcel_of(sample()), Layout(tmp_path), "v2")
     assert (tmp_path / "index.json").read_bytes() == data
 
 
@@ -115,10 +115,10 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("length", [0, 100])
 def test_a_truncated_blob_is_written_again(tmp_path: Path, length: int) -> None:
     image = sample()
-    publish(image, Layout(tmp_path), "v1")
+    publish(parcel_of(image), Layout(tmp_path), "v1")
     for path in (tmp_path / "blobs" / "sha256").iterdir():
         path.write_bytes(path.read_bytes()[:length])
-    publish(image, Layout(tmp_path), "v1")
+    publish(parcel_of(image), Layout(tmp_path), "v1")
     assert validate(open_layout(tmp_path, "v1")) == []
 
 
@@ -130,7 +130,7 @@ def test_names_given_at_once_are_all_there(tmp_path: Path) -> None:
     def run(tag: str, image: Image) -> None:
         start.wait()
         try:
-            publish(image, Layout(tmp_path), tag)
+            publish(parcel_of(image), Layout(tmp_path), tag)
         except BaseException as error:
             failed.append(error)
 
@@ -151,6 +151,7 @@ import os, sys
 from pathlib import Path
 from lamella.destinations.layout import Layout
 from lamella.destinations.publish import publish
+from lamella.oci.image import parcel_of
 from tests.made import image_with, layer_of, tar_of
 
 def told(name, done, expected):
@@ -158,7 +159,7 @@ def told(name, done, expected):
 
 image = image_with(*(layer_of(tar_of({f"{i}": bytes([i]) * 40_000}), "none") for i in range(5)))
 os.write(1, b"+")
-publish(image, Layout(Path(sys.argv[1])), "v1", told)
+publish(parcel_of(image), Layout(Path(sys.argv[1])), "v1", told)
 os.write(1, b"!")
 """
 
@@ -187,9 +188,9 @@ def test_killed_at_any_instant_the_next_run_is_right(tmp_path: Path, seed: int) 
 def test_a_full_disk_is_one_clear_error_and_leaves_room(small_disk: Path) -> None:
     image = image_with(layer_of(tar_of({"large": os.urandom(5_000_000)}), "none"))
     with pytest.raises(StorageError, match="No space left"):
-        publish(image, Layout(small_disk), "v1")
+        publish(parcel_of(image), Layout(small_disk), "v1")
     assert not list(small_disk.rglob("staging/*"))
-    publish(sample(), Layout(small_disk), "v1")
+    publish(parcel_of(sample()), Layout(small_disk), "v1")
     assert validate(open_layout(small_disk, "v1")) == []
 
 
@@ -197,4 +198,4 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "blobs").write_text("")
     (tmp_path / "oci-layout").write_bytes(b'{"imageLayoutVersion":"1.0.0"}')
     with pytest.raises(StorageError, match="blobs"):
-        publish(sample(), Layout(tmp_path), "v1")
+        publish(parcel_of(sample()), Layout(tmp_path), "v1")

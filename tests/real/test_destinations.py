@@ -13,7 +13,7 @@ from lamella.destinations.layout import Layout
 from lamella.destinations.publish import publish
 from lamella.images.reading import open_docker_archive, open_layout, open_oci_archive
 from lamella.oci import media
-from lamella.oci.image import Image, manifest_of
+from lamella.oci.image import Image, manifest_of, parcel_of
 from lamella.oci.validate import validate
 
 pytestmark = pytest.mark.real
@@ -34,9 +34,9 @@ def written(tmp_path: Path) -> Path:
 
 
 def write_all_forms(image: Image, folder: Path) -> None:
-    publish(image, Layout(folder / "layout"), "v1")
+    publish(parcel_of(image), Layout(folder / "layout"), "v1")
     with archive_file(folder / "oci.tar") as out:
-        write_oci_archive(image, "v1", out)
+        write_oci_archive(parcel_of(image), "v1", out)
     with archive_file(folder / "docker.tar") as out:
         write_docker_archive(image, "greet:1.0", out)
 
@@ -70,7 +70,7 @@ def test_what_skopeo_writes_is_read(written: Path) -> None:
 
 def test_skopeo_adds_to_a_layout_and_a_layout_adds_to_skopeos(written: Path) -> None:
     skopeo_copy(f"docker-archive:{written}/docker.tar", f"oci:{written}/layout:v2")
-    publish(image_of("none"), Layout(written / "layout"), "v3")
+    publish(parcel_of(image_of("none")), Layout(written / "layout"), "v3")
     tags = json.loads((written / "layout" / "index.json").read_bytes())["manifests"]
     assert [tag["annotations"]["org.opencontainers.image.ref.name"] for tag in tags] == ["v1", "v2", "v3"]
     for tag in ("v1", "v2", "v3"):
@@ -79,7 +79,7 @@ def test_skopeo_adds_to_a_layout_and_a_layout_adds_to_skopeos(written: Path) -> 
 
 
 def test_zstd_layers_are_taken(tmp_path: Path) -> None:
-    publish(image_of("zstd"), Layout(tmp_path / "layout"), "v1")
+    publish(parcel_of(image_of("zstd")), Layout(tmp_path / "layout"), "v1")
     skopeo_copy(f"oci:{tmp_path}/layout:v1", f"oci:{tmp_path}/copy:v1")
     found = open_layout(tmp_path / "copy", "v1")
     assert {layer.record.media_type for layer in found.layers} == {media.LAYER_ZSTD}

@@ -13,7 +13,9 @@ from lamella.cli.common import (
     open_workplace,
     previous_option,
     quiet_option,
+    reach_of,
     reaching_out,
+    registry_options,
     verbose_option,
 )
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 )
 @click.option("--keep-blobs", is_flag=True, help="Keep the layers that are made in the cache.")
 @previous_option
+@registry_options
 @json_option
 @quiet_option
 @verbose_option
@@ -52,7 +55,7 @@ def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **
     layer, spec = asked(what)
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
-        reaching_out(open_workplace(keep_blobs=keep_blobs, progress=told.progress)) as place,
+        reaching_out(open_workplace(keep_blobs=keep_blobs, progress=told.progress), **reach_of(how)) as place,
     ):
         told.doing("looking at packages")
         draft = draft_at(spec, place, how["previous"])

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from lamella.spec.model import Spec
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+platform_option = click.option("--platform", default="", metavar="OS/ARCH", help="Which platform's image, of several.")
+format_option = click.option(
+    "--format", "form", type=click.Choice(["oci", "v2s2"]), help="The form of the manifest; else it stays as it is."
+)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no more than the result.")
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done as it is done.")
 previous_option = click.option(
@@ -65,8 +69,9 @@ def reaching_out(place: "Workplace", *, creds: str = "", insecure: bool = False,
     from lamella.pipeline.outside import Outside
     from lamella.registry.registries import Registries
 
-    with contextlib.closing(Outside(Registries(os.environ, creds, insecure, ca), Daemons(os.environ))) as found:
-        yield replace(place, outside=found)
+    registries = Registries(os.environ, creds, insecure, ca)
+    with contextlib.closing(Outside(registries, Daemons(os.environ), place.blobs)) as outside:
+        yield replace(place, outside=outside)
 
 
 def open_workplace(*, keep_blobs: bool = False, progress: "Progress | None" = None) -> "Workplace":
@@ -93,8 +98,10 @@ def is_document(path: Path) -> bool:
     return path.suffix == ".json" or Path(os.path.realpath(path)).suffix == ".json"
 
 
-def draft_at(text: str, place: "Workplace", previous: Path | None = None, compression: str = "") -> "Draft":
-    """The draft that a spec or an `image.json` gives."""
+def draft_at(
+    text: str, place: "Workplace", previous: Path | None = None, compression: str = "", platform: str = ""
+) -> "Draft":
+    """The draft that a spec or an `image.json` gives; a spec for several platforms for one of them."""
     import msgspec
 
     from lamella import pipeline
@@ -105,12 +112,20 @@ def draft_at(text: str, place: "Workplace", previous: Path | None = None, compre
     if is_document(path):
         return draft_of(read_document(path), path, place, compression)
     spec = read(path)
-    if compression:
-        image = msgspec.structs.replace(spec.image, compression=compression)
-        spec = type(spec)(image, spec.folder, spec.file)
+    image = msgspec.structs.replace(spec.image, compression=compression or spec.image.compression)
+    if platform:
+        image = msgspec.structs.replace(image, platforms=[_known(platform, spec)])
+    spec = type(spec)(image, spec.folder, spec.file)
     return pipeline.plan(
         spec, place, previous_of(previous) or pipeline.last(spec, place) or place.previous or _beside(spec)
     )
+
+
+def _known(platform: str, spec: "Spec") -> str:
+    named = spec.image.platforms
+    if named and platform not in named:
+        raise click.UsageError(f"{spec.file} is for {', '.join(named)}, not for {platform}")
+    return platform
 
 
 def _beside(spec: "Spec") -> "ImageItem | None":
@@ -124,19 +139,21 @@ def _beside(spec: "Spec") -> "ImageItem | None":
     return None
 
 
-def view_at(text: str) -> "ImageView":
+def view_at(text: str, **reach: Any) -> "ImageView":
     """What can be told of the image at a place, without making anything."""
-    with reaching_out(open_workplace()) as place:
+    with reaching_out(open_workplace(), **reach) as place:
         return _view_at(text, place)
 
 
 def _view_at(text: str, workplace: "Workplace") -> "ImageView":
     from lamella.oci.reference import parse_place
     from lamella.pipeline import find, view
+    from lamella.pipeline.memory import document_in
 
     place = parse_place(text)
     if find.is_bytes(place):
-        return view.of_image(find.open_place(place, outside=workplace.outside), place.name)
+        image = find.open_place(place, outside=workplace.outside)
+        return view.of_image(image, str(place), document_in(image))
     if is_document(Path(text)):
         return view.of_document(find.read_document(Path(text)), text)
     return view.of_draft(draft_at(text, workplace))

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,29 +10,35 @@ import click
 
 from lamella.cli import show
 from lamella.cli.common import (
+    format_option,
     json_option,
     open_workplace,
+    platform_option,
     quiet_option,
+    reach_of,
     reaching_out,
     registry_options,
     verbose_option,
 )
-from lamella.cli.images import Found, image_at
+from lamella.cli.images import Found, Wanted, image_at, spooled, target_at
 from lamella.oci.reference import DAEMONS, DOCKER_ARCHIVE, OCI_ARCHIVE, STREAM, Place, PlaceError, parse_place
 
 if TYPE_CHECKING:
-    from lamella.oci.image import Progress
+    from lamella.oci.image import Parcel, Progress
     from lamella.pipeline.workplace import Workplace
 
 
 @click.command("copy")
 @click.argument("image")
 @click.argument("destination")
+@click.option("--all", "everything", is_flag=True, help="All platforms, and the index that leads to them.")
+@platform_option
+@format_option
 @registry_options
 @json_option
 @quiet_option
 @verbose_option
-def command(image: str, destination: str, as_json: bool, quiet: bool, verbose: bool, **reach: Any) -> None:
+def command(image: str, destination: str, **how: Any) -> None:
     """Copy IMAGE (a spec, an image.json, or an image at a place) to DESTINATION.
 
     Places are docker://HOST/NAME[:TAG], oci:FOLDER[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG],
@@ -40,45 +47,76 @@ def command(image: str, destination: str, as_json: bool, quiet: bool, verbose: b
     from lamella.cli.progress import Told
 
     target = parse_place(destination)
-    if as_json and target.path == STREAM:
+    if how["as_json"] and target.path == STREAM:
         raise click.UsageError("--json and an archive cannot both go to stdout")
+    if how["everything"] and (how["form"] or how["platform"]):
+        raise click.UsageError("--all copies what is there as it is; it goes without --platform and --format")
     with (
-        Told(quiet=quiet or as_json, verbose=verbose) as told,
-        reaching_out(open_workplace(progress=told.progress), **reach) as place,
+        Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
+        reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place,
     ):
         told.doing(f"looking at {image}")
-        if target.kind in (OCI_ARCHIVE, DOCKER_ARCHIVE):
-            found = _archive(image, target, place)
-        elif target.kind in DAEMONS:
-            found = _load(image, target, place)
+        if how["everything"]:
+            result = _told_of_parcel(_copy_all(image, target, place))
         else:
-            found = image_at(image, place, to=[destination])
-    if as_json:
-        layers = [{"digest": layer.record.digest, "size": layer.record.size} for layer in found.image.layers]
-        config = found.image.config_descriptor.digest
-        click.echo(show.as_json({"name": found.name, "tag": found.tag, "config": config, "layers": layers}))
-    elif not quiet and target.path != STREAM:
+            result = _told_of(_copy_one(image, target, Wanted(how["platform"], form=how["form"] or ""), place))
+    if how["as_json"]:
+        click.echo(show.as_json(result))
+    elif not how["quiet"] and target.path != STREAM:
         click.echo(f"copied {image} to {target}")
 
 
-def _load(image: str, target: Place, place: "Workplace") -> Found:
-    """Gives the image to a daemon."""
-    assert place.outside is not None
-    found = image_at(image, place, "none")
-    place.outside.daemons.at(target.kind).load(found.image, target.path, place.progress)
-    return found
+def _told_of(found: Found) -> dict[str, Any]:
+    layers = [{"digest": layer.record.digest, "size": layer.record.size} for layer in found.image.layers]
+    return {"name": found.name, "tag": found.tag, "config": found.image.config_descriptor.digest, "layers": layers}
 
 
-def _archive(image: str, target: Place, place: "Workplace") -> Found:
+def _told_of_parcel(parcel: "Parcel") -> dict[str, Any]:
+    return {"digest": parcel.root.digest, "manifests": [blob.digest for blob, _ in parcel.documents]}
+
+
+def _copy_one(image: str, target: Place, wanted: Wanted, place: "Workplace") -> Found:
+    if target.kind in (OCI_ARCHIVE, DOCKER_ARCHIVE):
+        return _archive(image, target, wanted, place)
+    if target.kind in DAEMONS:
+        assert place.outside is not None
+        found = image_at(image, place, replace(wanted, compression="none"))
+        place.outside.daemons.at(target.kind).load(found.image, target.path, place.progress)
+        return found
+    return image_at(image, place, wanted, to=[str(target)])
+
+
+def _copy_all(image: str, target: Place, place: "Workplace") -> "Parcel":
+    """All that the name leads to, byte for byte."""
+    from lamella.destinations.archive import write_oci_archive
+    from lamella.destinations.publish import publish
+    from lamella.pipeline import find
+
+    source = spooled(parse_place(image), place)
+    if not find.is_bytes(source):
+        raise PlaceError(f"{image} is a recipe for one image at a time; use lamella index for all its platforms")
+    parcel = find.open_parcel(source, place.outside)
+    name = target.name or source.name or "latest"
+    if target.kind == OCI_ARCHIVE:
+        with _out(target) as out:
+            write_oci_archive(parcel, name, out, place.progress)
+    elif target.kind in (*DAEMONS, DOCKER_ARCHIVE):
+        raise PlaceError(f"{target} takes one image; copy to docker://, oci:, oci-archive: or dir:")
+    else:
+        to = target_at(str(target), place, [source])
+        publish(parcel, to.destination, name, place.progress)
+    return parcel
+
+
+def _archive(image: str, target: Place, wanted: Wanted, place: "Workplace") -> Found:
     """Writes the image as an archive; anew, if something wrong was remembered of it and the archive is a file."""
     from lamella.pipeline.trust import ForgottenError
 
-    if target.path == STREAM and sys.stdout.isatty():
-        raise PlaceError("an archive is not for a terminal; pipe it on, for example into docker load")
-    compression = "none" if target.kind == DOCKER_ARCHIVE else ""
+    if target.kind == DOCKER_ARCHIVE:
+        wanted = replace(wanted, compression="none")
     mended: set[str] = set()
     while True:
-        found = image_at(image, place, compression)
+        found = image_at(image, place, wanted)
         try:
             _write(found, target, place.progress)
         except ForgottenError as error:
@@ -90,12 +128,21 @@ def _archive(image: str, target: Place, place: "Workplace") -> Found:
 
 
 def _write(found: Found, target: Place, progress: "Progress") -> None:
-    from lamella.destinations.archive import archive_file, write_docker_archive, write_oci_archive
+    from lamella.destinations.archive import write_docker_archive, write_oci_archive
+    from lamella.oci.image import parcel_of
 
-    stream = sys.stdout.buffer
-    with contextlib.ExitStack() as stack:
-        out = stream if target.path == STREAM else stack.enter_context(archive_file(Path(target.path)))
+    with _out(target) as out:
         if target.kind == OCI_ARCHIVE:
-            write_oci_archive(found.image, target.name or found.tag or "latest", out, progress)
+            write_oci_archive(parcel_of(found.image), target.name or found.tag or "latest", out, progress)
         else:
             write_docker_archive(found.image, target.name or found.docker_name, out, progress)
+
+
+def _out(target: Place) -> "contextlib.AbstractContextManager[Any]":
+    from lamella.destinations.archive import archive_file
+
+    if target.path != STREAM:
+        return archive_file(Path(target.path))
+    if sys.stdout.isatty():
+        raise PlaceError("an archive is not for a terminal; pipe it on, for example into docker load")
+    return contextlib.nullcontext(sys.stdout.buffer)

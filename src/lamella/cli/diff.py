@@ -1,20 +1,23 @@
 """`lamella diff`: what changed between two images."""
 
+from typing import Any
+
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, view_at
+from lamella.cli.common import json_option, registry_options, view_at
 
 
 @click.command("diff")
 @click.argument("old")
 @click.argument("new")
+@registry_options
 @json_option
-def command(old: str, new: str, as_json: bool) -> None:
+def command(old: str, new: str, as_json: bool, **reach: Any) -> None:
     """Show what NEW has that OLD has not, layer by layer, and the bytes that someone who has OLD fetches."""
     from lamella.pipeline.compare import compare
 
-    found = compare(view_at(old), view_at(new))
+    found = compare(view_at(old, **reach), view_at(new, **reach))
     if as_json:
         layers = [
             {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, open_workplace, view_at
+from lamella.cli.common import json_option, open_workplace, registry_options, view_at
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 @click.argument("what")
 @click.argument("image", default="image.json")
 @click.option("--since", help="The image before, to say why the layer WHAT is new.")
+@registry_options
 @json_option
-def command(what: str, image: str, since: str | None, as_json: bool) -> None:
+def command(what: str, image: str, since: str | None, as_json: bool, **reach: Any) -> None:
     """Say why the package WHAT is in IMAGE, which layer holds the path WHAT, or why the layer WHAT is new."""
-    view = view_at(image)
+    view = view_at(image, **reach)
     if since:
-        told = _layer(what, view, view_at(since))
+        told = _layer(what, view, view_at(since, **reach))
         lines = _layer_lines(told)
     else:
         told = _package(what, view) or _path(what, view)

@@ -1,5 +1,8 @@
 """Images and places as commands name them: opened, or built where there is only a recipe, and brought elsewhere."""
 
+import shutil
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -8,7 +11,10 @@ from lamella.oci.reference import (
     DAEMONS,
     DIR,
     DOCKER,
+    DOCKER_ARCHIVE,
     OCI,
+    OCI_ARCHIVE,
+    STREAM,
     Place,
     PlaceError,
     Reference,
@@ -41,25 +47,57 @@ class Found(NamedTuple):
         return docker_name(f"{self.name}:{self.tag}" if self.name and self.tag else name) if name else ""
 
 
-def image_at(text: str, workplace: "Workplace", compression: str = "", to: "Sequence[str]" = ()) -> Found:
+@dataclass(frozen=True)
+class Wanted:
+    """Which image of those that a place may give: for one platform, of layers compressed so, in a manifest's form."""
+
+    platform: str = ""
+    compression: str = ""
+    form: str = ""
+
+
+_ANY = Wanted()
+
+
+def image_at(text: str, workplace: "Workplace", wanted: Wanted = _ANY, to: "Sequence[str]" = ()) -> Found:
     """The image at a place, brought `to` others; one that is only a recipe is built.
 
     Nothing is written anywhere before the image is found.
     """
     from lamella import pipeline
     from lamella.destinations.publish import publish
+    from lamella.images.form import in_form
+    from lamella.oci.image import parcel_of
+    from lamella.oci.platforms import parse_platform
     from lamella.pipeline import find
 
-    place = parse_place(text)
+    place = spooled(parse_place(text), workplace)
     if find.is_bytes(place):
         name, _, tag = _called(place).rpartition(":")
-        found = Found(find.open_place(place, outside=workplace.outside), name, tag)
-        for target in (target_at(one, workplace) for one in to):
-            publish(found.image, target.destination, target.name or tag or "latest", workplace.progress)
-        return found
-    draft = draft_at(text, workplace, compression=compression)
-    built = pipeline.build(draft, workplace, [target_at(one, workplace) for one in to])
-    return Found(built.image, built.draft.name, built.draft.tag)
+        platform = parse_platform(wanted.platform) if wanted.platform else None
+        image = find.open_place(place, platform=platform, outside=workplace.outside)
+        image = in_form(image, wanted.form) if wanted.form else image
+        for target in (target_at(one, workplace, [place]) for one in to):
+            publish(parcel_of(image), target.destination, target.name or tag or "latest", workplace.progress)
+        return Found(image, name, tag)
+    draft = draft_at(text, workplace, compression=wanted.compression, platform=wanted.platform)
+    targets = [replace(target_at(one, workplace), form=wanted.form) for one in to]
+    built = pipeline.build(draft, workplace, targets)
+    image = in_form(built.image, wanted.form) if wanted.form else built.image
+    return Found(image, built.draft.name, built.draft.tag)
+
+
+def spooled(place: Place, workplace: "Workplace") -> Place:
+    """`place`, or if that is stdin, the file into which it was written: archives are not read from start to end."""
+    if place.path != STREAM or place.kind not in (OCI_ARCHIVE, DOCKER_ARCHIVE):
+        return place
+    if sys.stdin.isatty():
+        raise PlaceError(f"{place} is stdin, and that is a terminal; pipe an archive into it")
+    assert workplace.outside is not None
+    file = workplace.outside.file()
+    with file.open("wb") as out:
+        shutil.copyfileobj(sys.stdin.buffer, out, 1 << 20)
+    return replace(place, path=str(file))
 
 
 def _called(place: Place) -> str:
@@ -69,8 +107,8 @@ def _called(place: Place) -> str:
     return place.path if place.kind in DAEMONS else place.name
 
 
-def target_at(text: str, workplace: "Workplace") -> "Target":
-    """The layout or repository that `text` names, and the image's name there."""
+def target_at(text: str, workplace: "Workplace", sources: "Sequence[Place]" = ()) -> "Target":
+    """The layout or repository that `text` names, and the image's name there; `sources` may be beside it."""
     from lamella.destinations.directory import Directory
     from lamella.destinations.layout import Layout
     from lamella.pipeline.draft import Target
@@ -81,7 +119,8 @@ def target_at(text: str, workplace: "Workplace") -> "Target":
     if place.kind == DIR:
         return Target(Directory(Path(place.path)))
     if place.kind == DOCKER:
-        return Target(repository_at(reference_of(place), [], workplace), place.name)
+        beside = [reference_of(source) for source in sources if source.kind == DOCKER]
+        return Target(repository_at(reference_of(place), beside, workplace), place.name)
     raise PlaceError(
         f"{text}: an image can go to docker://HOST/NAME:TAG, oci:FOLDER or dir:FOLDER; use lamella copy for others"
     )

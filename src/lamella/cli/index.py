@@ -78,12 +78,13 @@ def _brought(text: str, to: "Destination", workplace: "Workplace") -> "Iterator[
     from lamella import pipeline
     from lamella.cli.images import image_at
     from lamella.destinations.publish import bring
+    from lamella.oci.image import parcel_of
     from lamella.pipeline import find
     from lamella.pipeline.draft import Target
     from lamella.spec.reader import read
 
     if find.is_bytes(parse_place(text)) or is_document(Path(text)):
-        yield text, bring(image_at(text, workplace).image, to, workplace.progress).root
+        yield text, bring(parcel_of(image_at(text, workplace).image), to, workplace.progress).root
         return
     spec = read(Path(text))
     for platform in spec.image.platforms or [""]:

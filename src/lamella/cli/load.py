@@ -73,14 +73,14 @@ def loaded(
 
     Of several daemons the one that lacked most is told of.
     """
-    from lamella.cli.images import image_at
+    from lamella.cli.images import Wanted, image_at
     from lamella.oci.reference import docker_name
 
     with reaching_out(open_workplace(progress=told.progress), **reach) as place:
         assert place.outside is not None
         daemons = [daemon for one in into.split(",") for daemon in place.outside.daemons.named(one)]
         told.doing(f"looking at {image}")
-        found = image_at(image, place, "none")
+        found = image_at(image, place, Wanted(compression="none"))
         called = docker_name(name) if name else found.docker_name
         if not called:
             raise click.UsageError(f"{image} has no name; say --name NAME")

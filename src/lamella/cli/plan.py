@@ -1,22 +1,32 @@
 """`lamella plan`: what a build would do, and why."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from lamella.cli import show, why
-from lamella.cli.common import draft_at, json_option, open_workplace, previous_option
+from lamella.cli.common import (
+    draft_at,
+    json_option,
+    open_workplace,
+    previous_option,
+    reaching_out,
+    registry_options,
+)
 
 
 @click.command("plan")
 @click.argument("spec", default=".")
 @previous_option
+@registry_options
 @json_option
-def command(spec: str, previous: Path | None, as_json: bool) -> None:
+def command(spec: str, previous: Path | None, as_json: bool, **reach: Any) -> None:
     """Say what a build of SPEC would make or reuse, and why. No layer and no image is written."""
     from lamella.pipeline.reasons import reasons
 
-    draft = draft_at(spec, open_workplace(), previous)
+    with reaching_out(open_workplace(), **reach) as place:
+        draft = draft_at(spec, place, previous)
     found = list(zip(draft.layers, reasons(draft), strict=True))
     if as_json:
         layers = [

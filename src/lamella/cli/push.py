@@ -19,7 +19,7 @@ from lamella.cli.common import (
     verbose_option,
 )
 from lamella.cli.images import reference_at, repository_at
-from lamella.oci.reference import Reference, parse_place, reference_of
+from lamella.oci.reference import DOCKER, Reference, parse_place, reference_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,7 @@ def command(image: str, destinations: tuple[str, ...], cache_from: tuple[str, ..
         told.doing("looking at packages and registries")
         source = parse_place(image)
         if find.is_bytes(source):
-            others = [reference_of(source)] if source.kind == "docker" else []
+            others = [reference_of(source)] if source.kind == DOCKER else []
             pushed = _push_bytes(find.open_place(source, outside=place.outside), to, others, place)
         else:
             cache = [reference_at(text) for text in cache_from]
@@ -88,11 +88,12 @@ def _push_bytes(
     image: "Image", to: "Sequence[Reference]", others: "Sequence[Reference]", place: "Workplace"
 ) -> list[Pushed]:
     from lamella.destinations.publish import publish
+    from lamella.oci.image import parcel_of
 
     pushed = []
     for one in to:
         destination = repository_at(one, [*others, *to], place)
-        pushed.append(Pushed(one, publish(image, destination, one.name, place.progress), ()))
+        pushed.append(Pushed(one, publish(parcel_of(image), destination, one.name, place.progress), ()))
     return pushed
 
 
@@ -103,7 +104,9 @@ def _push_draft(
     from lamella.pipeline.draft import Target
     from lamella.pipeline.reasons import reasons
 
-    targets = [Target(repository_at(one, [*cache, *to], place), one.name) for one in to]
+    base = parse_place(draft.base_place) if draft.base_place else None
+    beside = [*cache, *to, *([reference_of(base)] if base and base.kind == DOCKER else [])]
+    targets = [Target(repository_at(one, beside, place), one.name) for one in to]
     built = pipeline.build(draft, place, targets)
     pipeline.remember(built, place)
     found = reasons(draft)

@@ -16,11 +16,10 @@ from typing import IO
 
 from lamella.destinations.destination import DestinationError
 from lamella.destinations.layout import MARK, named
-from lamella.destinations.publish import root_of
 from lamella.oci import media
 from lamella.oci.digest import Digest, encoded, sha256
-from lamella.oci.image import Buffer, Image, Layer, Progress, Sink, manifest_of, silent
-from lamella.oci.wire import Index, Manifest, decode, encode
+from lamella.oci.image import Buffer, Image, Layer, Parcel, Progress, Sink, silent
+from lamella.oci.wire import Index, encode
 from lamella.staging import staged_beside, write_all
 
 _BLOCK = 512
@@ -38,23 +37,19 @@ class _File:
 
 
 def write_oci_archive(
-    image: Image, tag: str, out: IO[bytes], progress: Progress = silent, without: Collection[Digest] = ()
+    parcel: Parcel, tag: str, out: IO[bytes], progress: Progress = silent, without: Collection[Digest] = ()
 ) -> None:
-    """A tar of the layout that holds `image` under the name `tag`.
+    """A tar of the layout that holds `parcel` under the name `tag`.
 
     Layers of the digests `without` are left out: whoever takes the archive has them.
     """
-    manifest = manifest_of(image)
-    root = root_of(image, manifest)
-    index = Index(schema_version=2, media_type=media.INDEX, manifests=[named(root, tag)])
-    config = decode(manifest, Manifest, "the image's manifest").config
-    blobs = [_document(_blob(config.digest), image.config_bytes), _document(_blob(root.digest), manifest)]
-    for layer in image.layers:
+    index = Index(schema_version=2, media_type=media.INDEX, manifests=[named(parcel.root, tag)])
+    files = [_document(_blob(descriptor.digest), data) for descriptor, data in parcel.documents]
+    for layer in parcel.layers:
         record = layer.record
-        if record.digest in without:
-            continue
-        blobs.append(_File(_blob(record.digest), record.size, layer.content.blob, layer.name or record.digest))
-    _write([*blobs, _document("index.json", encode(index)), _document("oci-layout", MARK)], out, progress)
+        if record.digest not in without:
+            files.append(_File(_blob(record.digest), record.size, layer.content.blob, layer.name or record.digest))
+    _write([*files, _document("index.json", encode(index)), _document("oci-layout", MARK)], out, progress)
 
 
 def write_docker_archive(

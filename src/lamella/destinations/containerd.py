@@ -13,7 +13,7 @@ from lamella.destinations.daemon import Program
 from lamella.destinations.destination import DestinationError
 from lamella.destinations.publish import EXISTS, SENT, Sent
 from lamella.oci.digest import Digest
-from lamella.oci.image import Image, Progress, silent
+from lamella.oci.image import Image, Progress, parcel_of, silent
 from lamella.oci.platforms import spelled
 from lamella.oci.reference import OCI_ARCHIVE, parse_reference
 from lamella.oci.wire import Platform
@@ -49,7 +49,7 @@ class Containerd:
         platform = spelled(Platform(architecture=config.architecture, os=config.os, variant=config.variant))
         arguments = ("images", "import", f"--platform={platform}", "-")
         with self.program.reads(*self._where(), *arguments) as out:
-            write_oci_archive(image, str(parse_reference(name)), out, progress, without)
+            write_oci_archive(parcel_of(image), str(parse_reference(name)), out, progress, without)
 
     def _ctr(self, *arguments: str) -> str:
         return self.program(*self._where(), *arguments)

@@ -1,6 +1,5 @@
 """The daemons of this machine, by name, and images that are read out of them."""
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,9 @@ _NAMES = {"docker": DOCKER_DAEMON, "podman": PODMAN, "containerd": CONTAINERD}
 
 @dataclass(frozen=True)
 class Daemons:
-    """Daemons as the environment tells of them. What is read out of them is there until `close`."""
+    """Daemons as the environment tells of them."""
 
     environment: Mapping[str, str] = field(repr=False)
-    _files: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def named(self, text: str) -> "list[Daemon]":
         """What people call `docker`, `podman`, `containerd`, `containerd:NAMESPACE` or `kind:CLUSTER`."""
@@ -61,20 +59,12 @@ class Daemons:
             raise DestinationError(f"kind has no cluster {cluster or 'kind'!r}")
         return [Containerd(Program(("docker", "exec", "--interactive", node, "ctr")), "k8s.io") for node in found]
 
-    def saved(self, place: Place) -> Place:
-        """The archive of an image that is in a daemon."""
-        import tempfile
-
+    def save(self, place: Place, file: Path) -> Place:
+        """Writes the image at `place` to `file`; gives the place of that archive."""
         daemon = self.at(place.kind)
-        folder = Path(self._files.enter_context(tempfile.TemporaryDirectory(prefix="lamella-")))
-        file = folder / "image.tar"
         try:
             with file.open("wb") as out:
                 daemon.save(place.path, out)
         except DestinationError as error:
             raise DestinationError(f"cannot read {place}: {error}") from error
         return Place(daemon.archive, str(file))
-
-    def close(self) -> None:
-        """Removes what was read."""
-        self._files.close()

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from lamella.destinations.publish import EXISTS, SENT, Sent, counted, root_of
+from lamella.destinations.publish import EXISTS, SENT, Sent, counted
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
-from lamella.oci.image import Buffer, Image, Layer, Progress, manifest_of, silent
-from lamella.oci.wire import Descriptor, Manifest, decode
+from lamella.oci.image import Buffer, Image, Layer, Progress, parcel_of, silent
+from lamella.oci.wire import Descriptor
 
 _NAME = "lamella/image"
 _TAG = "latest"
@@ -67,13 +67,11 @@ def offering(image: Image, progress: Progress = silent) -> Iterator[Offer]:
 
 def _documents(image: Image) -> Mapping[str, tuple[Descriptor, bytes]]:
     """The manifest and the config, by the paths that they have."""
-    data = manifest_of(image)
-    root = root_of(image, data)
-    config = decode(data, Manifest, "the image's manifest").config
+    config, manifest = parcel_of(image).documents
     return {
-        f"/v2/{_NAME}/manifests/{_TAG}": (root, data),
-        f"/v2/{_NAME}/manifests/{root.digest}": (root, data),
-        f"/v2/{_NAME}/blobs/{config.digest}": (config, image.config_bytes),
+        f"/v2/{_NAME}/manifests/{_TAG}": manifest,
+        f"/v2/{_NAME}/manifests/{manifest[0].digest}": manifest,
+        f"/v2/{_NAME}/blobs/{config[0].digest}": config,
     }
 
 

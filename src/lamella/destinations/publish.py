@@ -10,10 +10,9 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 from lamella.destinations.destination import Destination, DestinationError
-from lamella.oci import media
-from lamella.oci.digest import Digest, sha256
-from lamella.oci.image import Body, Buffer, Image, Layer, Progress, Sink, manifest_of, silent
-from lamella.oci.wire import Descriptor, Manifest, Platform, decode
+from lamella.oci.digest import Digest
+from lamella.oci.image import Body, Buffer, Layer, Parcel, Progress, Sink, silent
+from lamella.oci.wire import Descriptor
 from lamella.registry.errors import RegistryError
 
 _SIDE_BY_SIDE = 4
@@ -57,34 +56,20 @@ class Published:
         return replace(self, layers=tuple(layers))
 
 
-def publish(image: Image, destination: Destination, tag: str, progress: Progress = silent) -> Published:
-    """Brings `image` to `destination` under the name `tag`. Only what is not there yet is asked for and sent."""
-    published = bring(image, destination, progress)
+def publish(parcel: Parcel, destination: Destination, tag: str, progress: Progress = silent) -> Published:
+    """Brings `parcel` to `destination` under the name `tag`. Only what is not there yet is asked for and sent."""
+    published = bring(parcel, destination, progress)
     destination.tag(tag, published.root)
     return published
 
 
-def bring(image: Image, destination: Destination, progress: Progress = silent) -> Published:
+def bring(parcel: Parcel, destination: Destination, progress: Progress = silent) -> Published:
     """The same without a name: it is there by its digest."""
-    manifest = manifest_of(image)
-    root = root_of(image, manifest)
-    layers = send_layers(image.layers, destination, progress)
-    config = decode(manifest, Manifest, "the image's manifest").config
-    for descriptor, data in ((config, image.config_bytes), (root, manifest)):
+    layers = send_layers(parcel.layers, destination, progress)
+    for descriptor, data in parcel.documents:
         if not destination.has(descriptor):
             destination.put(descriptor, given(data))
-    return Published(root, layers)
-
-
-def root_of(image: Image, manifest: bytes) -> Descriptor:
-    """What names the image: the descriptor of its manifest."""
-    config = image.config
-    return Descriptor(
-        media_type=decode(manifest, Manifest, "the image's manifest").media_type or media.MANIFEST,
-        digest=sha256(manifest),
-        size=len(manifest),
-        platform=Platform(architecture=config.architecture, os=config.os, variant=config.variant),
-    )
+    return Published(parcel.root, layers)
 
 
 def send_layers(layers: Sequence[Layer], destination: Destination, progress: Progress = silent) -> tuple[Sent, ...]:

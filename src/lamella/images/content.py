@@ -8,9 +8,13 @@ from typing import Protocol
 
 from lamella.images.stored import LONGEST_DOCUMENT, ImageError, layer_history
 from lamella.oci import media
-from lamella.oci.digest import parse_digest
-from lamella.oci.image import Buffer, Image, Layer, LayerBytes, Record
-from lamella.oci.wire import Descriptor, ImageConfig, Manifest, decode
+from lamella.oci.digest import Digest, parse_digest
+from lamella.oci.image import Buffer, Image, Layer, LayerBytes, Parcel, Record
+from lamella.oci.platforms import spelled
+from lamella.oci.wire import Descriptor, ImageConfig, Index, Manifest, decode
+
+DEEPEST = 4
+"""How deep indexes may lie in indexes."""
 
 
 class Content(Protocol):
@@ -18,6 +22,9 @@ class Content(Protocol):
 
     def bytes_of(self, record: Record, /) -> LayerBytes:
         """The bytes of the blob of which `record` tells. They are looked for when they are asked for."""
+
+    def manifest(self, blob: Descriptor, /) -> bytes:
+        """The manifest or index that `blob` names, checked."""
 
 
 def document(content: Content, blob: Descriptor) -> bytes:
@@ -36,7 +43,7 @@ def document(content: Content, blob: Descriptor) -> bytes:
 
 def read_image(content: Content, root: Descriptor, manifest_bytes: bytes = b"") -> Image:
     """The image that `root` names; its manifest is looked for if it is not given."""
-    manifest_bytes = manifest_bytes or document(content, root)
+    manifest_bytes = manifest_bytes or content.manifest(root)
     manifest = decode(manifest_bytes, Manifest, f"the manifest {root.digest}")
     if manifest.config.media_type not in media.CONFIGS:
         raise ImageError(f"{root.digest} is not an image, but of the kind {manifest.config.media_type}")
@@ -58,3 +65,28 @@ def read_image(content: Content, root: Descriptor, manifest_bytes: bytes = b"") 
         )
         layers.append(Layer(record, content.bytes_of(record), history=history, annotations=blob.annotations))
     return Image(config, config_bytes, tuple(layers), manifest.annotations, manifest_bytes, root)
+
+
+def parcel_at(content: Content, root: Descriptor) -> Parcel:
+    """All that `root` leads to, be it an image, an index of several, or something that programs put beside them."""
+    documents: dict[Digest, tuple[Descriptor, bytes]] = {}
+    layers: dict[Digest, Layer] = {}
+
+    def visit(blob: Descriptor, label: str, depth: int) -> None:
+        if depth > DEEPEST:
+            raise ImageError(f"{content}: indexes lie in indexes more than {DEEPEST} deep")
+        data = content.manifest(blob)
+        if blob.media_type in media.INDEXES:
+            for child in decode(data, Index, f"the index {blob.digest}").manifests:
+                visit(child, spelled(child.platform) if child.platform else label, depth + 1)
+        else:
+            manifest = decode(data, Manifest, f"the manifest {blob.digest}")
+            documents[manifest.config.digest] = manifest.config, document(content, manifest.config)
+            for layer in manifest.layers:
+                record = Record(parse_digest(layer.digest), 0, layer.digest, layer.size, layer.media_type)
+                name = f"{label} {layer.digest[7:19]}".strip()
+                layers.setdefault(layer.digest, Layer(record, content.bytes_of(record), name))
+        documents[blob.digest] = blob, data
+
+    visit(root, "", 0)
+    return Parcel(tuple(layers.values()), tuple(documents.values()))

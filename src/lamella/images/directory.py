@@ -9,17 +9,16 @@ version                   which program may read it
 from dataclasses import dataclass
 from pathlib import Path
 
-from lamella.images.content import read_image
+from lamella.images.content import parcel_at, read_image
 from lamella.images.layout import LayoutBlobs, choose
 from lamella.images.opening import Folder
 from lamella.images.stored import Extent, ImageError
 from lamella.oci import media
 from lamella.oci.digest import Digest, encoded, sha256
-from lamella.oci.image import Image
+from lamella.oci.image import Image, Parcel
 from lamella.oci.wire import Descriptor, Index, Platform, kind_of
 
 MANIFEST = "manifest.json"
-VERSION = b"Directory Transport Version: 1.1\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +46,17 @@ class DirectoryFiles:
 
 def open_directory(path: Path, platform: Platform | None = None) -> Image:
     """The image in the folder; of several, the one for `platform`."""
-    blobs, root = directory(path)
+    blobs, root = _blobs(path)
     index = Index(schema_version=2, manifests=[root])
     return read_image(blobs, choose(blobs, index, "", platform))
 
 
-def directory(path: Path) -> tuple[LayoutBlobs, Descriptor]:
+def directory_parcel(path: Path) -> Parcel:
+    """All that is in the folder."""
+    return parcel_at(*_blobs(path))
+
+
+def _blobs(path: Path) -> tuple[LayoutBlobs, Descriptor]:
     """The folder's blobs, and what was copied there."""
     folder = Folder(path)
     if not folder.holds(MANIFEST):

@@ -11,16 +11,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lamella.images.content import document, read_image
+import msgspec
+
+from lamella.images.content import DEEPEST, document, parcel_at, read_image
 from lamella.images.opening import Folder, open_members
 from lamella.images.stored import Files, ImageError, StoredBytes
 from lamella.oci import media
 from lamella.oci.digest import Digest, parse_digest
-from lamella.oci.image import Image, Record
+from lamella.oci.image import Image, Parcel, Record
 from lamella.oci.platforms import matches, spelled
 from lamella.oci.wire import CONTAINERD_NAME, REF_NAME, Descriptor, Index, Platform, decode
-
-_DEEPEST = 4
 
 
 def open_layout(folder: Path, name: str = "", platform: Platform | None = None) -> Image:
@@ -35,13 +35,36 @@ def open_oci_archive(path: Path, name: str = "", platform: Platform | None = Non
     return _open(open_members(path), str(path), name, platform)
 
 
+def layout_parcel(folder: Path, name: str = "") -> Parcel:
+    """All that the name `name` leads to in the layout in `folder`; without a name, all of the only entry."""
+    return _parcel(Folder(folder), str(folder), name)
+
+
+def oci_archive_parcel(path: Path, name: str = "") -> Parcel:
+    """The same for the layout in the tar archive `path`."""
+    return _parcel(open_members(path), str(path), name)
+
+
+def _parcel(files: Files, origin: str, name: str) -> Parcel:
+    index = _index(files, origin)
+    named = [entry for entry in index.manifests if not name or name in (*_names(entry), entry.digest)]
+    if len(named) != 1:
+        there = ", ".join(sorted({label for entry in index.manifests for label in _names(entry)})) or "none with a name"
+        raise ImageError(f"{origin} holds {len(named)} images{f' {name!r}' if name else ''}; it has {there}")
+    return parcel_at(LayoutBlobs(files, origin), msgspec.structs.replace(named[0], annotations={}))
+
+
 def _open(files: Files, origin: str, name: str, platform: Platform | None) -> Image:
+    index = _index(files, origin)
+    blobs = LayoutBlobs(files, origin)
+    return read_image(blobs, choose(blobs, index, name, platform))
+
+
+def _index(files: Files, origin: str) -> Index:
     if not files.holds("index.json"):
         docker = "; write docker-archive: for what docker save has made" if files.holds("manifest.json") else ""
         raise ImageError(f"{origin} is not an OCI layout: it holds no index.json{docker}")
-    index = decode(files.find("index.json").document(), Index, f"index.json in {origin}")
-    blobs = LayoutBlobs(files, origin)
-    return read_image(blobs, choose(blobs, index, name, platform))
+    return decode(files.find("index.json").document(), Index, f"index.json in {origin}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +77,10 @@ class LayoutBlobs:
     def bytes_of(self, record: Record) -> StoredBytes:
         """The bytes in the file that has the blob's name."""
         return StoredBytes(self.files, blob_name(record.digest), record)
+
+    def manifest(self, blob: Descriptor) -> bytes:
+        """The manifest that `blob` names."""
+        return document(self, blob)
 
     def holds(self, blob: Descriptor) -> bool:
         """Whether the blob is there at all."""
@@ -84,8 +111,8 @@ class _Layout:
         if descriptor.media_type in media.MANIFESTS:
             yield descriptor
         elif descriptor.media_type in media.INDEXES:
-            if depth == _DEEPEST:
-                raise ImageError(f"{self.origin}: indexes lie in indexes more than {_DEEPEST} deep")
+            if depth == DEEPEST:
+                raise ImageError(f"{self.origin}: indexes lie in indexes more than {DEEPEST} deep")
             index = decode(document(self.blobs, descriptor), Index, f"{descriptor.digest} in {self.origin}")
             for child in index.manifests:
                 yield from self._below(child, seen, depth + 1)

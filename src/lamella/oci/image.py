@@ -6,7 +6,7 @@ from typing import Protocol
 
 from lamella.oci import media
 from lamella.oci.digest import Digest, sha256
-from lamella.oci.wire import Descriptor, History, ImageConfig, Manifest, encode
+from lamella.oci.wire import Descriptor, History, ImageConfig, Manifest, Platform, decode, encode
 
 Buffer = bytes | bytearray | memoryview
 Sink = Callable[[Buffer], object]
@@ -86,6 +86,21 @@ class Image:
         return Descriptor(media_type=media.CONFIG, digest=sha256(self.config_bytes), size=len(self.config_bytes))
 
 
+@dataclass(frozen=True)
+class Parcel:
+    """All that travels with an image, or with an index of several: blobs, and then documents.
+
+    Each document comes after all that it leads to, with its bytes. The last one is what names get given to.
+    """
+
+    layers: tuple[Layer, ...]
+    documents: tuple[tuple[Descriptor, bytes], ...]
+
+    @property
+    def root(self) -> Descriptor:
+        return self.documents[-1][0]
+
+
 def manifest_of(image: Image) -> bytes:
     """The image's manifest: the bytes it came with, or those that follow from its parts."""
     if image.manifest_bytes:
@@ -104,3 +119,17 @@ def manifest_of(image: Image) -> bytes:
 def image_of(config: ImageConfig, layers: Sequence[Layer]) -> Image:
     """A new image of `layers` under `config`."""
     return Image(config, encode(config), tuple(layers))
+
+
+def parcel_of(image: Image) -> Parcel:
+    """What travels with one image."""
+    manifest = manifest_of(image)
+    told = decode(manifest, Manifest, "the image's manifest")
+    config = image.config
+    root = Descriptor(
+        media_type=told.media_type or media.MANIFEST,
+        digest=sha256(manifest),
+        size=len(manifest),
+        platform=Platform(architecture=config.architecture, os=config.os, variant=config.variant),
+    )
+    return Parcel(image.layers, ((told.config, image.config_bytes), (root, manifest)))

@@ -15,10 +15,12 @@ from lamella.closure import merge
 from lamella.destinations.publish import Published, bring, publish
 from lamella.images.config import image_config
 from lamella.images.document import ImageItem
+from lamella.images.form import in_form
 from lamella.layering import learn
 from lamella.layers.make import PlannedBytes
-from lamella.oci.image import Image, Layer, LayerBytes, image_of
+from lamella.oci.image import Image, Layer, LayerBytes, image_of, parcel_of
 from lamella.oci.platforms import here
+from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import History, Platform
 from lamella.pipeline.arrange import USUAL_LAYERS, arrange
 from lamella.pipeline.draft import Built, BuiltLayer, Draft, Target
@@ -53,7 +55,7 @@ def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Dra
         layers=tuple(look_up(layer, image.compression, place) for layer in arrangement.plans),
         created=moment(spec),
         base=base,
-        base_place=image.base,
+        base_place=_pinned(image.base, base),
         annotations=dict(image.annotations),
         churn=learn(whole(previous), merge(section.closure for section in sections)),
         saved=arrangement.saved,
@@ -95,9 +97,10 @@ def _build(draft: Draft, place: Workplace, targets: Sequence[Target]) -> Built:
 
 
 def _published(image: Image, target: Target, tag: str, place: Workplace) -> Published:
+    parcel = parcel_of(in_form(image, target.form) if target.form else image)
     if not target.named:
-        return bring(image, target.destination, place.progress)
-    return publish(image, target.destination, target.name or tag or "latest", place.progress)
+        return bring(parcel, target.destination, place.progress)
+    return publish(parcel, target.destination, target.name or tag or "latest", place.progress)
 
 
 def remember(built: Built, place: Workplace) -> ImageItem:
@@ -140,6 +143,14 @@ def _layer(planned: Planned, draft: Draft, place: Workplace) -> Layer:
     history = History(created=draft.created, created_by=plan.history)
     remembered = RememberedBytes(content, record, planned.key, forget)
     return Layer(record, remembered, plan.name, history, {LAYER_NAME: plan.name, LAYER_KEY: planned.key})
+
+
+def _pinned(text: str, base: Image | None) -> str:
+    """Where the base is; in a registry by its digest, for a tag may lead elsewhere tomorrow."""
+    place = parse_place(text) if text else None
+    if place and place.kind == DOCKER and base and base.root:
+        return str(replace(place, name=base.root.digest))
+    return text
 
 
 def _platform(spec: Spec) -> Platform:

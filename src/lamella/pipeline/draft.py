@@ -63,11 +63,15 @@ class Draft:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a built image goes, and its name there; without one it is the image's tag. Some get none."""
+    """Where a built image goes, and its name there; without one it is the image's tag. Some get none.
+
+    `form` is that of the manifest, where it is not OCI's.
+    """
 
     destination: Destination
     name: str = ""
     named: bool = True
+    form: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from lamella.images.document import ImageItem, ImageNotes, LayerItem, plan_of, r
 from lamella.images.stored import ImageError
 from lamella.layers.compress import PLAIN, compressor
 from lamella.oci import media
-from lamella.oci.image import Image, Record
+from lamella.oci.image import Image, Parcel, Record, parcel_of
 from lamella.oci.platforms import matches, spelled
 from lamella.oci.reference import DAEMONS, DIR, DOCKER, FILE, OCI, OCI_ARCHIVE, Place, parse_place, reference_of
 from lamella.oci.wire import Platform
@@ -33,7 +33,8 @@ def open_place(
 
         return open_remote(reference_of(place), outside, platform)
     if place.kind in DAEMONS:
-        return open_place(needed(outside, str(place)).daemons.saved(place))
+        there = needed(outside, str(place))
+        return open_place(there.daemons.save(place, there.file()))
     path = folder / place.path
     if place.kind == OCI:
         return open_layout(path, place.name, platform)
@@ -42,6 +43,24 @@ def open_place(
     if place.kind == OCI_ARCHIVE:
         return open_oci_archive(path, place.name, platform)
     return open_docker_archive(path, place.name)
+
+
+def open_parcel(place: Place, outside: Outside | None) -> Parcel:
+    """All that is at `place` under its name, for all platforms."""
+    from lamella.images import reading
+
+    if place.kind == DOCKER:
+        from lamella.pipeline.remote import remote_parcel
+
+        return remote_parcel(reference_of(place), outside)
+    path = Path(place.path)
+    if place.kind == OCI:
+        return reading.layout_parcel(path, place.name)
+    if place.kind == OCI_ARCHIVE:
+        return reading.oci_archive_parcel(path, place.name)
+    if place.kind == DIR:
+        return reading.directory_parcel(path)
+    return parcel_of(open_place(place, outside=outside))
 
 
 def open_base(text: str, folder: Path, platform: Platform, outside: Outside | None) -> Image | None:

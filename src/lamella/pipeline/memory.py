@@ -70,7 +70,7 @@ def memory_of(images: Iterable[Image]) -> Memory:
     layers: dict[Key, Layer] = {}
     document: ImageItem | None = None
     for image in images:
-        own = _document(image)
+        own = document_in(image)
         notes = [layer.lamella for layer in (own.layers if own else None) or ()]
         sizes = {note.blob.digest: note.blob for note in notes if note and note.blob}
         for layer in image.layers:
@@ -82,14 +82,16 @@ def memory_of(images: Iterable[Image]) -> Memory:
     return Memory(layers, document)
 
 
-def _document(image: Image) -> ImageItem | None:
-    """The document that an image carries; one that cannot be read is as good as none."""
+def document_in(image: Image) -> ImageItem | None:
+    """The document that an image carries; one that cannot be read, or is of other layers, is as good as none."""
     text = image.annotations.get(IMAGE_NOTES)
     if not text:
         return None
     with contextlib.suppress(LamellaError, ValueError, zstd.ZstdError):
         data = zstd.ZstdDecompressor().decompress(base64.b64decode(text), _LONGEST)
-        return read_image(data, "an image's notes")
+        document = read_image(data, "an image's notes")
+        if [layer.diff_ids for layer in document.layers or ()] == [layer.record.diff_id for layer in image.layers]:
+            return document
     return None
 
 

@@ -1,12 +1,16 @@
 """What is beyond the files that a user names: registries and daemons. Nothing is asked before it is needed."""
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
+    from lamella.cache.blobs import Blobs
     from lamella.destinations.daemons import Daemons
+    from lamella.images.content import Content
     from lamella.registry.registries import Registries
 
 
@@ -14,11 +18,26 @@ if TYPE_CHECKING:
 class Outside:
     registries: "Registries"
     daemons: "Daemons"
+    kept: "Blobs"
+    """Layers that were pulled before."""
+    _scratch: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def file(self) -> Path:
+        """A name for a file that is gone when all is done."""
+        import tempfile
+
+        return Path(self._scratch.enter_context(tempfile.TemporaryDirectory(prefix="lamella-")), "file")
+
+    def nearest(self, content: "Content") -> "Content":
+        """`content`, but for what is kept."""
+        from lamella.pipeline.pulled import Nearest
+
+        return Nearest(self.kept, content)
 
     def close(self) -> None:
-        """Ends connections, and removes what was read out of daemons."""
+        """Ends connections, and removes files that were meant to go."""
         self.registries.close()
-        self.daemons.close()
+        self._scratch.close()
 
 
 def needed(outside: Outside | None, what: str) -> Outside:

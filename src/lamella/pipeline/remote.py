@@ -2,18 +2,15 @@
 
 from dataclasses import dataclass
 
-from lamella.destinations.publish import root_of
-from lamella.images.content import read_image
+from lamella.images.content import DEEPEST, parcel_at, read_image
 from lamella.images.stored import ImageError, unpack
 from lamella.oci import media
-from lamella.oci.image import Image, Record, Sink
+from lamella.oci.image import Image, Parcel, Record, Sink, parcel_of
 from lamella.oci.platforms import here, matches, spelled
 from lamella.oci.reference import Reference
 from lamella.oci.wire import Descriptor, Index, Platform, decode
 from lamella.pipeline.outside import Outside, needed
 from lamella.registry.repository import Repository
-
-_DEEPEST = 4
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,13 @@ class RemoteBlobs:
         """The bytes, fetched when they are asked for."""
         return RemoteBytes(self.repository, record)
 
+    def manifest(self, blob: Descriptor) -> bytes:
+        """The manifest that `blob` names."""
+        found = self.repository.manifest(blob.digest)
+        if found is None:
+            raise ImageError(f"{self.repository} does not hold {blob.digest}, which something there leads to")
+        return found[1]
+
     def __str__(self) -> str:
         return str(self.repository)
 
@@ -58,17 +62,28 @@ def open_remote(reference: Reference, outside: Outside | None, platform: Platfor
 
 def find_remote(reference: Reference, outside: Outside | None, platform: Platform | None = None) -> Image | None:
     """The same; None if nothing has that name."""
-    repository = needed(outside, str(reference)).registries.repository(reference)
+    needful = needed(outside, str(reference))
+    repository = needful.registries.repository(reference)
     found = repository.manifest(reference.name)
-    for _ in range(_DEEPEST):
+    for _ in range(DEEPEST):
         if found is None:
             return None
         root, data = found
         if root.media_type not in media.INDEXES:
-            return read_image(RemoteBlobs(repository), root, data)
+            return read_image(needful.nearest(RemoteBlobs(repository)), root, data)
         index = decode(data, Index, f"the index {reference}")
         found = repository.manifest(_choose(index, platform, str(reference)).digest)
-    raise ImageError(f"{reference}: indexes lie in indexes more than {_DEEPEST} deep")
+    raise ImageError(f"{reference}: indexes lie in indexes more than {DEEPEST} deep")
+
+
+def remote_parcel(reference: Reference, outside: Outside | None) -> Parcel:
+    """All that `reference` leads to."""
+    needful = needed(outside, str(reference))
+    repository = needful.registries.repository(reference)
+    found = repository.manifest(reference.name)
+    if found is None:
+        raise ImageError(f"there is no image {reference}")
+    return parcel_at(needful.nearest(RemoteBlobs(repository)), found[0])
 
 
 def entries_at(reference: Reference, outside: Outside | None) -> list[Descriptor]:
@@ -79,7 +94,7 @@ def entries_at(reference: Reference, outside: Outside | None) -> list[Descriptor
         if found and found[0].media_type in media.INDEXES:
             return list(decode(found[1], Index, f"the index {reference}").manifests)
         image = find_remote(reference, outside) if found else None
-    return [root_of(image, image.manifest_bytes)] if image else []
+    return [parcel_of(image).root] if image else []
 
 
 def _choose(index: Index, platform: Platform | None, origin: str) -> Descriptor:

@@ -73,11 +73,15 @@ def of_draft(draft: Draft) -> ImageView:
     return ImageView(draft.name, draft.tag, draft.platform, draft.runtime, (*_base(draft.base), *own))
 
 
-def of_image(image: Image, name: str = "", tag: str = "") -> ImageView:
-    """An image found in a layout or an archive."""
+def of_image(image: Image, name: str = "", told: ImageItem | None = None) -> ImageView:
+    """An image found in a registry, a layout or an archive; if it carries a document, with what is `told` there."""
     config = image.config
     platform = Platform(architecture=config.architecture, os=config.os, variant=config.variant)
-    return ImageView(name, tag, platform, config.config, tuple(_base(image)))
+    layers = tuple(_base(image))
+    if told:
+        noted = of_document(told, name).layers
+        layers = tuple(replace(note, record=own.record) for note, own in zip(noted, layers, strict=True))
+    return ImageView(name, "", platform, config.config, layers)
 
 
 def of_document(item: ImageItem, origin: str) -> ImageView:

@@ -242,8 +242,8 @@ class Image(Layered, frozen=True):
     base: Annotated[
         str,
         Said(
-            "The image to build on: `oci:FOLDER`, `oci:FOLDER:TAG` or `docker-archive:FILE`, from the folder of this "
-            "file.",
+            "The image to build on: `docker://HOST/NAME:TAG`, `oci:FOLDER:TAG`, or an archive; paths start from the "
+            "folder of this file.",
             names.base,
         ),
     ] = ""

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from lamella.oci.platforms import OTHER_NAMES
-from lamella.oci.reference import LONGEST_NAME, NAME, TAG
+from lamella.oci.reference import DAEMONS, KINDS, LONGEST_NAME, NAME, STREAM, TAG, PlaceError, parse_place
 from lamella.spec.kinds import Kind, table, text, text_or_number, texts
 from lamella.spec.problems import near_miss, wrong
 
@@ -53,16 +53,23 @@ def _check_platform(value: str) -> str:
 platform = text(_check_platform, pattern=f"^{_PLATFORM}$")
 
 
-_BASES = ("oci:", "docker-archive:")
+_BASES = tuple(kind for kind in KINDS if kind not in DAEMONS)
 
 
 def _check_base(value: str) -> str:
-    if value.startswith(_BASES) and value.partition(":")[2]:
-        return value
-    raise wrong(f'"{value}" is not a base image; write "oci:FOLDER", "oci:FOLDER:TAG" or "docker-archive:FILE"')
+    if value.partition(":")[0] not in _BASES:
+        hint = near_miss(value, [f"docker://{value}"])
+        raise wrong(f'"{value}" is not a base image, as in "docker://HOST/NAME:TAG" or "oci:FOLDER:TAG"{hint}')
+    try:
+        place = parse_place(value)
+    except PlaceError as error:
+        raise wrong(str(error)) from None
+    if place.path == STREAM:
+        raise wrong(f'"{value}" is a stream, which can be read only once')
+    return value
 
 
-base = text(_check_base, pattern=f"^(?:{'|'.join(_BASES)}).")
+base = text(_check_base, pattern=f"^(?:{'|'.join(_BASES)}):.")
 
 
 _PORT = "([0-9]{1,5})(/(?:tcp|udp|sctp))?"

@@ -1,0 +1,94 @@
+"""`lamella pull`: an image from a registry to a layout, or its layers into the cache."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lamella.cli import show
+from lamella.cli.common import (
+    json_option,
+    open_workplace,
+    platform_option,
+    quiet_option,
+    reach_of,
+    reaching_out,
+    registry_options,
+    verbose_option,
+)
+from lamella.cli.images import reference_at, target_at
+
+if TYPE_CHECKING:
+    from lamella.destinations.publish import Published, Sent
+    from lamella.pipeline.workplace import Workplace
+
+
+@click.command("pull")
+@click.argument("reference")
+@click.argument("destination", required=False)
+@click.option("--all", "everything", is_flag=True, help="All platforms, and the index that leads to them.")
+@platform_option
+@registry_options
+@json_option
+@quiet_option
+@verbose_option
+def command(reference: str, destination: str | None, everything: bool, **how: Any) -> None:
+    """Pull REFERENCE (HOST/NAME[:TAG]) to DESTINATION, as in oci:FOLDER[:TAG].
+
+    Without a destination its layers go into the cache, and builds on top of it need not fetch them. What is there is
+    not fetched again, and what a lost connection leaves is asked for from there on.
+    """
+    from lamella.cli.progress import Told
+
+    if everything and how["platform"]:
+        raise click.UsageError("--all is for all platforms; it goes without --platform")
+    started = time.monotonic()
+    with (
+        Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
+        reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place,
+    ):
+        told.doing(f"looking at {reference}")
+        pulled = _pulled(reference, destination, None if everything else how["platform"], place)
+    if how["as_json"]:
+        layers = [
+            {"digest": sent.layer.record.digest, "size": sent.layer.record.size, "state": _word(sent)}
+            for sent in pulled.layers
+        ]
+        click.echo(show.as_json({"digest": pulled.root.digest, "bytes": pulled.bytes_written, "layers": layers}))
+        return
+    named = reference_at(reference)
+    at = f"{named.registry}/{named.repository}@{pulled.root.digest}"
+    if how["quiet"]:
+        click.echo(at)
+        return
+    rows = [(show.short(s.layer.record.digest), show.size(s.layer.record.size), _word(s)) for s in pulled.layers]
+    click.echo("\n".join(show.table(rows, right=(1,))))
+    count = sum(sent.written for sent in pulled.layers)
+    took = f"{time.monotonic() - started:.1f} s"
+    fetched = f"{count} of {show.plural(len(rows), 'layer')} fetched ({show.size(pulled.bytes_written)})"
+    click.echo(f"pulled {at} to {destination or 'the cache'}: {fetched}, in {took}")
+
+
+def _pulled(reference: str, destination: str | None, platform: str | None, place: "Workplace") -> "Published":
+    """What became of the image; all platforms for None."""
+    from lamella.destinations.publish import publish
+    from lamella.oci.image import parcel_of
+    from lamella.oci.platforms import parse_platform
+    from lamella.oci.reference import DOCKER, Place
+    from lamella.pipeline import find
+    from lamella.pipeline.draft import Target
+    from lamella.pipeline.pulled import KeptLayers
+
+    named = reference_at(reference)
+    source = Place(DOCKER, f"{named.registry}/{named.repository}", named.name)
+    if platform is None:
+        parcel = find.open_parcel(source, place.outside)
+    else:
+        wanted = parse_platform(platform) if platform else None
+        parcel = parcel_of(find.open_place(source, platform=wanted, outside=place.outside))
+    to = target_at(destination, place, [source]) if destination else Target(KeptLayers(place.blobs))
+    return publish(parcel, to.destination, to.name or named.name, place.progress)
+
+
+def _word(sent: "Sent") -> str:
+    return "fetched" if sent.written else sent.word
