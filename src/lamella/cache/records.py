@@ -2,7 +2,7 @@
 
     builds/<key>             diff_id, digest and sizes of a built layer
     trees/<digest>           the files of a folder package, and what a look at the folder alone can tell about them
-    manifests/<name>/<tag>   the last image of that name
+    images/<name>/<tag>/     the last image of that name, by platform
 
 A record carries the digest of itself: one that a crash, a full disk or a hand has damaged is not believed but removed,
 and `mended` tells of it. Losing any of this costs time, never correctness.

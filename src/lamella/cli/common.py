@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,10 +42,9 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.option(
             "--creds",
-            default="",
-            envvar="LAMELLA_CREDS",
-            metavar="NAME:PASSWORD",
-            help="Who to be at registries; better said in $LAMELLA_CREDS, which other users cannot see.",
+            multiple=True,
+            metavar="[HOST=]NAME:PASSWORD",
+            help="Who to be at the registry; better said in $LAMELLA_CREDS, which others cannot see. Again for more.",
         ),
         click.option("--insecure", is_flag=True, help="Allow plain http, and certificates that nobody vouches for."),
         click.option("--ca", default="", metavar="FILE", help="Also believe certificates that this one vouches for."),
@@ -61,15 +60,20 @@ def reach_of(how: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def reaching_out(place: "Workplace", *, creds: str = "", insecure: bool = False, ca: str = "") -> "Iterator[Workplace]":
-    """`place` with registries and daemons in reach, as long as that lasts."""
+def reaching_out(
+    place: "Workplace", *, creds: Sequence[str] = (), insecure: bool = False, ca: str = "", home: str = ""
+) -> "Iterator[Workplace]":
+    """`place` with registries and daemons in reach, as long as that lasts.
+
+    Credentials that name no host are for `home`, the registry that the command is about; else for any.
+    """
     from dataclasses import replace
 
     from lamella.destinations.daemons import Daemons
     from lamella.pipeline.outside import Outside
     from lamella.registry.registries import Registries
 
-    registries = Registries(os.environ, creds, insecure, ca)
+    registries = Registries(os.environ, creds or os.environ.get("LAMELLA_CREDS", "").split("\n"), home, insecure, ca)
     with contextlib.closing(Outside(registries, Daemons(os.environ), place.blobs)) as outside:
         yield replace(place, outside=outside)
 

@@ -1,13 +1,17 @@
 """`lamella index`: images for several platforms under one name, and under all names that a release gets."""
 
+import os
+import random
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from lamella.cli import show
 from lamella.cli.common import (
-    is_document,
+    format_option,
     json_option,
     open_workplace,
     quiet_option,
@@ -16,105 +20,99 @@ from lamella.cli.common import (
     registry_options,
     verbose_option,
 )
+from lamella.cli.images import Wanted, target_at
+from lamella.cli.pushing import Aim, bring
 from lamella.oci.reference import DOCKER, KINDS, OCI, Place, PlaceError, check_tag, parse_place, reference_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from lamella.destinations.destination import Destination
     from lamella.oci.wire import Descriptor
     from lamella.pipeline.workplace import Workplace
+
+_SETTLING = 1.0
+"""Seconds; much longer than from reading what a name leads to until giving it to something else."""
+
+_MOST_ROUNDS = 20
+
+
+class Names(NamedTuple):
+    """What an index is called, and what it says of itself."""
+
+    tags: Sequence[str]
+    annotations: dict[str, str]
+    form: str
 
 
 @click.command("index")
 @click.argument("destination")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--also", multiple=True, metavar="DESTINATION", help="Another destination; again for more.")
 @click.option("--append", is_flag=True, help="Keep what the name has for other platforms.")
 @click.option("--tag", "tags", multiple=True, help="A tag; again for more.")
 @click.option("--branch", default="", help="The branch: a tag, and `latest` if it is the default one.")
 @click.option("--default-branch", default="", help="The name of the default branch.")
 @click.option("--release", default="", help="A version: tags such as 1.2.3, 1.2 and 1.")
+@click.option("--auto", is_flag=True, help="Take these, and annotations, from git and the CI environment.")
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="An annotation; again for more.")
+@format_option
 @registry_options
 @json_option
 @quiet_option
 @verbose_option
-def command(destination: str, images: tuple[str, ...], append: bool, annotations: tuple[str, ...], **how: Any) -> None:
+def command(destination: str, images: tuple[str, ...], also: tuple[str, ...], append: bool, **how: Any) -> None:
     """Bring each IMAGE to DESTINATION (HOST/NAME[:TAG] or oci:FOLDER[:TAG]), all under one name.
 
-    A spec is built for each of its platforms. Images are there by their digests before the names are given.
+    A spec is built for each of its platforms, and of what is an index already all platforms are taken. Images are
+    there by their digests before the names are given. Jobs that append to the same name do not lose each other's.
     """
     from lamella.cli.progress import Told
-    from lamella.destinations.publish import given
-    from lamella.images.index import index_of, release_tags
 
-    spelled_out = destination.startswith(tuple(f"{kind}:" for kind in KINDS))
-    place = parse_place(destination if spelled_out else f"docker://{destination}")
-    named = [place.name] if place.kind == OCI and place.name else [place.name] if _has_tag(destination) else []
-    tags = release_tags([*named, *how["tags"]], how["branch"], how["default_branch"], how["release"]) or ["latest"]
-    for tag in tags:
-        check_tag(tag)
-    told_of = dict(_pair(text) for text in annotations)
-    reach = reach_of(how)
+    places = [_place(text) for text in (destination, *also)]
+    names = _names(places[0].name if _is_named(destination, places[0]) else "", how)
+    if append and any(place.kind != DOCKER for place in places):
+        raise click.UsageError("--append goes with a registry")
+    home = reference_of(places[0]).registry if places[0].kind == DOCKER else ""
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
-        reaching_out(open_workplace(progress=told.progress), **reach) as workplace,
+        reaching_out(open_workplace(progress=told.progress), home=home, **reach_of(how)) as workplace,
     ):
         told.doing("looking at images")
-        to = _destination(place, workplace)
-        children = [child for text in images for child in _brought(text, to, workplace)]
-        existing = _existing(place, tags[0], workplace) if append else []
-        root, data = index_of(children, told_of, existing)
-        to.put(root, given(data))
-        for tag in tags:
-            to.tag(tag, root)
-    _show(place, root, data, tags, how)
+        aim = Aim([Place(place.kind, place.path, names.tags[0]) for place in places], told=told.doing)
+        wanted = Wanted(form=names.form)
+        brought = [(text, one) for text in images for one in bring(text, aim, wanted, workplace, named=False)]
+        for number, place in enumerate(aim.places):
+            children = [(text, one.published[number].root) for text, one in brought]
+            if append:
+                root, data = _appended(place, children, names, workplace)
+            else:
+                root, data = _named(place, children, [], names, workplace)
+            _show(place, root, data, names.tags, how)
 
 
-def _brought(text: str, to: "Destination", workplace: "Workplace") -> "Iterator[tuple[str, Descriptor]]":
-    """The images that `text` names, each brought to the destination without a name."""
-    import msgspec
-
-    from lamella import pipeline
-    from lamella.cli.images import image_at
-    from lamella.destinations.publish import bring
-    from lamella.oci.image import parcel_of
-    from lamella.pipeline import find
-    from lamella.pipeline.draft import Target
-    from lamella.spec.reader import read
-
-    if find.is_bytes(parse_place(text)) or is_document(Path(text)):
-        yield text, bring(parcel_of(image_at(text, workplace).image), to, workplace.progress).root
-        return
-    spec = read(Path(text))
-    for platform in spec.image.platforms or [""]:
-        image = msgspec.structs.replace(spec.image, platforms=[platform] if platform else [])
-        draft = pipeline.plan(type(spec)(image, spec.folder, spec.file), workplace, pipeline.last(spec, workplace))
-        yield text, pipeline.build(draft, workplace, [Target(to, named=False)]).published[0].root
+def _place(text: str) -> Place:
+    spelled_out = text.startswith(tuple(f"{kind}:" for kind in KINDS))
+    place = parse_place(text if spelled_out else f"docker://{text}")
+    if place.kind not in (DOCKER, OCI):
+        raise PlaceError(f"{place} cannot hold several images under one name; write HOST/NAME:TAG or oci:FOLDER:TAG")
+    return place
 
 
-def _destination(place: Place, workplace: "Workplace") -> "Destination":
-    from lamella.cli.images import repository_at
-    from lamella.destinations.layout import Layout
-
-    if place.kind == OCI:
-        return Layout(Path(place.path))
-    if place.kind == DOCKER:
-        return repository_at(reference_of(place), [], workplace)
-    raise PlaceError(f"{place} cannot hold several images under one name; write HOST/NAME:TAG or oci:FOLDER:TAG")
+def _is_named(text: str, place: Place) -> bool:
+    """Whether a user wrote a tag, or none."""
+    return bool(place.name) and (place.kind == OCI or ":" in text.removeprefix("docker://").rpartition("/")[2])
 
 
-def _existing(place: Place, tag: str, workplace: "Workplace") -> "list[Descriptor]":
-    """What the name leads to now."""
-    from lamella.pipeline.remote import entries_at
+def _names(tag: str, how: dict[str, Any]) -> Names:
+    from lamella.cli.release import Release, release_of
+    from lamella.images.index import release_tags
 
-    if place.kind != DOCKER:
-        raise click.UsageError("--append goes with a registry")
-    return entries_at(reference_of(Place(DOCKER, place.path, tag)), workplace.outside)
-
-
-def _has_tag(text: str) -> bool:
-    return ":" in text.removeprefix("docker://").rpartition("/")[2]
+    found: Release = release_of(os.environ, Path()) if how["auto"] else Release()
+    branch, default = how["branch"] or found.branch, how["default_branch"] or found.default_branch
+    given = [tag, *how["tags"]] if tag else how["tags"]
+    tags = release_tags(given, branch, default, how["release"] or found.version) or ["latest"]
+    for one in tags:
+        check_tag(one)
+    annotations = {**found.annotations, **dict(_pair(text) for text in how["annotations"])}
+    return Names(tags, annotations, how["form"] or "")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -124,14 +122,54 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _show(place: Place, root: "Descriptor", data: bytes, tags: list[str], how: dict[str, Any]) -> None:
+def _named(
+    place: Place,
+    children: "Sequence[tuple[str, Descriptor]]",
+    existing: "Sequence[Descriptor]",
+    names: Names,
+    workplace: "Workplace",
+) -> "tuple[Descriptor, bytes]":
+    """The index of these images, which has all its names now."""
+    from lamella.destinations.publish import given
+    from lamella.images.index import index_of
+
+    root, data = index_of(children, names.annotations, existing, names.form)
+    to = target_at(str(place), workplace).destination
+    to.put(root, given(data))
+    for tag in names.tags:
+        to.tag(tag, root)
+    return root, data
+
+
+def _appended(
+    place: Place, children: "Sequence[tuple[str, Descriptor]]", names: Names, workplace: "Workplace"
+) -> "tuple[Descriptor, bytes]":
+    """The index of these images and of those that the name leads to.
+
+    Registries have no way to say "unless somebody was faster". So whoever writes looks again after a while, and if
+    somebody else has written meanwhile without having seen it, it writes again, with both.
+    """
+    from lamella.pipeline.remote import entries_at
+
+    ours = {child.digest for _, child in children}
+    for _ in range(_MOST_ROUNDS):
+        existing = entries_at(reference_of(place), workplace.outside)
+        root, data = _named(place, children, existing, names, workplace)
+        time.sleep(_SETTLING * (1 + random.random()))
+        if ours <= {entry.digest for entry in entries_at(reference_of(place), workplace.outside)}:
+            return root, data
+    raise click.ClickException(f"{place} is given to other images all the time; run again when others have finished")
+
+
+def _show(place: Place, root: "Descriptor", data: bytes, tags: Sequence[str], how: dict[str, Any]) -> None:
     from lamella.oci.platforms import spelled
     from lamella.oci.wire import Index, decode
 
     entries = decode(data, Index, "the index").manifests
     platforms = {spelled(entry.platform): entry.digest for entry in entries if entry.platform}
     if how["as_json"]:
-        click.echo(show.as_json({"digest": root.digest, "tags": tags, "platforms": platforms}))
+        told = {"name": place.path, "digest": root.digest, "tags": list(tags), "platforms": platforms}
+        click.echo(show.as_json(told))
     elif how["quiet"]:
         click.echo(f"{place.path}@{root.digest}")
     else:

@@ -1,6 +1,7 @@
 """`lamella push`: an image to registries, of which only what is missing there is made and sent."""
 
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,9 +9,10 @@ import click
 
 from lamella.cli import show, why
 from lamella.cli.common import (
-    draft_at,
+    format_option,
     json_option,
     open_workplace,
+    platform_option,
     previous_option,
     quiet_option,
     reach_of,
@@ -18,25 +20,24 @@ from lamella.cli.common import (
     registry_options,
     verbose_option,
 )
-from lamella.cli.images import reference_at, repository_at
-from lamella.oci.reference import DOCKER, Reference, parse_place, reference_of
+from lamella.cli.images import Wanted, reference_at, target_at
+from lamella.cli.pushing import Aim, Brought, bring, drafted, platforms_of
+from lamella.oci.reference import DOCKER, Place, Reference, parse_place, reference_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lamella.destinations.publish import Published, Sent
-    from lamella.oci.image import Image
-    from lamella.pipeline.draft import Draft
+    from lamella.oci.image import Record
+    from lamella.oci.wire import Descriptor
     from lamella.pipeline.reasons import Reason
     from lamella.pipeline.workplace import Workplace
 
 
 class Pushed(NamedTuple):
-    """What became of an image at one place; `reasons` has one for each layer of ours."""
+    """What the name leads to now: an image, or an index of several; and what became of each image."""
 
     reference: Reference
-    published: "Published"
-    reasons: "Sequence[Reason]"
+    root: "Descriptor"
+    images: "Sequence[tuple[Published, Sequence[Reason]]]"
 
 
 @click.command("push")
@@ -45,91 +46,118 @@ class Pushed(NamedTuple):
 @click.option(
     "--cache-from", multiple=True, metavar="REF", help="An image that tells of layers it has; again for more."
 )
+@click.option("--cache-to", multiple=True, metavar="REF", help="Also push there, for later --cache-from.")
+@click.option("--layer-images", metavar="PREFIX", help="Also push each layer as an image PREFIX + its name.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made and sent, and do nothing.")
 @previous_option
+@platform_option
+@format_option
 @registry_options
 @json_option
 @quiet_option
 @verbose_option
-def command(image: str, destinations: tuple[str, ...], cache_from: tuple[str, ...], dry_run: bool, **how: Any) -> None:
-    """Push IMAGE (a spec, an image.json, a layout or an archive) to each DESTINATION, as in HOST/NAME:TAG.
+def command(image: str, destinations: tuple[str, ...], dry_run: bool, **how: Any) -> None:
+    """Push IMAGE (a spec, an image.json, or an image at a place) to each DESTINATION, as in HOST/NAME:TAG.
 
-    Without a destination, a spec goes where its name says. What the images there, and those of --cache-from, tell of
-    their layers is believed: such layers are reused, even where none of their files is.
+    Without a destination, a spec goes where its name says; one for several platforms becomes an index of them. What
+    the images there, and those of --cache-from, tell of their layers is believed: such layers are reused, even where
+    none of their files is.
     """
     from lamella.cli.progress import Told
-    from lamella.pipeline import find
-    from lamella.pipeline.memory import recall
 
     started = time.monotonic()
     to = [reference_at(text) for text in destinations] or [_named_in(image)]
-    reach = reach_of(how)
+    memory = [reference_at(text) for text in (*how["cache_from"], *how["cache_to"])]
+    places = [_place(one) for one in (*to, *map(reference_at, how["cache_to"]))]
+    wanted = Wanted(how["platform"], form=how["form"] or "")
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
-        reaching_out(open_workplace(progress=told.progress), **reach) as place,
+        reaching_out(open_workplace(progress=told.progress), home=to[0].registry, **reach_of(how)) as workplace,
     ):
         told.doing("looking at packages and registries")
-        source = parse_place(image)
-        if find.is_bytes(source):
-            others = [reference_of(source)] if source.kind == DOCKER else []
-            pushed = _push_bytes(find.open_place(source, outside=place.outside), to, others, place)
-        else:
-            cache = [reference_at(text) for text in cache_from]
-            place = recall(place, [*to, *cache], told.doing)
-            draft = draft_at(image, place, how["previous"])
-            if dry_run:
-                click.echo("\n".join(_foreseen(draft, to, place)))
-                return
-            pushed = _push_draft(draft, to, cache, place)
-    _show(pushed, how, time.monotonic() - started)
+        aim = Aim(places, memory, how["previous"], told.doing)
+        if dry_run:
+            click.echo("\n".join(show.table(_foreseen(image, aim, wanted, workplace), right=(3,))))
+            return
+        brought = list(bring(image, aim, wanted, workplace))
+        pushed = _named(image, brought, aim, wanted, workplace)
+        if how["layer_images"]:
+            _push_layers(how["layer_images"], brought, aim, workplace)
+    _show(pushed[: len(to)], how, time.monotonic() - started)
 
 
-def _push_bytes(
-    image: "Image", to: "Sequence[Reference]", others: "Sequence[Reference]", place: "Workplace"
-) -> list[Pushed]:
-    from lamella.destinations.publish import publish
-    from lamella.oci.image import parcel_of
+def _place(reference: Reference) -> Place:
+    return Place(DOCKER, f"{reference.registry}/{reference.repository}", reference.name)
+
+
+def _named(image: str, brought: Sequence[Brought], aim: Aim, wanted: Wanted, workplace: "Workplace") -> list[Pushed]:
+    """What was brought, under its names; several images get an index."""
+    from lamella.destinations.publish import given
+    from lamella.images.index import index_of
 
     pushed = []
-    for one in to:
-        destination = repository_at(one, [*others, *to], place)
-        pushed.append(Pushed(one, publish(parcel_of(image), destination, one.name, place.progress), ()))
+    for number, place in enumerate(aim.places):
+        images = [(one.published[number], one.reasons) for one in brought]
+        root = images[0][0].root
+        if len(images) > 1:
+            root, data = index_of([(image, published.root) for published, _ in images], {}, (), wanted.form)
+            to = target_at(str(place), workplace).destination
+            to.put(root, given(data))
+            to.tag(place.name, root)
+        pushed.append(Pushed(reference_of(place), root, images))
     return pushed
 
 
-def _push_draft(
-    draft: "Draft", to: "Sequence[Reference]", cache: "Sequence[Reference]", place: "Workplace"
-) -> list[Pushed]:
+def _push_layers(prefix: str, brought: Sequence[Brought], aim: Aim, workplace: "Workplace") -> None:
+    """Each layer as an image of its own. Its blob is there already, and is mounted."""
     from lamella import pipeline
-    from lamella.pipeline.draft import Target
-    from lamella.pipeline.reasons import reasons
+    from lamella.pipeline.draft import slug
 
-    base = parse_place(draft.base_place) if draft.base_place else None
-    beside = [*cache, *to, *([reference_of(base)] if base and base.kind == DOCKER else [])]
-    targets = [Target(repository_at(one, beside, place), one.name) for one in to]
-    built = pipeline.build(draft, place, targets)
-    pipeline.remember(built, place)
-    found = reasons(draft)
-    return [Pushed(one, published, found) for one, published in zip(to, built.published, strict=True)]
+    for one in brought:
+        if one.draft is None:
+            raise click.UsageError("--layer-images goes with a spec or an image.json, which tell what the layers are")
+        for group in dict.fromkeys(planned.plan.group for planned in one.draft.layers):
+            for place in aim.places:
+                host = f"{reference_of(place).registry}/"
+                named = reference_at(f"{'' if prefix.startswith(host) else host}{prefix}{slug(group)}:{place.name}")
+                alone = Aim([_place(named)], aim.beside)
+                draft = one.draft.only(group, below=False)
+                pipeline.build(draft, workplace, alone.targets(workplace, Wanted(), named=True))
 
 
-def _foreseen(draft: "Draft", to: "Sequence[Reference]", place: "Workplace") -> list[str]:
-    """What a push would do, a line for each layer and place; nothing is written anywhere."""
+def _foreseen(image: str, aim: Aim, wanted: Wanted, workplace: "Workplace") -> list[tuple[str, ...]]:
+    """What a push would do, a row for each layer and place; nothing is written anywhere."""
     from lamella.oci.wire import Descriptor
-    from lamella.pipeline.reasons import reasons
 
-    rows = []
-    for reference in to:
-        destination = repository_at(reference, [], place)
-        for planned, reason in zip(draft.layers, reasons(draft), strict=True):
-            record = planned.record
+    layers = list(_layers(image, aim, wanted, workplace))
+    rows: list[tuple[str, ...]] = []
+    for place in aim.places:
+        destination = target_at(str(place), workplace).destination
+        for name, record, size, said in layers:
             word = "make and upload"
             if record:
                 blob = Descriptor(media_type=record.media_type, digest=record.digest, size=record.size)
                 word = "exists" if destination.has(blob) else "upload"
-            size = show.size(record.size if record else planned.plan.size)
-            rows.append((str(reference), show.printable(planned.plan.name), size, word, why.said(reason)))
-    return show.table(rows, right=(2,))
+            told = show.size(record.size if record else size)
+            rows.append((str(reference_of(place)), show.printable(name), told, word, said))
+    return rows
+
+
+def _layers(
+    image: str, aim: Aim, wanted: Wanted, workplace: "Workplace"
+) -> "Iterator[tuple[str, Record | None, int, str]]":
+    """The layers that a push brings: name, record if it is known, size before compression, and why."""
+    from lamella.pipeline import find
+    from lamella.pipeline.reasons import reasons
+
+    if find.is_bytes(parse_place(image)):
+        for layer in find.open_parcel(parse_place(image), workplace.outside).layers:
+            yield layer.name or show.short(layer.record.digest), layer.record, layer.record.size, ""
+        return
+    for platform in [wanted.platform] if wanted.platform else platforms_of(image, workplace):
+        draft, _ = drafted(image, aim, Wanted(platform), workplace)
+        for planned, reason in zip(draft.layers, reasons(draft), strict=True):
+            yield planned.plan.name, planned.record, planned.plan.size, why.said(reason)
 
 
 def _named_in(image: str) -> Reference:
@@ -143,28 +171,38 @@ def _named_in(image: str) -> Reference:
     return reference_at(f"{named.name}:{named.tag}")
 
 
-def _show(pushed: list[Pushed], how: dict[str, Any], seconds: float) -> None:
+def _show(pushed: Sequence[Pushed], how: dict[str, Any], seconds: float) -> None:
     if how["as_json"]:
         click.echo(show.as_json([_told(one) for one in pushed]))
         return
     for one in pushed:
-        at = f"{one.reference.registry}/{one.reference.repository}@{one.published.root.digest}"
+        at = f"{one.reference.registry}/{one.reference.repository}@{one.root.digest}"
         if how["quiet"]:
             click.echo(at)
             continue
-        sent = one.published.layers
         click.echo(click.style(str(one.reference), bold=True))
-        click.echo("\n".join(f"  {line}" for line in show.table([_row(*pair) for pair in _pairs(one)], right=(1,))))
+        for published, reasons in one.images:
+            if len(one.images) > 1:
+                click.echo(f"  {_platform(published)}")
+            rows = [_row(*pair) for pair in _pairs(published, reasons)]
+            click.echo("\n".join(f"  {line}" for line in show.table(rows, right=(1,))))
+        sent = [layer for published, _ in one.images for layer in published.layers]
         counts = [(word, sum(layer.word == word for layer in sent)) for word in ("exists", "mounted", "uploaded")]
         told = ", ".join(f"{count} {word}" for word, count in counts if count)
-        size = show.size(one.published.bytes_written)
+        size = show.size(sum(published.bytes_written for published, _ in one.images))
         click.echo(f"pushed {at}: {told} ({size} sent), in {seconds:.1f} s")
 
 
-def _pairs(one: Pushed) -> "list[tuple[Sent, Reason | None]]":
+def _platform(published: "Published") -> str:
+    from lamella.oci.platforms import spelled
+
+    return spelled(published.root.platform) if published.root.platform else ""
+
+
+def _pairs(published: "Published", reasons: "Sequence[Reason]") -> "list[tuple[Sent, Reason | None]]":
     """Each layer with its reason; those of a base image have none."""
-    layers = one.published.layers
-    return list(zip(layers, [*[None] * (len(layers) - len(one.reasons)), *one.reasons], strict=True))
+    layers = published.layers
+    return list(zip(layers, [*[None] * (len(layers) - len(reasons)), *reasons], strict=True))
 
 
 def _why(sent: "Sent", reason: "Reason | None") -> str:
@@ -184,20 +222,29 @@ def _row(sent: "Sent", reason: "Reason | None") -> tuple[str, ...]:
 
 
 def _told(one: Pushed) -> dict[str, Any]:
-    return {
+    images = [
+        {
+            "platform": _platform(published),
+            "digest": published.root.digest,
+            "layers": [_told_of_layer(*pair) for pair in _pairs(published, reasons)],
+        }
+        for published, reasons in one.images
+    ]
+    told = {
         "reference": str(one.reference),
-        "digest": one.published.root.digest,
-        "bytes": one.published.bytes_written,
-        "layers": [
-            {
-                "name": sent.layer.name,
-                "digest": sent.layer.record.digest,
-                "size": sent.layer.record.size,
-                "state": sent.word,
-                "seconds": round(sent.seconds, 3),
-                **(why.told(reason) if reason else {}),
-                "why": _why(sent, reason),
-            }
-            for sent, reason in _pairs(one)
-        ],
+        "digest": one.root.digest,
+        "bytes": sum(published.bytes_written for published, _ in one.images),
+    }
+    return {**told, "platforms": images} if len(images) > 1 else {**told, "layers": images[0]["layers"]}
+
+
+def _told_of_layer(sent: "Sent", reason: "Reason | None") -> dict[str, Any]:
+    return {
+        "name": sent.layer.name,
+        "digest": sent.layer.record.digest,
+        "size": sent.layer.record.size,
+        "state": sent.word,
+        "seconds": round(sent.seconds, 3),
+        **(why.told(reason) if reason else {}),
+        "why": _why(sent, reason),
     }

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from lamella.errors import LamellaError
+from lamella.images.form import DOCKER_FORM, OCI_FORM, kind_in
 from lamella.oci import media
 from lamella.oci.digest import sha256
 from lamella.oci.platforms import spelled
@@ -21,9 +22,15 @@ class PlatformsError(LamellaError):
 
 
 def index_of(
-    children: Iterable[tuple[str, Descriptor]], annotations: Mapping[str, str], existing: Sequence[Descriptor] = ()
+    children: Iterable[tuple[str, Descriptor]],
+    annotations: Mapping[str, str],
+    existing: Sequence[Descriptor] = (),
+    form: str = "",
 ) -> tuple[Descriptor, bytes]:
-    """The index of `children`, each with where it is from, on top of `existing` ones for other platforms."""
+    """The index of `children`, each with where it is from, on top of `existing` ones for other platforms.
+
+    Docker's form has no place for annotations.
+    """
     found: dict[str, tuple[str, Descriptor]] = {}
     for origin, child in children:
         if child.platform is None:
@@ -36,9 +43,10 @@ def index_of(
         name = spelled(child.platform) if child.platform else child.digest
         found.setdefault(name, ("", child))
     manifests = [child for _, (_, child) in sorted(found.items())]
-    index = Index(schema_version=2, media_type=media.INDEX, manifests=manifests, annotations=dict(annotations))
-    data = encode(index)
-    return Descriptor(media_type=media.INDEX, digest=sha256(data), size=len(data)), data
+    kind = kind_in(form or OCI_FORM, media.INDEX)
+    told = {} if form == DOCKER_FORM else dict(annotations)
+    data = encode(Index(schema_version=2, media_type=kind, manifests=manifests, annotations=told))
+    return Descriptor(media_type=kind, digest=sha256(data), size=len(data)), data
 
 
 def release_tags(given: Iterable[str], branch: str = "", default_branch: str = "", version: str = "") -> list[str]:

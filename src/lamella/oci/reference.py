@@ -46,8 +46,8 @@ _DIGEST = r"sha256:[0-9a-f]{64}"
 
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
-_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
-NAME = rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*"
+HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+NAME = rf"(?:{HOST}/)?{_PART}(?:/{_PART})*"
 TAG = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
 LONGEST_NAME = 255
 _REF_NAME = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9._:@/+-]*[a-zA-Z0-9_])?")

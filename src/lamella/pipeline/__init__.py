@@ -19,7 +19,7 @@ from lamella.images.form import in_form
 from lamella.layering import learn
 from lamella.layers.make import PlannedBytes
 from lamella.oci.image import Image, Layer, LayerBytes, image_of, parcel_of
-from lamella.oci.platforms import here
+from lamella.oci.platforms import here, spelled
 from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import History, Platform
 from lamella.pipeline.arrange import USUAL_LAYERS, arrange
@@ -92,11 +92,12 @@ def _build(draft: Draft, place: Workplace, targets: Sequence[Target]) -> Built:
     bare = Built(replace(draft, layers=made), image_of(config, layers), tuple(own))
     image = replace(bare.image, annotations={**draft.annotations, **notes_of(document_of(bare, {}))})
     fresh = {built.layer.record.digest for built in own if built.made}
-    published = tuple(_published(image, target, draft.tag, place).with_sent(fresh) for target in targets)
+    published = tuple(deliver(image, target, draft.tag, place).with_sent(fresh) for target in targets)
     return replace(bare, image=image, published=published)
 
 
-def _published(image: Image, target: Target, tag: str, place: Workplace) -> Published:
+def deliver(image: Image, target: Target, tag: str, place: Workplace) -> Published:
+    """Brings `image` to `target`, which may have a name for it; else it is called `tag`."""
     parcel = parcel_of(in_form(image, target.form) if target.form else image)
     if not target.named:
         return bring(parcel, target.destination, place.progress)
@@ -111,17 +112,18 @@ def remember(built: Built, place: Workplace) -> ImageItem:
         if not own.plan.reproducible:
             stored[diff_id] = planned.stored.path if planned.stored else str(place.blobs.path(diff_id))
     document = document_of(built, stored)
-    place.records.write(_last(built.draft.name, built.draft.tag), document)
+    draft = built.draft
+    place.records.write(_last(draft.name, draft.tag, draft.platform), document)
     return document
 
 
 def last(spec: Spec, place: Workplace) -> ImageItem | None:
-    """The last image that was built of this name and tag here."""
-    return place.records.read(_last(spec.image.name, spec.image.tag), ImageItem)
+    """The last image that was built of this name and tag here, for that platform."""
+    return place.records.read(_last(spec.image.name, spec.image.tag, _platform(spec)), ImageItem)
 
 
-def _last(name: str, tag: str) -> str:
-    return f"manifests/{name}/{tag}"
+def _last(name: str, tag: str, platform: Platform) -> str:
+    return f"images/{name}/{tag}/{spelled(platform).replace('/', '-')}"
 
 
 def _layer(planned: Planned, draft: Draft, place: Workplace) -> Layer:

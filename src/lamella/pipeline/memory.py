@@ -18,6 +18,7 @@ from lamella.errors import LamellaError
 from lamella.images.document import ImageItem, LayerItem, read_image
 from lamella.oci.image import Image, Layer
 from lamella.oci.reference import Reference
+from lamella.oci.wire import Platform
 from lamella.pipeline.workplace import Workplace
 from lamella.plan import Key, Part
 
@@ -39,14 +40,19 @@ class Memory:
     document: ImageItem | None = None
 
 
-def recall(place: Workplace, references: Iterable[Reference], told: Callable[[str], None]) -> Workplace:
-    """`place`, remembering also what the images of these names tell; `told` hears why one tells nothing."""
+def recall(
+    place: Workplace, references: Iterable[Reference], told: Callable[[str], None], platform: Platform | None = None
+) -> Workplace:
+    """`place`, remembering also what the images of these names tell; `told` hears why one tells nothing.
+
+    Of several images under one name, the one for `platform` tells.
+    """
     from lamella.pipeline.remote import find_remote
 
     images = []
     for reference in references:
         try:
-            found = find_remote(reference, place.outside)
+            found = find_remote(reference, place.outside, platform)
         except LamellaError as error:
             told(f"{reference} is no help: {error}")
             continue

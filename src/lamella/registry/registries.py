@@ -1,11 +1,12 @@
 """All registries that a run speaks with, each with one set of connections. Nothing is loaded before one is asked."""
 
+import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lamella.oci.reference import Reference
+from lamella.oci.reference import HOST, Reference
 
 if TYPE_CHECKING:
     from lamella.registry.host import Host
@@ -14,10 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Registries:
-    """Hosts by name, met when they are first asked for. `creds` is a `NAME:PASSWORD` for all of them."""
+    """Hosts by name, met when they are first asked for.
+
+    `creds` are `HOST=NAME:PASSWORD`, or `NAME:PASSWORD` for the host `home`, or for any if that is not said.
+    """
 
     environment: Mapping[str, str] = field(repr=False)
-    creds: str = field(default="", repr=False)
+    creds: Sequence[str] = field(default=(), repr=False)
+    home: str = ""
     insecure: bool = False
     ca_file: str = ""
     _hosts: "dict[str, Host]" = field(default_factory=dict)
@@ -43,6 +48,12 @@ class Registries:
         from lamella.registry.credentials import Keychain, parse_credential
         from lamella.registry.host import Host
 
-        said = parse_credential(self.creds) if self.creds else None
+        said = None
+        for text in filter(None, self.creds):
+            host, mark, rest = text.partition("=")
+            if mark and ("." in host or ":" in host.rstrip(":") or host == "localhost") and re.fullmatch(HOST, host):
+                said = parse_credential(rest) if host == name else said
+            elif self.home in ("", name):
+                said = said or parse_credential(text)
         settings = Settings(self.insecure, self.ca_file, self.environment)
         return Host(name, Keychain(self.environment, said), settings)

@@ -1,0 +1,117 @@
+"""Images on their way to places: one from wherever it is, or one for each platform of what a user names."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from lamella.cli.common import draft_at, is_document
+from lamella.cli.images import Wanted, spooled, target_at
+from lamella.oci.reference import DIR, DOCKER, OCI, OCI_ARCHIVE, Place, Reference, parse_place, reference_of
+
+if TYPE_CHECKING:
+    from lamella.destinations.publish import Published
+    from lamella.pipeline.draft import Draft, Target
+    from lamella.pipeline.reasons import Reason
+    from lamella.pipeline.workplace import Workplace
+
+
+class Brought(NamedTuple):
+    """An image that is at all its places now; a recipe's has its draft, and a reason for each layer of ours."""
+
+    published: "tuple[Published, ...]"
+    draft: "Draft | None" = None
+    reasons: "Sequence[Reason]" = ()
+
+
+@dataclass(frozen=True)
+class Aim:
+    """Where images go, and what else may have their blobs and tell of their layers."""
+
+    places: Sequence[Place]
+    memory: Sequence[Reference] = ()
+    previous: Path | None = None
+    told: Callable[[str], None] = lambda _: None
+
+    @property
+    def beside(self) -> list[Reference]:
+        """All that is in registries."""
+        return [*(reference_of(place) for place in self.places if place.kind == DOCKER), *self.memory]
+
+    def targets(self, place: "Workplace", wanted: Wanted, more: Sequence[Place] = (), *, named: bool) -> "list[Target]":
+        """The places, ready to be written to."""
+        sources = [*(Place(DOCKER, f"{one.registry}/{one.repository}", one.name) for one in self.beside), *more]
+        found = [target_at(str(one), place, sources) for one in self.places]
+        return [replace(target, named=named, form=wanted.form) for target in found]
+
+
+def platforms_of(text: str, workplace: "Workplace") -> list[str]:
+    """The platforms for which `text` names images; one that is empty where it names a single one."""
+    from lamella.oci import media
+    from lamella.oci.platforms import spelled
+    from lamella.oci.wire import Index, decode
+    from lamella.pipeline import find
+    from lamella.spec.reader import read
+
+    place = parse_place(text)
+    if not find.is_bytes(place):
+        named = [] if is_document(Path(text)) else read(Path(text)).image.platforms
+        return list(named) if len(named) > 1 else [""]
+    if place.kind not in (DOCKER, OCI, OCI_ARCHIVE, DIR):
+        return [""]
+    root, data = find.open_parcel(place, workplace.outside).documents[-1]
+    if root.media_type not in media.INDEXES:
+        return [""]
+    entries = [entry.platform for entry in decode(data, Index, f"the index {text}").manifests]
+    return [spelled(platform) for platform in entries if platform and platform.os != "unknown"] or [""]
+
+
+def bring(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace", *, named: bool = True) -> "Iterator[Brought]":
+    """The images that `text` names, for the platform that is wanted or for all that there are.
+
+    A single one gets the names of its places if it is to be `named`. Of several none does: they are there by digest.
+    """
+    from lamella.pipeline import find
+
+    source = spooled(parse_place(text), workplace)
+    text = str(source)
+    platforms = [wanted.platform] if wanted.platform else platforms_of(text, workplace)
+    named = named and len(platforms) == 1
+    for platform in platforms:
+        one = replace(wanted, platform=platform)
+        if find.is_bytes(source):
+            yield _bytes(source, aim, one, workplace, named=named)
+        else:
+            yield _recipe(text, aim, one, workplace, named=named)
+
+
+def _bytes(source: Place, aim: Aim, wanted: Wanted, workplace: "Workplace", *, named: bool) -> Brought:
+    from lamella import pipeline
+    from lamella.oci.platforms import parse_platform
+    from lamella.pipeline import find
+
+    platform = parse_platform(wanted.platform) if wanted.platform else None
+    image = find.open_place(source, platform=platform, outside=workplace.outside)
+    targets = aim.targets(workplace, wanted, [source], named=named)
+    return Brought(tuple(pipeline.deliver(image, target, source.name, workplace) for target in targets))
+
+
+def drafted(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace") -> "tuple[Draft, Workplace]":
+    """The draft of a recipe, with all that the registries remember of its layers."""
+    from lamella.oci.platforms import parse_platform
+    from lamella.pipeline.memory import recall
+
+    platform = parse_platform(wanted.platform) if wanted.platform else None
+    known = recall(workplace, aim.beside, aim.told, platform)
+    return draft_at(text, known, aim.previous, platform=wanted.platform), known
+
+
+def _recipe(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace", *, named: bool) -> Brought:
+    from lamella import pipeline
+    from lamella.pipeline.reasons import reasons
+
+    draft, known = drafted(text, aim, wanted, workplace)
+    base = [parse_place(draft.base_place)] if draft.base_place else []
+    built = pipeline.build(draft, known, aim.targets(workplace, wanted, base, named=named))
+    pipeline.remember(built, workplace)
+    return Brought(built.published, draft, reasons(draft))
