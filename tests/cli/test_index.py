@@ -99,6 +99,80 @@ def test_a_release_gets_its_names(hello: Path, fake: Fake) -> None:
     assert len({fake.manifests["team/hello"][tag] for tag in ("main", "latest", "1.2.3", "1.2", "1")}) == 1
 
 
+def test_jobs_at_the_same_time_lose_nothing(hello: Path, fake: Fake) -> None:
+    to = f"{fake.name}/team/hello:v1"
+    spec = (hello / "arm.toml").read_text()
+    names = ["amd64", "arm64", "riscv64", "ppc64le", "s390x"]
+    for name in names:
+        (hello / f"{name}.toml").write_text(spec.replace("linux/arm64", f"linux/{name}"))
+    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", "index", to, "--append"]
+    env = {**os.environ, "LAMELLA_CACHE": str(hello.parent / "cache"), "HOME": str(hello)}
+    jobs = [subprocess.Popen([*command, f"{name}.toml"], cwd=hello, env=env) for name in names]
+    assert [job.wait() for job in jobs] == [0] * len(names)
+    assert platforms(fake, "v1") == sorted(f"linux/{name}" for name in names)
+    assert {tag for tag in fake.manifests["team/hello"] if not tag.startswith("sha256:")} == {"v1"}
+
+
+def test_an_index_gives_all_that_it_has(hello: Path, fake: Fake) -> None:
+    good(hello, "index", f"{fake.name}/team/hello:two", ".")
+    good(hello, "index", "oci:layout:v1", f"docker://{fake.name}/team/hello:two", "riscv.toml")
+    good(hello, "index", f"{fake.name}/team/hello:three", "oci:layout:v1")
+    assert platforms(fake, "three") == ["linux/amd64", "linux/arm64", "linux/riscv64"]
+
+
+def test_archives_come_through_pipes(hello: Path, fake: Fake) -> None:
+    good(hello, "copy", "arm.toml", "docker-archive:arm.tar")
+    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", "index", f"{fake.name}/team/hello:v1"]
+    with (hello / "arm.tar").open("rb") as data:
+        subprocess.run([*command, "riscv.toml", "docker-archive:-"], cwd=hello, stdin=data, check=True)
+    assert platforms(fake, "v1") == ["linux/arm64", "linux/riscv64"]
+
+
+def test_docker_has_a_form_of_its_own(hello: Path, fake: Fake) -> None:
+    good(hello, "index", "--format", "v2s2", "--annotation", "a=b", f"{fake.name}/team/hello:v1", ".")
+    kind, data = fake.manifests["team/hello"]["v1"]
+    index = json.loads(data)
+    assert kind == index["mediaType"] == "application/vnd.docker.distribution.manifest.list.v2+json"
+    for entry in index["manifests"]:
+        assert entry["mediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
+    assert "annotations" not in index
+
+
+def test_several_registries_get_the_same(hello: Path, fake: Fake) -> None:
+    with serving(Fake()) as second:
+        also = f"{second.name}/elsewhere/hello"
+        said = good(hello, "index", "-q", f"{fake.name}/team/hello:v1", ".", "--also", also, "--tag", "v1.0")
+        first, other = said.splitlines()
+        assert first.rpartition("@")[2] == other.rpartition("@")[2]
+        assert second.manifests["elsewhere/hello"] == fake.manifests["team/hello"]
+        assert second.manifests["elsewhere/hello"]["v1"] == second.manifests["elsewhere/hello"]["v1.0"]
+
+
+def test_git_and_the_ci_say_what_is_released(hello: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith(("GITHUB_", "GITLAB_", "CI")):
+            monkeypatch.delenv(name)
+    for command in (
+        ["init", "-q", "-b", "main"],
+        ["config", "user.name", "me"],
+        ["config", "user.email", "me@example.com"],
+        ["remote", "add", "origin", "https://user:hunter2@example.com/team/hello.git"],
+        ["add", "."],
+        ["commit", "-q", "-m", "one", "--date", "2024-05-01T00:00:00Z"],
+        ["tag", "v1.2.3"],
+    ):
+        subprocess.run(["git", *command], cwd=hello, check=True, capture_output=True)
+    good(hello, "index", f"{fake.name}/team/hello", ".", "--auto", "--annotation", "a=b")
+    held = fake.manifests["team/hello"]
+    assert {tag for tag in held if not tag.startswith("sha256:")} == {"main", "1.2.3", "1.2", "1"}
+    told = json.loads(held["1.2"][1])["annotations"]
+    told = {name.removeprefix("org.opencontainers.image."): value for name, value in told.items()}
+    revision = subprocess.run(["git", "rev-parse", "HEAD"], cwd=hello, capture_output=True, text=True, check=True)
+    assert told.pop("revision") == revision.stdout.strip()
+    assert told.pop("created")
+    assert told == {"a": "b", "source": "https://example.com/team/hello", "title": "hello", "version": "1.2.3"}
+
+
 @pytest.mark.parametrize(
     ("told", "tags"),
     [

@@ -154,3 +154,103 @@ def test_credentials_may_come_from_the_environment(hello: Path, fake: Fake, monk
     fake.user, fake.password = "me", "secret"
     monkeypatch.setenv("LAMELLA_CREDS", "me:secret")
     assert push(hello, ".", f"{fake.name}/hello:v1") == [["uploaded"] * 4]
+
+
+@pytest.fixture
+def both(hello: Path) -> Path:
+    """The example, for two platforms."""
+    spec = (hello / "lamella.toml").read_text()
+    (hello / "lamella.toml").write_text(spec.replace('["linux/amd64"]', '["linux/amd64", "linux/arm64"]'))
+    return hello
+
+
+def test_a_spec_for_several_platforms_becomes_an_index(both: Path, fake: Fake) -> None:
+    to = f"{fake.name}/hello:v1"
+    told = json.loads(lamella(both, "push", ".", to, "--json").stdout)[0]
+    assert fake.manifests["hello"]["v1"] == fake.manifests["hello"][told["digest"]]
+    assert [one["platform"] for one in told["platforms"]] == ["linux/amd64", "linux/arm64"]
+    (both / "app" / "hello.sh").write_text("echo other\n")
+    fake.asked.clear()
+    told = json.loads(lamella(both, "push", ".", to, "--json", cache="empty").stdout)[0]
+    for one in told["platforms"]:
+        assert [layer["why"] for layer in one["layers"]][:3] == ["as in the image before"] * 3
+    assert len([line for line in fake.asked if line.startswith("PUT") and "/uploads/" in line]) == 3
+    assert lamella(both, "push", ".", to, "--platform", "linux/arm64", "-q").stdout.count("sha256:") == 1
+    assert json.loads(fake.manifests["hello"]["v1"][1])["config"]
+    assert "  linux/arm64\n" in lamella(both, "push", ".", to).stdout
+
+
+def test_a_dry_run_of_bytes_only_asks(hello: Path, fake: Fake) -> None:
+    lamella(hello, "copy", ".", "oci:out")
+    assert lamella(hello, "push", "oci:out", f"{fake.name}/hello:v1", "--dry-run").stdout.count("upload") == 4
+    assert fake.manifests == {}
+
+
+def test_each_layer_is_an_image_too_at_no_extra_bytes(hello: Path, fake: Fake) -> None:
+    push(hello, ".", f"{fake.name}/hello:v1")
+    fake.asked.clear()
+    push(hello, ".", f"{fake.name}/hello:v1", "--layer-images", "hello/layer-")
+    assert sorted(fake.manifests) == ["hello", *(f"hello/layer-{name}" for name in ("app", "config", "data", "libs"))]
+    sent = [line for line in fake.asked if line.startswith("PUT") and "/uploads/" in line]
+    assert len(sent) == 4  # the configs
+    for name in ("app", "config", "data", "libs"):
+        said = lamella(hello, "inspect", "--json", f"docker://{fake.name}/hello/layer-{name}:v1").stdout
+        assert [layer["name"] for layer in json.loads(said)["layers"]] == [name]
+    whole = json.loads(lamella(hello, "inspect", "--json", f"docker://{fake.name}/hello:v1").stdout)
+    assert [layer["name"] for layer in whole["layers"]] == ["libs", "data", "config", "app"]
+    assert all(layer["packages"] for layer in whole["layers"])
+    lamella(hello, "copy", ".", "oci:out")
+    wrong = lamella(hello, "push", "oci:out", f"{fake.name}/hello:v1", "--layer-images", "x-")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+
+
+def test_the_memory_may_be_a_repository_of_its_own(hello: Path, fake: Fake) -> None:
+    memory = f"{fake.name}/memory:main"
+    assert push(hello, ".", f"{fake.name}/hello:v1", "--cache-to", memory) == [["uploaded"] * 4]
+    del fake.manifests["hello"]
+    fake.asked.clear()
+    assert push(hello, ".", f"{fake.name}/hello:v2", "--cache-from", memory, cache="empty") == [["exists"] * 4]
+    assert not [line for line in fake.asked if line.startswith("PATCH")]
+
+
+def test_what_a_registry_remembers_is_checked(hello: Path, fake: Fake) -> None:
+    to = f"{fake.name}/hello:v1"
+    push(hello, ".", to)
+    assert lamella(hello, "validate", ".", "--remote", to).stdout == "4 layers, 0 problems\n"
+    push(hello, ".", f"{fake.name}/hello:forged")
+    kind, data = fake.manifests["hello"]["v1"]
+    manifest = json.loads(data)
+    keys = [layer["annotations"]["dev.lamella.key"] for layer in manifest["layers"]]
+    for layer, key in zip(manifest["layers"], [keys[1], keys[0], *keys[2:]], strict=True):
+        layer["annotations"]["dev.lamella.key"] = key
+    fake.manifests["hello"]["v1"] = (kind, json.dumps(manifest).encode())
+    ran = lamella(hello, "validate", ".", "--remote", to, cache="empty")
+    assert ran.returncode == 4
+    assert ran.stdout.endswith("4 layers, 2 problems\n")
+
+
+def test_each_registry_has_its_own_credentials(hello: Path, fake: Fake) -> None:
+    fake.user, fake.password = "me", "secret"
+    with serving(Fake(user="you", password="other")) as second:
+        to = [f"{fake.name}/hello:v1", f"{second.name}/hello:v1"]
+        creds = ["--creds", f"{fake.name}=me:secret", "--creds", f"{second.name}=you:other"]
+        assert push(hello, ".", *to, *creds) == [["uploaded"] * 4] * 2
+        told = [header for header in second.told if header]
+        ran = lamella(hello, "push", ".", *to, "--creds", "me:secret")
+        assert (ran.returncode, f"docker login {second.name}" in ran.stderr) == (6, True)
+        assert [header for header in second.told if header] == told
+
+
+def test_secrets_are_not_said(hello: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where a registry says them."""
+    fake.user, fake.password = "me", "hunter2"
+    echo = json.dumps({"errors": [{"code": "DENIED", "message": "hunter2 and bWU6aHVudGVyMg== are wrong"}]}).encode()
+    fake.trouble = [Trouble("^POST", 99, 403, body=echo)]
+    monkeypatch.setenv("LAMELLA_CREDS", "me:hunter2")
+    for args in (["-v"], ["--json"], ["--dry-run"], []):
+        ran = lamella(hello, "push", ".", f"{fake.name}/hello:v1", *args)
+        assert "hunter2" not in ran.stdout + ran.stderr
+        assert "bWU6aHVudGVyMg" not in ran.stdout + ran.stderr
+    assert "DENIED: *** and *** are wrong" in lamella(hello, "push", ".", f"{fake.name}/hello:v1").stderr
+    for file in (hello.parent / "cache").rglob("*"):
+        assert not file.is_file() or b"hunter2" not in file.read_bytes()

@@ -1,37 +1,78 @@
 """`lamella validate`: every byte hashed again."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, open_workplace, quiet_option, reaching_out, registry_options
+from lamella.cli.common import (
+    draft_at,
+    json_option,
+    open_workplace,
+    platform_option,
+    quiet_option,
+    reach_of,
+    reaching_out,
+    registry_options,
+)
+
+if TYPE_CHECKING:
+    from lamella.oci.image import Progress
+    from lamella.oci.validate import Problem
+    from lamella.pipeline.workplace import Workplace
 
 
 @click.command("validate")
 @click.argument("image", default=".")
+@click.option("--remote", multiple=True, metavar="REF", help="Check what REF remembers of a spec's layers instead.")
+@platform_option
 @registry_options
 @json_option
 @quiet_option
-def command(image: str, as_json: bool, quiet: bool, **reach: Any) -> None:
-    """Hash every byte of IMAGE again; layers that are only recipes are made again and compared."""
-    from lamella.cli.images import image_at
+def command(image: str, remote: tuple[str, ...], as_json: bool, quiet: bool, **how: Any) -> None:
+    """Hash every byte of IMAGE again; layers that are only recipes are made again and compared.
+
+    With --remote, each layer of the spec IMAGE of which REF tells is made from its files, and compared with that.
+    """
     from lamella.cli.progress import Told
-    from lamella.oci.validate import validate
 
     with (
         Told(quiet=quiet or as_json) as told,
-        reaching_out(open_workplace(progress=told.progress), **reach) as place,
+        reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place,
     ):
-        found = image_at(image, place).image
-        problems = validate(found, told.progress)
+        if remote:
+            count, problems = _remembered(image, remote, how["platform"], place)
+        else:
+            count, problems = _bytes(image, how["platform"], place, told.progress)
     if as_json:
         wrong = [{"layer": problem.layer, "message": problem.message} for problem in problems]
-        click.echo(show.as_json({"problems": wrong, "layers": len(found.layers)}))
+        click.echo(show.as_json({"problems": wrong, "layers": count}))
     else:
         for problem in problems:
             click.echo(show.printable(problem.message))
         if not quiet:
-            click.echo(f"{show.plural(len(found.layers), 'layer')}, {show.plural(len(problems), 'problem')}")
+            click.echo(f"{show.plural(count, 'layer')}, {show.plural(len(problems), 'problem')}")
     if problems:
         raise click.exceptions.Exit(4)
+
+
+def _bytes(image: str, platform: str, place: "Workplace", progress: "Progress") -> "tuple[int, list[Problem]]":
+    from lamella.cli.images import Wanted, image_at
+    from lamella.oci.validate import validate
+
+    found = image_at(image, place, Wanted(platform)).image
+    return len(found.layers), validate(found, progress)
+
+
+def _remembered(image: str, remote: tuple[str, ...], platform: str, place: "Workplace") -> "tuple[int, list[Problem]]":
+    from lamella.cli.images import reference_at
+    from lamella.oci.platforms import parse_platform
+    from lamella.pipeline.memory import recall
+    from lamella.pipeline.verify import verify
+
+    def complain(what: str) -> None:
+        click.echo(what, err=True)
+
+    wanted = parse_platform(platform) if platform else None
+    known = recall(place, [reference_at(text) for text in remote], complain, wanted)
+    return verify(draft_at(image, known, platform=platform), known)
