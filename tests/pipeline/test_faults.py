@@ -168,7 +168,7 @@ def test_forged_records_are_found_out_and_mended(
     assert digests(folder) == undisturbed
 
 
-@pytest.mark.parametrize("kind", ["builds", "looks", "trees", "manifests", "layers"])
+@pytest.mark.parametrize("kind", ["builds", "looks", "trees", "images", "layers"])
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped"])
 def test_damaged_cache_files_are_mended(folder: Path, undisturbed: list[str], kind: str, damage: str) -> None:
     assert lamella(folder, "build") == (0, "")

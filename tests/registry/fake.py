@@ -50,7 +50,8 @@ class Trouble:
     """What happens to the next requests whose method and path match.
 
     With a `status` that is the answer; with `cut` the connection ends after so many bytes of the body, sent or asked
-    for; `deaf` does what was asked and ends the connection before the answer; `forget` loses the upload first.
+    for; `deaf` does what was asked and ends the connection before the answer; `forget` loses the upload first;
+    `endless` answers without an end, a little at a time. The first `skip` requests that match are spared.
     """
 
     match: str
@@ -62,6 +63,8 @@ class Trouble:
     deaf: bool = False
     forget: bool = False
     reset: bool = False
+    endless: bool = False
+    skip: int = 0
 
 
 class Server(ThreadingHTTPServer):

@@ -8,6 +8,7 @@ import secrets
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ class Handler(BaseHTTPRequestHandler):
         self.path, _, query = self.path.partition("?")
         self.query = {key: values[0] for key, values in parse_qs(query).items()}
         trouble = next((one for one in fake.trouble if one.times and re.search(one.match, line)), None)
+        if trouble and trouble.skip:
+            trouble.skip -= 1
+            trouble = None
         if trouble:
             trouble.times -= 1
             if trouble.forget:
@@ -60,7 +64,19 @@ class Handler(BaseHTTPRequestHandler):
             return self._handle
         raise AttributeError(name)
 
+    def _talk(self) -> None:
+        """Says something, and never comes to an end."""
+        self._body()
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+        while True:  # until the other side has gone
+            self.wfile.write(b" " * 20_000)
+            time.sleep(0.01)
+
     def _misbehave(self, trouble: "Trouble") -> None:
+        if trouble.endless:
+            self._talk()
         if trouble.cut < 0:
             self._body()
             self.answer(trouble.status, trouble.body, trouble.headers)

@@ -61,7 +61,7 @@ def command(reference: str, destination: str | None, everything: bool, **how: An
     if how["quiet"]:
         click.echo(at)
         return
-    rows = [(show.short(s.layer.record.digest), show.size(s.layer.record.size), _word(s)) for s in pulled.layers]
+    rows = [(_name(sent), show.size(sent.layer.record.size), _word(sent)) for sent in pulled.layers]
     click.echo("\n".join(show.table(rows, right=(1,))))
     count = sum(sent.written for sent in pulled.layers)
     took = f"{time.monotonic() - started:.1f} s"
@@ -88,6 +88,12 @@ def _pulled(reference: str, destination: str | None, platform: str | None, place
         parcel = parcel_of(find.open_place(source, platform=wanted, outside=place.outside))
     to = target_at(destination, place, [source]) if destination else Target(KeptLayers(place.blobs))
     return publish(parcel, to.destination, to.name or named.name, place.progress)
+
+
+def _name(sent: "Sent") -> str:
+    from lamella.pipeline.view import name_of
+
+    return show.printable(name_of(sent.layer) or show.short(sent.layer.record.digest))
 
 
 def _word(sent: "Sent") -> str:

@@ -9,6 +9,7 @@ import http.client
 import select
 import ssl
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,9 @@ class Settings:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     certificates: "tuple[Path, ...]" = FOLDERS
     timeout: float = 60.0
+    """Seconds without a byte after which a connection counts as lost."""
+    patience: float = 300.0
+    """Seconds after which a document that is still coming counts as lost."""
 
 
 class Response:
@@ -59,12 +63,15 @@ class Response:
             raise LostError("the connection ended in the middle")
         return count
 
-    def read(self, limit: int) -> bytes:
-        """The body up to `limit` bytes."""
+    def read(self, limit: int, patience: float) -> bytes:
+        """The body up to `limit` bytes, which must not take longer than `patience` seconds."""
+        until = time.monotonic() + patience
         found = bytearray()
         buffer = memoryview(bytearray(min(limit, 1 << 16)))
         while len(found) < limit and (count := self.readinto(buffer[: limit - len(found)])):
             found += buffer[:count]
+            if time.monotonic() > until:
+                raise LostError(f"what it says has no end after {patience:.0f} s")
         return bytes(found)
 
     @property

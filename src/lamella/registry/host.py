@@ -135,7 +135,7 @@ class Host:
         try:
             with self._connections.exchange(url) as exchange:
                 exchange.start("GET", {})
-                exchange.answer().read(_LONGEST_BODY)
+                exchange.answer().read(_LONGEST_BODY, self._settings.patience)
         except LostError as error:
             cause = error.__cause__
             if isinstance(cause, (ConnectionRefusedError, TimeoutError, socket.gaierror)):
@@ -218,8 +218,8 @@ class Host:
         return hopeless or (isinstance(error, absent) and not self._met)
 
     def _whole(self, response: Response, url: str) -> Answer:
-        body = response.read(_LONGEST_BODY)
-        if response.read(1):
+        body = response.read(_LONGEST_BODY, self._settings.patience)
+        if response.read(1, self._settings.patience):
             raise RegistryError(f"{self.name} says more than anybody could want to know, at {shown(url)}")
         return Answer(response.status, response.headers, body, url)
 

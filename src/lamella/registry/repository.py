@@ -100,7 +100,7 @@ class Repository:
         what = f"the manifest {self._spelled(reference)}"
         headers = {"Content-Type": media_type}
         ask = Ask("PUT", self.url("manifests", reference), what, [push(self.name)], headers, data)
-        answer = self.host.ask(ask, (201, 202, 200))
+        answer = self.host.ask(ask, (201, 202))
         told = answer.header("Docker-Content-Digest")
         if told and not is_digest_of(parse_digest(told), data):
             raise DigestError(f"{self} took the manifest {reference} for {told}, which it is not")
