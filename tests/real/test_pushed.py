@@ -1,4 +1,4 @@
-"""Pushed to Debian's docker-registry, pulled by Docker and podman, and pushed again by a machine that has nothing."""
+"""Pushed to Debian's docker-registry, pulled and run by others, and pushed again by a machine that has nothing."""
 
 import json
 import os
@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.real.arm64 import arm64_programs_run, busybox
 from tests.real.nix import NixPackages
-from tests.real.programs import Docker, needs, run
+from tests.real.programs import Docker, Podman, containerd_daemon, needs, run, skopeo_copy
 from tests.real.registries import certificate, real_registry
 
 pytestmark = pytest.mark.real
@@ -99,3 +100,63 @@ def test_docker_takes_its_own_platform_from_an_index(folder: Path, docker: Docke
         assert docker("run", "--rm", "--network=none", name) == "pulled\n"
         raw = json.loads(run("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{name}"))
         assert [entry["platform"]["architecture"] for entry in raw["manifests"]] == ["amd64", "riscv64"]
+
+
+@pytest.fixture
+def both(tmp_path: Path, pytestconfig: pytest.Config) -> Path:
+    """busybox for two platforms: real programs that say what they run on."""
+    needs("busybox")
+    cache = pytestconfig.rootpath / ".pytest_cache" / "arm64"
+    folder = tmp_path / "both"
+    spec = """name = "both"\nplatforms = ["linux/{}"]\n[config]\nentrypoint = ["/bin/busybox"]\ncmd = ["uname", "-m"]
+        [[layer]]\nname = "bin"\nfiles = [{{ from = "{}/busybox", to = "/bin/busybox" }}]\n"""
+    own = shutil.which("busybox")
+    assert own
+    for name, program in (("amd64", Path(own)), ("arm64", busybox(cache))):
+        (folder / name).mkdir(parents=True)
+        shutil.copy(program, folder / name / "busybox")
+        (folder / f"{name}.toml").write_text(spec.format(name, name))
+    return folder
+
+
+def test_everybody_pulls_and_runs_both_platforms(both: Path, docker: Docker, podman: Podman, tmp_path: Path) -> None:
+    env = {**os.environ, "LAMELLA_CACHE": str(tmp_path / "cache"), "HOME": str(both)}
+    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", "index"]
+    with real_registry(tmp_path) as registry, arm64_programs_run(), containerd_daemon(tmp_path) as containerd:
+        name = f"{registry}/team/both:v1"
+        subprocess.run([*command, name, "amd64.toml", "arm64.toml"], cwd=both, env=env, check=True, capture_output=True)
+        digests = json.loads(run("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{name}"))["manifests"]
+        for entry, machine in zip(digests, ("x86_64", "aarch64"), strict=True):
+            platform = f"linux/{entry['platform']['architecture']}"
+            one = f"{registry}/team/both@{entry['digest']}"
+            assert docker("run", "--rm", "--network=none", one).strip() == machine
+            podman("pull", "--quiet", "--tls-verify=false", f"--platform={platform}", name)
+            assert podman("run", "--rm", "--network=none", f"--platform={platform}", name).strip() == machine
+            containerd("images", "pull", "--plain-http", f"--platform={platform}", name)
+            ran = containerd("run", "--rm", f"--platform={platform}", name, f"one-{machine}")
+            assert ran.strip() == machine
+        skopeo_copy(f"docker://{name}", f"dir:{tmp_path}/dir", "--all", "--src-tls-verify=false")
+        skopeo_copy(f"docker://{name}", f"oci:{tmp_path}/oci:v1", "--all", "--src-tls-verify=false")
+
+
+def test_skopeo_and_lamella_read_each_other(folder: Path, tmp_path: Path) -> None:
+    env = {**os.environ, "LAMELLA_CACHE": str(tmp_path / "cache"), "HOME": str(folder)}
+
+    def ours(*args: str) -> str:
+        command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+        return subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True, text=True).stdout
+
+    with real_registry(tmp_path) as registry:
+        for form, options in (("oci", []), ("v2s2", ["--format", "v2s2"])):
+            name = f"docker://{registry}/team/{form}:v1"
+            ours("copy", ".", name, *options)
+            ours("copy", name, f"dir:{tmp_path}/{form}-ours")
+            skopeo_copy(
+                f"dir:{tmp_path}/{form}-ours", f"docker://{registry}/again/{form}:v1", "--dest-tls-verify=false"
+            )
+            skopeo_copy(name, f"dir:{tmp_path}/{form}-theirs", "--src-tls-verify=false")
+            assert "2 layers, 0 problems" in ours("validate", f"dir:{tmp_path}/{form}-theirs")
+            assert (tmp_path / f"{form}-ours" / "manifest.json").read_bytes() == (
+                tmp_path / f"{form}-theirs" / "manifest.json"
+            ).read_bytes()
+            assert "2 layers, 0 problems" in ours("validate", again)
