@@ -151,9 +151,8 @@ def test_skopeo_and_lamella_read_each_other(folder: Path, tmp_path: Path) -> Non
             name = f"docker://{registry}/team/{form}:v1"
             ours("copy", ".", name, *options)
             ours("copy", name, f"dir:{tmp_path}/{form}-ours")
-            skopeo_copy(
-                f"dir:{tmp_path}/{form}-ours", f"docker://{registry}/again/{form}:v1", "--dest-tls-verify=false"
-            )
+            again = f"docker://{registry}/again/{form}:v1"
+            skopeo_copy(f"dir:{tmp_path}/{form}-ours", again, "--dest-tls-verify=false")
             skopeo_copy(name, f"dir:{tmp_path}/{form}-theirs", "--src-tls-verify=false")
             assert "2 layers, 0 problems" in ours("validate", f"dir:{tmp_path}/{form}-theirs")
             assert (tmp_path / f"{form}-ours" / "manifest.json").read_bytes() == (
