@@ -68,12 +68,10 @@ class Program:
                 process.kill()
                 raise
             said = process.stdout.read()
-            if process.wait() or stopped:
-                raise (
-                    stopped
-                    if not process.returncode and stopped
-                    else subprocess.CalledProcessError(process.returncode, self.words, stderr=said)
-                )
+            if process.wait():
+                raise subprocess.CalledProcessError(process.returncode, self.words, stderr=said)
+            if stopped:
+                raise stopped
 
     def _line(self, arguments: Sequence[str]) -> list[str]:
         program = shutil.which(self.words[0])
@@ -89,6 +87,5 @@ class Program:
             said = error.stderr if isinstance(error.stderr, str) else (error.stderr or b"").decode(errors="replace")
             lines = [line for line in said.splitlines() if line.strip()]
             what = " ".join([*self.words, *arguments[:2]])
-            raise DestinationError(
-                f"{what} fails: {lines[-1] if lines else f'exit code {error.returncode}'}"
-            ) from error
+            why = lines[-1] if lines else f"exit code {error.returncode}"
+            raise DestinationError(f"{what} fails: {why}") from error
