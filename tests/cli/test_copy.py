@@ -144,3 +144,13 @@ def test_damage_on_the_way_is_found(hello: Path, fake: Fake) -> None:
     blobs[largest] = blobs[largest][:-1] + b"?"
     assert "is something else" in bad(hello, "pull", reference, "oci:layout")
     assert not (hello / "layout" / "index.json").exists()
+
+
+def test_one_platform_of_several_is_built_planned_and_looked_at(hello: Path) -> None:
+    good(hello, "build", "--platform", "linux/arm64", "-o", "arm.json")
+    assert b"linux/arm64" in good(hello, "inspect", "arm.json")
+    good(hello, "index", "oci:layout:v1", ".")
+    assert b"linux/arm64" in good(hello, "inspect", "--platform", "linux/arm64", "oci:layout:v1")
+    assert good(hello, "plan", "--platform", "linux/arm64").count(b"reuse") == 4
+    assert b"4 layers, 0 problems" in good(hello, "validate", "--platform", "linux/arm64", "oci:layout:v1")
+    assert "is not a platform" in bad(hello, "build", "--platform", "arm64")

@@ -11,6 +11,7 @@ from lamella.cli.common import (
     draft_at,
     json_option,
     open_workplace,
+    platform_option,
     previous_option,
     quiet_option,
     reach_of,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--keep-blobs", is_flag=True, help="Keep the layers that are made in the cache.")
 @previous_option
+@platform_option
 @registry_options
 @json_option
 @quiet_option
@@ -58,7 +60,7 @@ def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **
         reaching_out(open_workplace(keep_blobs=keep_blobs, progress=told.progress), **reach_of(how)) as place,
     ):
         told.doing("looking at packages")
-        draft = draft_at(spec, place, how["previous"])
+        draft = draft_at(spec, place, how["previous"], platform=how["platform"])
         if layer:
             draft = draft.only(layer, below=how["below"])
         elif how["below"]:

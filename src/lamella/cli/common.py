@@ -126,6 +126,9 @@ def draft_at(
 
 
 def _known(platform: str, spec: "Spec") -> str:
+    from lamella.oci.platforms import parse_platform
+
+    parse_platform(platform)
     named = spec.image.platforms
     if named and platform not in named:
         raise click.UsageError(f"{spec.file} is for {', '.join(named)}, not for {platform}")
@@ -143,21 +146,23 @@ def _beside(spec: "Spec") -> "ImageItem | None":
     return None
 
 
-def view_at(text: str, **reach: Any) -> "ImageView":
+def view_at(text: str, platform: str = "", **reach: Any) -> "ImageView":
     """What can be told of the image at a place, without making anything."""
     with reaching_out(open_workplace(), **reach) as place:
-        return _view_at(text, place)
+        return _view_at(text, place, platform)
 
 
-def _view_at(text: str, workplace: "Workplace") -> "ImageView":
+def _view_at(text: str, workplace: "Workplace", platform: str) -> "ImageView":
+    from lamella.oci.platforms import wanted_platform
     from lamella.oci.reference import parse_place
     from lamella.pipeline import find, view
     from lamella.pipeline.memory import document_in
 
     place = parse_place(text)
+    wanted = wanted_platform(platform)
     if find.is_bytes(place):
-        image = find.open_place(place, outside=workplace.outside)
+        image = find.open_place(place, platform=wanted, outside=workplace.outside)
         return view.of_image(image, str(place), document_in(image))
     if is_document(Path(text)):
         return view.of_document(find.read_document(Path(text)), text)
-    return view.of_draft(draft_at(text, workplace))
+    return view.of_draft(draft_at(text, workplace, platform=platform))

@@ -68,13 +68,13 @@ def image_at(text: str, workplace: "Workplace", wanted: Wanted = _ANY, to: "Sequ
     from lamella.destinations.publish import publish
     from lamella.images.form import in_form
     from lamella.oci.image import parcel_of
-    from lamella.oci.platforms import parse_platform
+    from lamella.oci.platforms import wanted_platform
     from lamella.pipeline import find
 
     place = spooled(parse_place(text), workplace)
     if find.is_bytes(place):
         name, _, tag = _called(place).rpartition(":")
-        platform = parse_platform(wanted.platform) if wanted.platform else None
+        platform = wanted_platform(wanted.platform)
         image = find.open_place(place, platform=platform, outside=workplace.outside)
         image = in_form(image, wanted.form) if wanted.form else image
         for target in (target_at(one, workplace, [place]) for one in to):

@@ -5,18 +5,19 @@ from typing import Any
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, registry_options, view_at
+from lamella.cli.common import json_option, platform_option, reach_of, registry_options, view_at
 
 
 @click.command("inspect")
 @click.argument("image", default=".")
 @click.option("-p", "--packages", "with_packages", is_flag=True, help="Also list the packages of each layer.")
 @click.option("--graph", is_flag=True, help="Print the closure instead, in the form of Nix's exportReferencesGraph.")
+@platform_option
 @registry_options
 @json_option
-def command(image: str, with_packages: bool, graph: bool, as_json: bool, **reach: Any) -> None:
+def command(image: str, with_packages: bool, graph: bool, as_json: bool, **how: Any) -> None:
     """Show the layers of IMAGE: a spec, an image.json, or an image at a place, as in docker://HOST/NAME:TAG."""
-    view = view_at(image, **reach)
+    view = view_at(image, how["platform"], **reach_of(how))
     if graph:
         from lamella.pipeline.view import graph_of
 

@@ -9,6 +9,7 @@ from lamella.cli import show
 from lamella.cli.common import (
     json_option,
     open_workplace,
+    platform_option,
     quiet_option,
     reach_of,
     reaching_out,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     help="docker, podman, containerd, containerd:NAMESPACE or kind:CLUSTER.",
 )
 @click.option("--name", metavar="NAME[:TAG]", help="What it is called there; else it keeps its name.")
+@platform_option
 @registry_options
 @json_option
 @quiet_option
@@ -47,7 +49,7 @@ def command(image: str, into: str, name: str | None, **how: Any) -> None:
 
     started = time.monotonic()
     with Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told:
-        called, layers = loaded(image, name, into, told, reach_of(how))
+        called, layers = loaded(image, name, into, told, how)
     if how["as_json"]:
         states = [{"name": s.layer.name, "diff_id": s.layer.record.diff_id, "state": s.word} for s in layers]
         click.echo(show.as_json({"name": called, "layers": states}))
@@ -66,9 +68,7 @@ def command(image: str, into: str, name: str | None, **how: Any) -> None:
     click.echo(f"loaded {called} into {into}: {len(sent)} of {show.plural(len(layers), 'layer')} ({size}), in {took}")
 
 
-def loaded(
-    image: str, name: str | None, into: str, told: "Told", reach: dict[str, Any]
-) -> "tuple[str, Sequence[Sent]]":
+def loaded(image: str, name: str | None, into: str, told: "Told", how: dict[str, Any]) -> "tuple[str, Sequence[Sent]]":
     """What the daemons call the image now that they have it, and what became of its layers.
 
     Of several daemons the one that lacked most is told of.
@@ -76,11 +76,11 @@ def loaded(
     from lamella.cli.images import Wanted, image_at
     from lamella.oci.reference import docker_name
 
-    with reaching_out(open_workplace(progress=told.progress), **reach) as place:
+    with reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place:
         assert place.outside is not None
         daemons = [daemon for one in into.split(",") for daemon in place.outside.daemons.named(one)]
         told.doing(f"looking at {image}")
-        found = image_at(image, place, Wanted(compression="none"))
+        found = image_at(image, place, Wanted(how["platform"], compression="none"))
         called = docker_name(name) if name else found.docker_name
         if not called:
             raise click.UsageError(f"{image} has no name; say --name NAME")

@@ -10,6 +10,7 @@ from lamella.cli.common import (
     draft_at,
     json_option,
     open_workplace,
+    platform_option,
     previous_option,
     reaching_out,
     registry_options,
@@ -19,14 +20,15 @@ from lamella.cli.common import (
 @click.command("plan")
 @click.argument("spec", default=".")
 @previous_option
+@platform_option
 @registry_options
 @json_option
-def command(spec: str, previous: Path | None, as_json: bool, **reach: Any) -> None:
+def command(spec: str, previous: Path | None, platform: str, as_json: bool, **reach: Any) -> None:
     """Say what a build of SPEC would make or reuse, and why. No layer and no image is written."""
     from lamella.pipeline.reasons import reasons
 
     with reaching_out(open_workplace(), **reach) as place:
-        draft = draft_at(spec, place, previous)
+        draft = draft_at(spec, place, previous, platform=platform)
     found = list(zip(draft.layers, reasons(draft), strict=True))
     if as_json:
         layers = [

@@ -73,7 +73,7 @@ def _pulled(reference: str, destination: str | None, platform: str | None, place
     """What became of the image; all platforms for None."""
     from lamella.destinations.publish import publish
     from lamella.oci.image import parcel_of
-    from lamella.oci.platforms import parse_platform
+    from lamella.oci.platforms import wanted_platform
     from lamella.oci.reference import DOCKER, Place
     from lamella.pipeline import find
     from lamella.pipeline.draft import Target
@@ -84,7 +84,7 @@ def _pulled(reference: str, destination: str | None, platform: str | None, place
     if platform is None:
         parcel = find.open_parcel(source, place.outside)
     else:
-        wanted = parse_platform(platform) if platform else None
+        wanted = wanted_platform(platform)
         parcel = parcel_of(find.open_place(source, platform=wanted, outside=place.outside))
     to = target_at(destination, place, [source]) if destination else Target(KeptLayers(place.blobs))
     return publish(parcel, to.destination, to.name or named.name, place.progress)

@@ -87,10 +87,10 @@ def bring(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace", *, named:
 
 def _bytes(source: Place, aim: Aim, wanted: Wanted, workplace: "Workplace", *, named: bool) -> Brought:
     from lamella import pipeline
-    from lamella.oci.platforms import parse_platform
+    from lamella.oci.platforms import wanted_platform
     from lamella.pipeline import find
 
-    platform = parse_platform(wanted.platform) if wanted.platform else None
+    platform = wanted_platform(wanted.platform)
     image = find.open_place(source, platform=platform, outside=workplace.outside)
     targets = aim.targets(workplace, wanted, [source], named=named)
     return Brought(tuple(pipeline.deliver(image, target, source.name, workplace) for target in targets))
@@ -98,10 +98,10 @@ def _bytes(source: Place, aim: Aim, wanted: Wanted, workplace: "Workplace", *, n
 
 def drafted(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace") -> "tuple[Draft, Workplace]":
     """The draft of a recipe, with all that the registries remember of its layers."""
-    from lamella.oci.platforms import parse_platform
+    from lamella.oci.platforms import wanted_platform
     from lamella.pipeline.memory import recall
 
-    platform = parse_platform(wanted.platform) if wanted.platform else None
+    platform = wanted_platform(wanted.platform)
     known = recall(workplace, aim.beside, aim.told, platform)
     return draft_at(text, known, aim.previous, platform=wanted.platform), known
 

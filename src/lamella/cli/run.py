@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lamella.cli.common import quiet_option, reach_of, registry_options, verbose_option
+from lamella.cli.common import platform_option, quiet_option, registry_options, verbose_option
 from lamella.cli.load import loaded
 
 
@@ -17,6 +17,7 @@ from lamella.cli.load import loaded
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
 @click.option("--options", default="", metavar="OPTIONS", help='Options for the run of it, as in "-p 8080:80".')
 @click.option("--into", type=click.Choice(["docker", "podman"]), help="Who runs it; without it, whichever is there.")
+@platform_option
 @registry_options
 @quiet_option
 @verbose_option
@@ -37,7 +38,7 @@ def command(image: str, arguments: tuple[str, ...], quiet: bool, verbose: bool, 
     except ValueError as error:
         raise click.UsageError(f"--options {how['options']!r}: {error}") from error
     with Told(quiet=quiet, verbose=verbose) as told:
-        name, _ = loaded(image, None, runner, told, reach_of(how))
+        name, _ = loaded(image, None, runner, told, how)
     sys.stdout.flush()
     line = [program, "run", "--rm", *terminal, *chosen, name, *arguments]
     os.execv(program, line)

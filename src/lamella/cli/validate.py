@@ -66,13 +66,13 @@ def _bytes(image: str, platform: str, place: "Workplace", progress: "Progress") 
 
 def _remembered(image: str, remote: tuple[str, ...], platform: str, place: "Workplace") -> "tuple[int, list[Problem]]":
     from lamella.cli.images import reference_at
-    from lamella.oci.platforms import parse_platform
+    from lamella.oci.platforms import wanted_platform
     from lamella.pipeline.memory import recall
     from lamella.pipeline.verify import verify
 
     def complain(what: str) -> None:
         click.echo(what, err=True)
 
-    wanted = parse_platform(platform) if platform else None
+    wanted = wanted_platform(platform)
     known = recall(place, [reference_at(text) for text in remote], complain, wanted)
     return verify(draft_at(image, known, platform=platform), known)

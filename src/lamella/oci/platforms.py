@@ -26,6 +26,11 @@ def parse_platform(text: str) -> Platform:
     return Platform(os=match[1], architecture=match[2], variant=match[3] or "")
 
 
+def wanted_platform(text: str) -> Platform | None:
+    """The platform that a user asks for; None where nobody says."""
+    return parse_platform(text) if text else None
+
+
 def here() -> Platform:
     """The platform of this machine's containers."""
     machine = platform.machine()
