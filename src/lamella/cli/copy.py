@@ -21,6 +21,7 @@ from lamella.cli.common import (
     verbose_option,
 )
 from lamella.cli.images import Found, Wanted, image_at, spooled, target_at
+from lamella.cli.pushing import Aim, bring_one
 from lamella.oci.reference import DAEMONS, DOCKER_ARCHIVE, OCI_ARCHIVE, STREAM, Place, PlaceError, parse_place
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _copy_one(image: str, target: Place, wanted: Wanted, place: "Workplace") -> 
         found = image_at(image, place, replace(wanted, compression="none"))
         place.outside.daemons.at(target.kind).load(found.image, target.path, place.progress)
         return found
-    return image_at(image, place, wanted, to=[str(target)])
+    return bring_one(image, Aim([target]), wanted, place).found
 
 
 def _copy_all(image: str, target: Place, place: "Workplace") -> "Parcel":

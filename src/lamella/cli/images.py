@@ -59,32 +59,21 @@ class Wanted:
 _ANY = Wanted()
 
 
-def image_at(text: str, workplace: "Workplace", wanted: Wanted = _ANY, to: "Sequence[str]" = ()) -> Found:
-    """The image at a place, brought `to` others; one that is only a recipe is built.
-
-    Nothing is written anywhere before the image is found.
-    """
+def image_at(text: str, workplace: "Workplace", wanted: Wanted = _ANY) -> Found:
+    """The image at a place; one that is only a recipe is built."""
     from lamella import pipeline
-    from lamella.destinations.publish import publish
     from lamella.images.form import in_form
-    from lamella.oci.image import parcel_of
     from lamella.oci.platforms import wanted_platform
     from lamella.pipeline import find
 
     place = spooled(parse_place(text), workplace)
     if find.is_bytes(place):
+        image = find.open_place(place, platform=wanted_platform(wanted.platform), outside=workplace.outside)
         name, _, tag = _called(place).rpartition(":")
-        platform = wanted_platform(wanted.platform)
-        image = find.open_place(place, platform=platform, outside=workplace.outside)
-        image = in_form(image, wanted.form) if wanted.form else image
-        for target in (target_at(one, workplace, [place]) for one in to):
-            publish(parcel_of(image), target.destination, target.name or tag or "latest", workplace.progress)
-        return Found(image, name, tag)
-    draft = draft_at(text, workplace, compression=wanted.compression, platform=wanted.platform)
-    targets = [replace(target_at(one, workplace), form=wanted.form) for one in to]
-    built = pipeline.build(draft, workplace, targets)
-    image = in_form(built.image, wanted.form) if wanted.form else built.image
-    return Found(image, built.draft.name, built.draft.tag)
+    else:
+        draft = draft_at(text, workplace, compression=wanted.compression, platform=wanted.platform)
+        image, name, tag = pipeline.build(draft, workplace).image, draft.name, draft.tag
+    return Found(in_form(image, wanted.form) if wanted.form else image, name, tag)
 
 
 def spooled(place: Place, workplace: "Workplace") -> Place:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from lamella.cli.common import draft_at, is_document
-from lamella.cli.images import Wanted, spooled, target_at
+from lamella.cli.images import Found, Wanted, image_at, spooled, target_at
 from lamella.oci.reference import DIR, DOCKER, OCI, OCI_ARCHIVE, Place, Reference, parse_place, reference_of
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class Brought(NamedTuple):
     """An image that is at all its places now; a recipe's has its draft, and a reason for each layer of ours."""
 
+    found: Found
     published: "tuple[Published, ...]"
     draft: "Draft | None" = None
     reasons: "Sequence[Reason]" = ()
@@ -71,29 +72,29 @@ def bring(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace", *, named:
 
     A single one gets the names of its places if it is to be `named`. Of several none does: they are there by digest.
     """
-    from lamella.pipeline import find
-
-    source = spooled(parse_place(text), workplace)
-    text = str(source)
+    text = str(spooled(parse_place(text), workplace))
     platforms = [wanted.platform] if wanted.platform else platforms_of(text, workplace)
-    named = named and len(platforms) == 1
     for platform in platforms:
         one = replace(wanted, platform=platform)
-        if find.is_bytes(source):
-            yield _bytes(source, aim, one, workplace, named=named)
-        else:
-            yield _recipe(text, aim, one, workplace, named=named)
+        yield bring_one(text, aim, one, workplace, named=named and len(platforms) == 1)
 
 
-def _bytes(source: Place, aim: Aim, wanted: Wanted, workplace: "Workplace", *, named: bool) -> Brought:
+def bring_one(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace", *, named: bool = True) -> Brought:
+    """One image. Nothing is written anywhere before it is found."""
     from lamella import pipeline
-    from lamella.oci.platforms import wanted_platform
     from lamella.pipeline import find
+    from lamella.pipeline.reasons import reasons
 
-    platform = wanted_platform(wanted.platform)
-    image = find.open_place(source, platform=platform, outside=workplace.outside)
-    targets = aim.targets(workplace, wanted, [source], named=named)
-    return Brought(tuple(pipeline.deliver(image, target, source.name, workplace) for target in targets))
+    source = spooled(parse_place(text), workplace)
+    if find.is_bytes(source):
+        found = image_at(str(source), workplace, wanted)
+        targets = aim.targets(workplace, wanted, [source], named=named)
+        return Brought(found, tuple(pipeline.deliver(found.image, one, found.tag, workplace) for one in targets))
+    draft, known = drafted(text, aim, wanted, workplace)
+    base = [parse_place(draft.base_place)] if draft.base_place else []
+    built = pipeline.build(draft, known, aim.targets(workplace, wanted, base, named=named))
+    pipeline.remember(built, workplace)
+    return Brought(Found(built.image, draft.name, draft.tag), built.published, draft, reasons(draft))
 
 
 def drafted(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace") -> "tuple[Draft, Workplace]":
@@ -101,17 +102,5 @@ def drafted(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace") -> "tup
     from lamella.oci.platforms import wanted_platform
     from lamella.pipeline.memory import recall
 
-    platform = wanted_platform(wanted.platform)
-    known = recall(workplace, aim.beside, aim.told, platform)
+    known = recall(workplace, aim.beside, aim.told, wanted_platform(wanted.platform))
     return draft_at(text, known, aim.previous, platform=wanted.platform), known
-
-
-def _recipe(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace", *, named: bool) -> Brought:
-    from lamella import pipeline
-    from lamella.pipeline.reasons import reasons
-
-    draft, known = drafted(text, aim, wanted, workplace)
-    base = [parse_place(draft.base_place)] if draft.base_place else []
-    built = pipeline.build(draft, known, aim.targets(workplace, wanted, base, named=named))
-    pipeline.remember(built, workplace)
-    return Brought(built.published, draft, reasons(draft))
