@@ -6,6 +6,7 @@ A test that needs one that is not here says so and is skipped; with LAMELLA_REQU
 import os
 import platform
 import shutil
+import socket
 import struct
 import subprocess
 import time
@@ -40,6 +41,23 @@ def run(*command: object, **more: str) -> str:
     )
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port: int = server.getsockname()[1]
+        return port
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for this machine that nobody vouches for, and its key."""
+    needs("openssl")
+    files = folder / "server.crt", folder / "server.key"
+    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", names]
+    run("openssl", "req", *options, "-out", files[0], "-keyout", files[1])
+    return files
 
 
 def skopeo_copy(source: str, target: str, *options: str) -> None:
@@ -120,10 +138,12 @@ def containerd_daemon(folder: Path) -> Iterator[Containerd]:
 
 
 class Docker:
-    """A Docker daemon of its own, behind a socket."""
+    """A Docker daemon of its own, behind a socket, and behind TLS for who has the `certificates`."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, tcp: str, certificates: Path) -> None:
         self.host = f"unix://{socket}"
+        self.tcp = tcp
+        self.certificates = certificates
 
     def __call__(self, *command: object) -> str:
         return run("docker", *command, DOCKER_HOST=self.host)
@@ -135,13 +155,19 @@ def docker_daemon(folder: Path) -> Iterator[Docker]:
     needs("docker", "dockerd")
     if os.geteuid():
         absent("a Docker daemon needs root")
-    socket = folder / "docker.sock"
+    path = folder / "docker.sock"
+    port = free_port()
+    crt, key = certificate(folder)
+    for file, name in ((crt, "ca.pem"), (crt, "cert.pem"), (key, "key.pem")):
+        shutil.copy(file, folder / name)
     options = ["--bridge=none", "--iptables=false", f"--data-root={folder}/data", f"--exec-root={folder}/exec"]
+    options += ["--tlsverify", f"--tlscacert={crt}", f"--tlscert={crt}", f"--tlskey={key}"]
+    options += [f"--host=tcp://127.0.0.1:{port}"]
     log = folder / "log"
-    command = ["dockerd", *options, f"--pidfile={folder}/pid", f"--host=unix://{socket}"]
+    command = ["dockerd", *options, f"--pidfile={folder}/pid", f"--host=unix://{path}"]
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as daemon:
         try:
-            docker = Docker(socket)
+            docker = Docker(path, f"tcp://127.0.0.1:{port}", folder)
             while subprocess.run(["docker", "-H", docker.host, "version"], capture_output=True, check=False).returncode:
                 if daemon.poll() is not None:
                     absent(f"dockerd does not start here: {log.read_text()[-500:]}")

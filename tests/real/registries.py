@@ -8,14 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.real.programs import needs, run
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port: int = server.getsockname()[1]
-        return port
+from tests.real.programs import free_port, needs
 
 
 @contextmanager
@@ -43,13 +36,3 @@ def real_registry(folder: Path, http: Mapping[str, object] | None = None, **more
     finally:
         server.terminate()
         server.wait()
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for this machine that nobody vouches for, and its key."""
-    needs("openssl")
-    files = folder / "server.crt", folder / "server.key"
-    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
-    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", names]
-    run("openssl", "req", *options, "-out", files[0], "-keyout", files[1])
-    return files

@@ -122,6 +122,16 @@ def test_an_engine_is_reached_through_ssh(folder: Path, docker: Docker, tmp_path
     assert docker("run", "--rm", "--network=none", "through:ssh") == "hello from a layer\n"
 
 
+def test_an_engine_may_want_certificates(folder: Path, docker: Docker) -> None:
+    told = {"DOCKER_HOST": docker.tcp, "DOCKER_TLS_VERIFY": "1"}
+    trusted = {**told, "DOCKER_CERT_PATH": str(docker.certificates)}
+    assert lamella(folder, "load", "-q", "--name", "through:tls", **trusted).stdout == "through:tls\n"
+    assert docker("run", "--rm", "--network=none", "through:tls") == "hello from a layer\n"
+    stranger = lamella(folder, "load", "-q", **told)
+    assert (stranger.returncode, stranger.stderr.count("\n")) == (5, 1)
+    assert "cannot be reached" in stranger.stderr
+
+
 def test_the_context_of_docker_is_followed(folder: Path, docker: Docker) -> None:
     env = {**os.environ, "HOME": str(folder.parent)}
     create = ["docker", "context", "create", "mine", "--docker", f"host={docker.host}"]

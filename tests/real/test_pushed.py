@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.real.arm64 import arm64_programs_run, busybox
 from tests.real.nix import NixPackages
-from tests.real.programs import Docker, Podman, containerd_daemon, needs, run, skopeo_copy
-from tests.real.registries import certificate, real_registry
+from tests.real.programs import Docker, Podman, certificate, containerd_daemon, needs, run, skopeo_copy
+from tests.real.registries import real_registry
 
 pytestmark = pytest.mark.real
 

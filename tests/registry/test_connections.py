@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.real.registries import certificate
+from tests.real.programs import certificate
 from tests.registry.fake import Fake, serving
 from tests.registry.reach import LARGE, Reach, blob, read
 

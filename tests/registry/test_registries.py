@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.real.registries import certificate, real_registry
+from tests.real.programs import certificate
+from tests.real.registries import real_registry
 from tests.real.tokens import giving_tokens
 from tests.registry.fake import Fake, serving
 from tests.registry.reach import HUGE, LARGE, Reach, blob, read
