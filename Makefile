@@ -35,6 +35,7 @@ docs: $(VENV)/ready ## make docs/reference anew from the code
 bench: $(VENV)/ready ## measure against real peers
 	$(BIN)/python -m benchmarks.bench_layers
 	$(BIN)/python -m benchmarks.bench_layering
+	$(BIN)/python -m benchmarks.bench_shipping
 
 bench-layering: $(VENV)/ready ## layering strategies on a year of updates
 	$(BIN)/python -m benchmarks.bench_layering

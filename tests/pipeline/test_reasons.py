@@ -65,7 +65,7 @@ def test_rules_company_compression_and_an_empty_cache(folder: Path, place: Workp
         IMAGE, layers=[Layer("a", [files("one"), files("two")], perms=[Perm(match="file", mode=0o600)])]
     )
     assert reasons_of(ruled, place)[0] == "other company, or other rules"
-    assert reasons_of(msgspec.structs.replace(IMAGE, compression="zstd"), place) == ["compression changed"] * 2
+    assert reasons_of(msgspec.structs.replace(IMAGE, compression="zstd"), place) == ["made in another compression"] * 2
     assert reasons_of(IMAGE, workplace(tmp_path / "empty")) == ["unknown to this cache"] * 2
 
 

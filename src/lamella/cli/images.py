@@ -72,7 +72,9 @@ def image_at(text: str, workplace: "Workplace", wanted: Wanted = _ANY) -> Found:
         name, _, tag = _called(place).rpartition(":")
     else:
         draft = draft_at(text, workplace, compression=wanted.compression, platform=wanted.platform)
-        image, name, tag = pipeline.build(draft, workplace).image, draft.name, draft.tag
+        built = pipeline.build(draft, workplace)
+        pipeline.remember(built, workplace)
+        image, name, tag = built.image, draft.name, draft.tag
     return Found(in_form(image, wanted.form) if wanted.form else image, name, tag)
 
 

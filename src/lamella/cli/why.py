@@ -20,7 +20,7 @@ def said(reason: "Reason") -> str:
     if reason.first:
         return "no image before"
     if reason.same:
-        return "compression changed" if reason.recompressed else "unknown to this cache"
+        return "made in another compression" if reason.recompressed else "unknown to this cache"
     found = reason.difference
     parts = [_some(found.changed, "changed"), _some(found.added, "new")]
     return "; ".join(part for part in parts if part) or "other company, or other rules"

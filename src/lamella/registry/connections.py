@@ -74,6 +74,10 @@ class Response:
                 raise LostError(f"what it says has no end after {patience:.0f} s")
         return bytes(found)
 
+    def close(self) -> None:
+        """Lets go of the connection, which an answer that ends it has to itself."""
+        self._inner.close()
+
     @property
     def reusable(self) -> bool:
         """Whether the connection can be asked again: the body was read to its end, and nobody wants to close."""
@@ -165,6 +169,8 @@ class Connections:
                     self._idle[key].append(connection)
             else:
                 connection.close()
+                if exchange.response:
+                    exchange.response.close()
 
     def close(self) -> None:
         """Ends all that are idle."""
