@@ -10,6 +10,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "lamella"
 
 NOUNS = {"errors", "oci", "package", "closure", "plan", "staging"}
+STEPS = {"spec", "sources", "layering", "layers", "images", "cache", "registry", "destinations"}
 MAY_IMPORT = {
     "errors": set[str](),
     "oci": {"errors", "staging"},
@@ -23,9 +24,11 @@ MAY_IMPORT = {
     "layers": NOUNS - {"closure"},
     "images": NOUNS - {"closure"},
     "cache": {"errors", "oci", "staging"},
-    "registry": {"errors", "oci"},
-    "destinations": {"errors", "oci", "staging", "layers", "registry"},
-    "pipeline": NOUNS | {"spec", "sources", "layering", "layers", "images", "cache", "registry", "destinations"},
+    "transport": {"errors", "oci", "staging"},
+    "registry": {"errors", "oci", "transport"},
+    "destinations": {"errors", "oci", "staging", "layers", "registry", "transport"},
+    "pipeline": NOUNS
+    | {"spec", "sources", "layering", "layers", "images", "cache", "registry", "destinations", "transport"},
     "cli": NOUNS | {"spec", "pipeline", "images", "layers", "destinations", "cache", "registry"},
     "__init__": {"errors", "spec"},
 }

@@ -23,10 +23,10 @@ from lamella.oci import media
 from lamella.oci.digest import Digest, DigestError, sha256
 from lamella.oci.image import Body, Buffer, Layer, Sink, manifest_of, parcel_of
 from lamella.oci.wire import Descriptor
-from lamella.registry.connections import Settings
 from lamella.registry.credentials import Keychain
 from lamella.registry.host import Host
 from lamella.registry.repository import Repository
+from lamella.transport.connections import Settings
 
 
 @contextlib.contextmanager

@@ -9,10 +9,11 @@ from lamella.oci import media
 from lamella.oci.digest import sha256
 from lamella.oci.image import Buffer
 from lamella.oci.wire import Descriptor
-from lamella.registry.connections import Settings
-from lamella.registry.credentials import Credential, Keychain
+from lamella.registry.credentials import Keychain
 from lamella.registry.host import Host
 from lamella.registry.repository import Repository
+from lamella.transport.connections import Settings
+from lamella.transport.credential import Credential
 
 LARGE = random.Random(1).randbytes(900_000)
 HUGE = random.Random(2).randbytes(20 << 20)

@@ -18,10 +18,10 @@ from tests.registry.fake import Fake, serving
 from tests.registry.reach import LARGE, Reach, blob, read
 
 from lamella.destinations.publish import given
-from lamella.registry.connections import Settings
 from lamella.registry.errors import RegistryError
-from lamella.registry.proxies import proxy_for
 from lamella.registry.upload import upload
+from lamella.transport.connections import Settings
+from lamella.transport.proxies import proxy_for
 
 
 def server_side(folder: Path) -> ssl.SSLContext:

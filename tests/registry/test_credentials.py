@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from lamella.registry.challenge import Challenge, challenges
-from lamella.registry.credentials import Credential, Keychain
+from lamella.registry.credentials import Keychain
 from lamella.registry.errors import CredentialError
+from lamella.transport.credential import Credential
 
 
 def auth(name: str, password: str) -> dict[str, str]:

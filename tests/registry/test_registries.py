@@ -18,12 +18,12 @@ from lamella.oci import media
 from lamella.oci.digest import DigestError, sha256
 from lamella.oci.image import Sink
 from lamella.oci.wire import encode
-from lamella.registry.connections import Settings
-from lamella.registry.credentials import Credential
 from lamella.registry.errors import RegistryError
 from lamella.registry.referrers import put_referrer, referrers
 from lamella.registry.repository import Repository
 from lamella.registry.upload import Upload, upload
+from lamella.transport.connections import Settings
+from lamella.transport.credential import Credential
 
 ME = Credential("me", "secret")
 HASHED = "$2b$10$abcdefghijklmnopqrstuuqflPDzB6gcMhKa1rZqKiun2YGL5sa2u"

@@ -11,11 +11,12 @@ from tests.registry.reach import LARGE, Reach, blob, read
 from lamella.destinations.publish import given
 from lamella.oci import media
 from lamella.oci.digest import DigestError, sha256
-from lamella.registry.credentials import Credential, parse_credential
+from lamella.registry.credentials import parse_credential
 from lamella.registry.errors import CredentialError, RegistryError
 from lamella.registry.repository import Repository
-from lamella.registry.retry import TRIES
 from lamella.registry.upload import UPLOADING, Upload, upload
+from lamella.transport.credential import Credential
+from lamella.transport.retry import TRIES
 
 _OPEN = contextlib.ExitStack()
 

@@ -13,10 +13,10 @@ from lamella.destinations.publish import publish
 from lamella.destinations.registry import RegistryDestination
 from lamella.errors import LamellaError
 from lamella.oci.image import Image, parcel_of
-from lamella.registry.connections import Settings
-from lamella.registry.credentials import Credential
 from lamella.registry.errors import RegistryError
 from lamella.registry.referrers import referrers
+from lamella.transport.connections import Settings
+from lamella.transport.credential import Credential
 
 SAID = Credential("me", "secret")
 DEMAND = {"WWW-Authenticate": 'Basic realm="fake"'}

@@ -8,7 +8,6 @@ The environment comes in as a mapping.
 import base64
 import binascii
 import json
-import netrc
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -18,24 +17,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lamella.registry.errors import CredentialError
+from lamella.transport.credential import Credential, home, of_netrc
 
 _HUB_ADDRESS = "https://index.docker.io/v1/"
 _HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _IDENTITY = "<token>"
-
-
-@dataclass(frozen=True)
-class Credential:
-    """A name with a password, or an identity token that stands for both."""
-
-    username: str = ""
-    password: str = field(default="", repr=False)
-    identity_token: str = field(default="", repr=False)
-
-    @property
-    def basic(self) -> str:
-        """The value of an `Authorization` header."""
-        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
 
 
 @dataclass(frozen=True)
@@ -53,7 +39,7 @@ class Keychain:
             found = _in_file(file, registry, repository, self.environment)
             if found:
                 return found
-        return self._of_ci(registry) or self._of_netrc(registry)
+        return self._of_ci(registry) or of_netrc(urlsplit(f"//{registry}").hostname or "", self.environment)
 
     def _auth_files(self) -> Iterator[Path]:
         """Where podman and Docker keep what `login` was told; podman's first, as the more specific."""
@@ -63,24 +49,12 @@ class Keychain:
             return
         running = told.get("XDG_RUNTIME_DIR")
         yield Path(running, "containers/auth.json") if running else Path(f"/run/containers/{os.getuid()}/auth.json")
-        yield Path(told.get("XDG_CONFIG_HOME") or self._home / ".config", "containers/auth.json")
-        yield Path(told.get("DOCKER_CONFIG") or self._home / ".docker", "config.json")
-
-    @property
-    def _home(self) -> Path:
-        return Path(self.environment.get("HOME") or "~").expanduser()
+        yield Path(told.get("XDG_CONFIG_HOME") or home(told) / ".config", "containers/auth.json")
+        yield Path(told.get("DOCKER_CONFIG") or home(told) / ".docker", "config.json")
 
     def _of_ci(self, registry: str) -> Credential | None:
         actor, token = self.environment.get("GITHUB_ACTOR"), self.environment.get("GITHUB_TOKEN")
         return Credential(actor, token) if registry == "ghcr.io" and actor and token else None
-
-    def _of_netrc(self, registry: str) -> Credential | None:
-        file = Path(self.environment.get("NETRC") or self._home / ".netrc")
-        try:
-            found = netrc.netrc(str(file)).hosts.get(urlsplit(f"//{registry}").hostname or "")
-        except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
-            return None
-        return Credential(found[0], found[2]) if found else None
 
 
 def parse_credential(text: str) -> Credential:

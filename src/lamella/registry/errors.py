@@ -2,19 +2,13 @@
 
 import json
 
-from lamella.errors import LamellaError
+from lamella.transport.errors import TransportError
 
 _LONGEST = 300
 
 
-class LostError(Exception):
-    """A connection failed. What was asked may be asked again; the cause says how it failed."""
-
-
-class RegistryError(LamellaError):
+class RegistryError(TransportError):
     """A registry refuses, or cannot be reached."""
-
-    exit_code = 6
 
     def __init__(self, message: str, status: int = 0, retry_after: str = "", *, passing: bool = False) -> None:
         super().__init__(message)

@@ -13,12 +13,13 @@ from urllib.parse import urljoin, urlsplit
 
 from lamella.oci.image import Buffer
 from lamella.registry.challenge import challenges
-from lamella.registry.connections import Connections, Exchange, Response, Settings, shown, split
 from lamella.registry.credentials import Keychain
-from lamella.registry.errors import LostError, RegistryError, own_words
-from lamella.registry.proxies import is_loopback
-from lamella.registry.retry import PASSING, TRIES, wait
+from lamella.registry.errors import RegistryError, own_words
 from lamella.registry.tokens import Authorization
+from lamella.transport.connections import Connections, Exchange, Response, Settings, shown, split
+from lamella.transport.errors import LostError
+from lamella.transport.proxies import is_loopback
+from lamella.transport.retry import PASSING, TRIES, wait
 
 T = TypeVar("T")
 _LONGEST_BODY = 32 << 20

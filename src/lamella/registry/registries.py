@@ -44,9 +44,9 @@ class Registries:
             host.close()
 
     def _meet(self, name: str) -> "Host":
-        from lamella.registry.connections import Settings
         from lamella.registry.credentials import Keychain, parse_credential
         from lamella.registry.host import Host
+        from lamella.transport.connections import Settings
 
         said = None
         for text in filter(None, self.creds):

@@ -10,11 +10,11 @@ from lamella.oci import media
 from lamella.oci.digest import Digest, DigestError, encoded, hasher, is_digest_of, parse_digest, sha256
 from lamella.oci.image import Sink
 from lamella.oci.wire import Descriptor, kind_of
-from lamella.registry.connections import Response
 from lamella.registry.errors import RegistryError
 from lamella.registry.host import Answer, Ask, Host
-from lamella.registry.retry import TRIES
 from lamella.registry.tokens import delete, pull, push
+from lamella.transport.connections import Response
+from lamella.transport.retry import TRIES
 
 _LONGEST_MANIFEST = 4 << 20
 _BLOCK = 1 << 20

@@ -14,10 +14,10 @@ from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
 from lamella.registry.challenge import Challenge
-from lamella.registry.connections import shown, split
-from lamella.registry.credentials import Credential
 from lamella.registry.errors import CredentialError, own_words
-from lamella.registry.proxies import is_loopback
+from lamella.transport.connections import shown, split
+from lamella.transport.credential import Credential
+from lamella.transport.proxies import is_loopback
 
 _SHORTEST = 60.0
 """How long a token lasts, in seconds, if nobody says."""

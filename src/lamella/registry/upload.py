@@ -14,10 +14,11 @@ from typing import Self
 from lamella.oci.digest import Digest, DigestError
 from lamella.oci.image import Body, Buffer
 from lamella.oci.wire import Descriptor
-from lamella.registry.errors import LostError, RegistryError
+from lamella.registry.errors import RegistryError
 from lamella.registry.repository import Repository
-from lamella.registry.retry import TRIES
 from lamella.registry.session import Session
+from lamella.transport.errors import LostError
+from lamella.transport.retry import TRIES
 
 UPLOADING = "uploading a layer"
 _IN_FLIGHT = 4

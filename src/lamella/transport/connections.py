@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from lamella.oci.image import Buffer
-from lamella.registry.certificates import FOLDERS, context_for
-from lamella.registry.credentials import Credential
-from lamella.registry.errors import LostError, RegistryError
-from lamella.registry.proxies import proxy_for
+from lamella.transport.certificates import FOLDERS, context_for
+from lamella.transport.credential import Credential
+from lamella.transport.errors import LostError, TransportError
+from lamella.transport.proxies import proxy_for
 
 if TYPE_CHECKING:
     import socket
@@ -222,7 +222,7 @@ def split(url: str) -> SplitResult:
     except ValueError:
         usable = False
     if not usable:
-        raise RegistryError(f"{shown(url)!r} is not an address that can be asked")
+        raise TransportError(f"{shown(url)!r} is not an address that can be asked")
     return parts
 
 
@@ -240,7 +240,7 @@ def _losing() -> Iterator[None]:
     except (OSError, http.client.HTTPException) as error:
         raise LostError(str(getattr(error, "strerror", None) or error or type(error).__name__)) from error
     except ValueError as error:
-        raise RegistryError(f"a request cannot be written: {type(error).__name__}") from error
+        raise TransportError(f"a request cannot be written: {type(error).__name__}") from error
 
 
 def _to_proxy(proxy: SplitResult) -> dict[str, str]:

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
-from lamella.registry.errors import RegistryError
+from lamella.transport.errors import TransportError
 
 
 def proxy_for(url: SplitResult, environment: Mapping[str, str]) -> SplitResult | None:
@@ -23,7 +23,7 @@ def proxy_for(url: SplitResult, environment: Mapping[str, str]) -> SplitResult |
     except ValueError:
         usable = False
     if not usable:
-        raise RegistryError(f"the proxy in {name.upper()} cannot be used: write http://HOST:PORT")
+        raise TransportError(f"the proxy in {name.upper()} cannot be used: write http://HOST:PORT")
     return proxy
 
 

@@ -1,14 +1,14 @@
-"""Whom to believe that they are a registry, and who to say that we are there.
+"""Whom to believe that they are who we ask, and who to say that we are there.
 
 HOST:PORT/*.crt         believed, beside those that this machine believes anyway
-HOST:PORT/NAME.cert     shown to the registry, with NAME.key
+HOST:PORT/NAME.cert     shown to them, with NAME.key
 """
 
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
-from lamella.registry.errors import RegistryError
+from lamella.transport.errors import TransportError
 
 FOLDERS = (Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
 
@@ -38,4 +38,4 @@ def _load(context: ssl.SSLContext, file: Path, key: Path | None = None) -> None:
             context.load_verify_locations(file)
     except (OSError, ssl.SSLError, ValueError) as error:
         also = f" with {key.name}" if key else ""
-        raise RegistryError(f"cannot use the certificate {file}{also}: {error}") from error
+        raise TransportError(f"cannot use the certificate {file}{also}: {error}") from error
