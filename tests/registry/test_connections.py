@@ -18,9 +18,9 @@ from tests.registry.fake import Fake, serving
 from tests.registry.reach import LARGE, Reach, blob, read
 
 from lamella.destinations.publish import given
-from lamella.registry.errors import RegistryError
 from lamella.registry.upload import upload
 from lamella.transport.connections import Settings
+from lamella.transport.errors import TransportError
 from lamella.transport.proxies import proxy_for
 
 
@@ -44,7 +44,7 @@ def test_a_registry_may_want_a_certificate(tmp_path: Path) -> None:
         settings = Settings(certificates=(tmp_path / "certs.d",))
         with (
             Reach(fake.name, settings=settings).repository() as repository,
-            pytest.raises(RegistryError, match=f"if it wants a certificate, put it into .*{fake.name}"),
+            pytest.raises(TransportError, match=f"if it wants a certificate, put it into .*{fake.name}"),
         ):
             repository.manifest("v1")
         for end in ("cert", "key"):
@@ -55,7 +55,7 @@ def test_a_registry_may_want_a_certificate(tmp_path: Path) -> None:
         (folder / "client.key").write_text("no key")
         with (
             Reach(fake.name, settings=settings).repository() as repository,
-            pytest.raises(RegistryError, match=r"cannot use the certificate .*client\.cert with client\.key"),
+            pytest.raises(TransportError, match=r"cannot use the certificate .*client\.cert with client\.key"),
         ):
             repository.manifest("v1")
 
@@ -153,6 +153,6 @@ def test_which_proxy(url: str, environment: dict[str, str], expected: str | None
 
 @pytest.mark.parametrize("told", ["https://p:1", "socks5://p:1", "http://:1", "http://p:x"])
 def test_a_proxy_that_cannot_be_used(told: str) -> None:
-    with pytest.raises(RegistryError, match="HTTPS_PROXY cannot be used") as raised:
+    with pytest.raises(TransportError, match="HTTPS_PROXY cannot be used") as raised:
         proxy_for(urlsplit("https://r.io/"), {"https_proxy": told})
     assert told not in str(raised.value)
