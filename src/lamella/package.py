@@ -19,8 +19,8 @@ class Package:
 
     `content` is the digest of all that its entries hold and of where they lie, so equal contents give equal layers.
     `name` is what stays the same from one version to the next; `id` is unique in a closure.
-    `path` is where its files lie on this machine, if they do, and `at` where in the image; entries whose path there
-    holds a match of `ignore` are not part of it. None of these says what the files are: `content` does.
+    `path` is where its files lie on this machine, if they do, and `at` where in the image; `how` is what else its
+    source goes by to give its entries, in words of its own. None of these says what the files are: `content` does.
     """
 
     id: str
@@ -31,7 +31,7 @@ class Package:
     source: str = ""
     path: str = ""
     at: str = ""
-    ignore: str = ""
+    how: str = ""
 
 
 class Kind(IntEnum):
@@ -106,6 +106,11 @@ class Rules:
 
 
 NO_RULES = Rules()
+
+
+def order(path: bytes) -> bytes:
+    """Sorts as `path` does part by part: nothing comes before the byte that stands for the slash."""
+    return path.replace(b"/", b"\0")
 
 
 Entries = Callable[[Package], Iterator[Entry]]

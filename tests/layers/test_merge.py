@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.layers.trees import Tree, entries, trees
 
-from lamella.layers.tree import ConflictError, merge, order, parent
-from lamella.package import Entry, Kind, Owner
+from lamella.layers.tree import ConflictError, merge, parent
+from lamella.package import Entry, Kind, Owner, order
 
 
 def folder(path: bytes, mode: int = 0o755) -> Entry:

@@ -19,8 +19,8 @@ from tests.layers.trees import Tree, entries, on_disk, trees
 from lamella.layers import tar
 from lamella.layers.blocks import BLOCK
 from lamella.layers.tar import TarError
-from lamella.layers.tree import merge, order
-from lamella.package import Entry, Kind
+from lamella.layers.tree import merge
+from lamella.package import Entry, Kind, order
 from lamella.sources.tree import walk
 
 

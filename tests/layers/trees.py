@@ -9,9 +9,8 @@ from typing import BinaryIO
 
 from hypothesis import strategies as st
 
-from lamella.layers.tree import order
 from lamella.oci.digest import Digest
-from lamella.package import Entry, Kind, Package
+from lamella.package import Entry, Kind, Package, order
 from lamella.sources.tree import walk
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from lamella.errors import LamellaError, shown
-from lamella.layers.tree import order
-from lamella.package import Entry, Kind
+from lamella.package import Entry, Kind, order
 from lamella.sources.tree import SourceError, walk
 
 

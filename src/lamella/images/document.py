@@ -201,7 +201,7 @@ def _sayable(part: Part) -> bool:
     `orMode`): the others pass over it, and would make other bytes.
     """
     package, rules = part.package, part.rules
-    if not package.path or part.slice or package.ignore or rules.ignore:
+    if not package.path or part.slice or package.how or rules.ignore:
         return False
     if package.at == package.path:
         return len(rules.rewrites) < 2 and not any(rule.or_mode for rule in rules.permissions)

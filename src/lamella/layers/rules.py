@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 
 from lamella.errors import LamellaError
 from lamella.layers.names import clean
-from lamella.layers.tree import order
-from lamella.package import Entry, Kind, Owner, Permission, Rewrite, Rules
+from lamella.package import Entry, Kind, Owner, Permission, Rewrite, Rules, order
 
 _REFERENCE = re.compile(rb"\$(?:(\$)|(\w+)|\{(\w+)\})")
 _TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)

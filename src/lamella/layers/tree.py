@@ -14,7 +14,7 @@ from heapq import heapify, heappop, heapreplace
 from typing import BinaryIO
 
 from lamella.errors import LamellaError, shown
-from lamella.package import Content, Entry, Kind
+from lamella.package import Content, Entry, Kind, order
 
 _FOLDER_MODE = 0o755
 _COMPARED = 1 << 20
@@ -24,11 +24,6 @@ class ConflictError(LamellaError):
     """Two files want the same place in an image."""
 
     exit_code = 3
-
-
-def order(path: bytes) -> bytes:
-    """Sorts as `path` does part by part: nothing comes before the byte that stands for the slash."""
-    return path.replace(b"/", b"\0")
 
 
 def parent(path: bytes) -> bytes:

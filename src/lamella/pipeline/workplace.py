@@ -45,4 +45,8 @@ def workplace(folder: Path, mended: Callable[[str], None] = lambda _: None) -> W
 
 def entries(package: Package) -> Iterator[Entry]:
     """The files of a package that lies on this machine."""
-    return tree.walk(os.fsencode(package.path), os.fsencode(package.at), package.ignore)
+    if package.source == "pypi":
+        from lamella.sources import wheel
+
+        return wheel.entries(package)
+    return tree.walk(os.fsencode(package.path), os.fsencode(package.at), package.how)

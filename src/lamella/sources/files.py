@@ -111,7 +111,7 @@ def look_at(path: Path, at: str, ignore: str, memory: Memory) -> Look:
 
 def check_unchanged(given: Package, memory: Memory) -> None:
     """Refuses a package whose files are no longer what it was made of."""
-    if look_at(Path(given.path), given.at, given.ignore, memory).content != given.content:
+    if look_at(Path(given.path), given.at, given.how, memory).content != given.content:
         raise SourceError(f"{given.path} changed while the image was built; build again when it is at rest")
 
 

@@ -1,0 +1,208 @@
+"""Wheels: what an installer makes of one, as entries, straight out of the archive.
+
+NAME-VERSION.dist-info/, and all else     the folder of packages
+NAME-VERSION.data/purelib, platlib        likewise
+NAME-VERSION.data/scripts                 PREFIX/bin, with the interpreter that the image has
+NAME-VERSION.data/headers                 PREFIX/include/pythonX.Y/NAME
+NAME-VERSION.data/data                    PREFIX
+entry_points.txt                          scripts in PREFIX/bin that call what it names
+RECORD, INSTALLER                         written anew, as of what lies in the image
+"""
+
+import base64
+import configparser
+import csv
+import hashlib
+import io
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from lamella.oci.digest import Digest, sha256
+from lamella.package import Entry, Kind, Package, order
+from lamella.sources.zipped import ArchiveError, Member, members, open_member, opener, read_member
+
+_RULES = "wheel-1"
+"""Changes whenever the entries of a wheel would."""
+
+_INSTALLER = b"lamella\n"
+_SIGNATURES = ("RECORD.jws", "RECORD.p7s")
+_PYTHON = b"#!python"
+_SCRIPT_NAME = re.compile(r"[\w.+-]+")
+_REFERENCE = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(\[.*\])?\s*")
+_SCRIPT = """#!{interpreter}
+import sys
+
+from {module} import {name}
+
+if __name__ == "__main__":
+    sys.argv[0] = sys.argv[0].removesuffix(".exe")
+    sys.exit({attribute}())
+"""
+
+
+class Scheme(msgspec.Struct, frozen=True, kw_only=True):
+    """Where things lie in the Python of an image. `version` is as in `3.12`."""
+
+    version: str
+    prefix: str
+    packages: str
+    interpreter: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """What RECORD says of a file: a hash as it writes them, and a size."""
+
+    hash: str
+    size: str
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A file at its place in the image."""
+
+    path: str
+    mode: int
+    size: int
+    content: Callable[[], BinaryIO]
+    row: Row
+
+
+def content_of(archive: Digest, scheme: Scheme) -> Digest:
+    """What the layer key says of a wheel: the same wheel in the same scheme gives the same files."""
+    return sha256(b"\0".join([_RULES.encode(), archive.encode(), msgspec.json.encode(scheme)]))
+
+
+def entries(package: Package) -> Iterator[Entry]:
+    """The files of the wheel at `package.path`, as they lie in an image of the scheme that `package.how` tells."""
+    scheme = msgspec.json.decode(package.how, type=Scheme)
+    wheel = Wheel(Path(package.path), package.id)
+    placed = wheel.placed(scheme)
+    placed.sort(key=lambda file: order(file.path.encode()))
+    for file in placed:
+        yield Entry(file.path.encode(), Kind.FILE, file.mode, file.size, content=file.content)
+
+
+class Wheel:
+    """A wheel file, whose `origin` is how errors speak of it."""
+
+    def __init__(self, path: Path, origin: str) -> None:
+        self.path = path
+        self.origin = origin
+        self.members = {member.name: member for member in members(path, origin)}
+        tops = {name.partition("/")[0] for name in self.members if "/" in name}
+        infos = [top for top in tops if top.endswith(".dist-info")]
+        if len(infos) != 1:
+            raise ArchiveError(f"{origin} is not a wheel: it holds {len(infos)} .dist-info folders, and must hold one")
+        self.info = infos[0]
+        self.name = self.info.partition("-")[0]
+        said = self.document("WHEEL")
+        version = re.search(r"^Wheel-Version:\s*(\d+)\.", said or "", re.MULTILINE)
+        if not version or version[1] != "1":
+            raise ArchiveError(f"{origin} is not a wheel of version 1, and no other is known")
+
+    def document(self, name: str) -> str | None:
+        """A file of the wheel's `.dist-info`, if it has it."""
+        member = self.members.get(f"{self.info}/{name}")
+        return read_member(self.path, member, self.origin).decode("utf-8", "replace") if member else None
+
+    def records(self) -> dict[str, Row]:
+        """What the wheel's own RECORD says of its files."""
+        rows = csv.reader(io.StringIO(self.document("RECORD") or ""))
+        return {row[0]: Row(row[1], row[2]) for row in rows if len(row) == 3}
+
+    def scripts(self) -> dict[str, str]:
+        """The scripts that `entry_points.txt` asks for, and what each calls."""
+        parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
+        parser.optionxform = str  # type: ignore[assignment, method-assign]
+        try:
+            parser.read_string(self.document("entry_points.txt") or "")
+        except configparser.Error as error:
+            raise ArchiveError(
+                f"{self.origin}: its entry_points.txt cannot be read: {error.message.splitlines()[0]}"
+            ) from error
+        groups = [parser[group] for group in ("console_scripts", "gui_scripts") if group in parser]
+        return {name: called for group in groups for name, called in group.items()}
+
+    def placed(self, scheme: Scheme) -> "list[_Placed]":
+        """All files at their places, with a RECORD of them."""
+        known = self.records()
+        info = f"{scheme.packages}/{self.info}"
+        dropped = {f"{self.info}/{name}" for name in ("RECORD", "INSTALLER", *_SIGNATURES)}
+        found = [self._placed(member, scheme, known) for name, member in self.members.items() if name not in dropped]
+        found += [self._script(name, called, scheme) for name, called in self.scripts().items()]
+        found.append(_made(f"{info}/INSTALLER", _INSTALLER))
+        found = list(self._once(found))
+        return [*found, _made(f"{info}/RECORD", _record(found, scheme, f"{info}/RECORD"))]
+
+    def _once(self, found: "Iterable[_Placed]") -> "Iterator[_Placed]":
+        """Each place once: a script of its own is what an entry point of that name would make."""
+        seen: dict[str, _Placed] = {}
+        for file in found:
+            other = seen.setdefault(file.path, file)
+            if other is file:
+                yield file
+            elif "/bin/" not in file.path:
+                raise ArchiveError(f"{self.origin} puts two files at {file.path}")
+
+    def _placed(self, member: Member, scheme: Scheme, known: dict[str, Row]) -> "_Placed":
+        mode = 0o755 if member.executable else 0o644
+        row = known.get(member.name, Row("", ""))
+        path, is_script = self._place(member.name, scheme)
+        if is_script:
+            mode = 0o755
+            with open_member(self.path, member, self.origin) as file:
+                if file.read(len(_PYTHON)) == _PYTHON:
+                    data = read_member(self.path, member, self.origin).partition(b"\n")[2]
+                    return _made(path, f"#!{scheme.interpreter}\n".encode() + data, mode)
+        return _Placed(path, mode, member.size, opener(self.path, member, self.origin), row)
+
+    def _place(self, name: str, scheme: Scheme) -> tuple[str, bool]:
+        """Where a member lies, and whether it is a script."""
+        top, _, rest = name.partition("/")
+        if not top.endswith(".data") or top.removesuffix(".data") != self.info.removesuffix(".dist-info"):
+            return f"{scheme.packages}/{name}", False
+        kind, _, rest = rest.partition("/")
+        places = {
+            "purelib": scheme.packages,
+            "platlib": scheme.packages,
+            "scripts": f"{scheme.prefix}/bin",
+            "headers": f"{scheme.prefix}/include/python{scheme.version}/{self.name}",
+            "data": scheme.prefix,
+        }
+        if kind not in places or not rest:
+            raise ArchiveError(f"{self.origin} holds {name!r}, and nobody knows where that goes")
+        return f"{places[kind].rstrip('/')}/{rest}", kind == "scripts"
+
+    def _script(self, name: str, called: str, scheme: Scheme) -> "_Placed":
+        match = _REFERENCE.fullmatch(called)
+        if not match or not _SCRIPT_NAME.fullmatch(name) or name in (".", ".."):
+            raise ArchiveError(f"{self.origin}: the script {name!r} that calls {called!r} cannot be made")
+        attribute = match["attribute"]
+        text = _SCRIPT.format(
+            interpreter=scheme.interpreter,
+            module=match["module"],
+            name=attribute.partition(".")[0],
+            attribute=attribute,
+        )
+        return _made(f"{scheme.prefix}/bin/{name}", text.encode(), 0o755)
+
+
+def _made(path: str, data: bytes, mode: int = 0o644) -> _Placed:
+    hashed = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+    return _Placed(path, mode, len(data), lambda: io.BytesIO(data), Row(f"sha256={hashed}", str(len(data))))
+
+
+def _record(placed: "list[_Placed]", scheme: Scheme, own: str) -> bytes:
+    """RECORD, of files by their path from the folder of packages; it has no hash of itself."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    rows = [(file.path, file.row.hash, file.row.size) for file in placed] + [(own, "", "")]
+    writer.writerows(sorted((posixpath.relpath(path, scheme.packages), hashed, size) for path, hashed, size in rows))
+    return out.getvalue().encode()
