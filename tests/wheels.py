@@ -13,7 +13,8 @@ import msgspec
 
 from lamella.oci.digest import Digest
 from lamella.package import Package
-from lamella.sources.wheel import Scheme
+from lamella.sources.target import Target
+from lamella.sources.wheel import Recipe, Scheme
 
 SCHEME = Scheme(
     version="3.12",
@@ -73,5 +74,6 @@ def make_wheel(
 def package_of(path: Path, scheme: Scheme = SCHEME) -> Package:
     """The wheel as a package."""
     content = Digest(f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}")
-    how = msgspec.json.encode(scheme).decode()
+    recipe = Recipe(scheme=scheme, target=Target("3.12", "x86_64", "manylinux_2_28"), file=path.name, size=0)
+    how = msgspec.json.encode(recipe).decode()
     return Package(path.stem, "demo", content, 0, (), "pypi", str(path), "/", how)

@@ -18,11 +18,25 @@ from typing import TYPE_CHECKING
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
-    from lamella.spec.model import Config, Image, Layer, Perm, Rewrite, files, nix
+    from lamella.spec.model import Config, Image, Layer, Perm, Rewrite
+    from lamella.spec.python import Python
+    from lamella.spec.wants import files, nix, pypi
 
     __version__: str
 
-__all__ = ["Config", "Image", "LamellaError", "Layer", "Perm", "Rewrite", "__version__", "files", "nix"]
+__all__ = [
+    "Config",
+    "Image",
+    "LamellaError",
+    "Layer",
+    "Perm",
+    "Python",
+    "Rewrite",
+    "__version__",
+    "files",
+    "nix",
+    "pypi",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -31,7 +45,7 @@ def __getattr__(name: str) -> object:
 
         return version("lamella")
     if name in __all__:
-        from lamella.spec import model
+        from lamella.spec import model, wants
 
-        return getattr(model, name)
+        return getattr(wants if name.islower() else model, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

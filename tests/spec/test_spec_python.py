@@ -16,9 +16,9 @@ from tools.reference import spec
 import lamella
 from lamella import Config, Image, Layer, Perm, Rewrite, files, nix
 from lamella.spec.fields import Value, facts
-from lamella.spec.model import FilesWant, NixWant
 from lamella.spec.problems import SpecError
 from lamella.spec.reader import parse, read
+from lamella.spec.wants import SOURCES
 
 HERE = Path(__file__).parent
 
@@ -91,13 +91,15 @@ def test_the_order_of_keys_says_nothing() -> None:
 def test_wrong_values_are_refused_when_they_are_made() -> None:
     with pytest.raises(SpecError, match=r'^Image: tag: "a b" is not a tag'):
         Image("hello", [files("app")], tag="a b")
-    with pytest.raises(SpecError, match=r"^Layer: takes nothing; give it nix or files$"):
+    with pytest.raises(SpecError, match=r"^Layer: takes nothing; give it nix, files, pypi$"):
         Layer("empty")
     with pytest.raises(SpecError, match=r"^Image: layer\[1\]\.name: .* choose another$"):
         Image("hello", layers=[Layer("a", [files("a")]), Layer("a", [files("b")])])
     with pytest.raises(SpecError, match=r'must say a whole name, for "\.\./\.\." has none'):
         files("../..")
-    with pytest.raises(SpecError, match=r"^Layer: take\[0\]: 'app' must be said as nix\(\.\.\.\) or files\(\.\.\.\)$"):
+    with pytest.raises(
+        SpecError, match=r"^Layer: take\[0\]: 'app' must be said as nix\(\.\.\.\) or files\(\.\.\.\) or pypi\(\.\.\.\)$"
+    ):
         Layer("a", ["app"])  # type: ignore[list-item]  # what a hurried user writes
 
 
@@ -196,7 +198,7 @@ def written(value: Value) -> dict[str, str]:
     for fact in facts(type(value)):
         held = getattr(value, fact.attribute)
         if fact.attribute == "take":
-            held = [want for want in held if isinstance(want, {"nix": NixWant, "files": FilesWant}[fact.key])]
+            held = [want for want in held if isinstance(want, SOURCES[fact.key])]
         if held is not None and held != fact.default:
             keys[fact.key] = toml(held)
     return keys

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import msgspec
 
 from lamella.spec.fields import Fact, Value, facts
-from lamella.spec.model import Config, FilesWant, Image, Layer, NixWant, Perm, Rewrite
+from lamella.spec.model import Config, Image, Layer, Perm, Rewrite
+from lamella.spec.python import Python
+from lamella.spec.wants import FilesWant, NixWant, PypiWant
 
 _TABLES: tuple[tuple[str, type[Value]], ...] = (
     ("The top of the file", Image),
@@ -13,6 +15,8 @@ _TABLES: tuple[tuple[str, type[Value]], ...] = (
     ("`[[layer]]`", Layer),
     ("`files`", FilesWant),
     ("`nix`", NixWant),
+    ("`pypi`", PypiWant),
+    ("`[python]`", Python),
     ("`perms`", Perm),
     ("`rewrites`", Rewrite),
 )

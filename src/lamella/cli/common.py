@@ -72,9 +72,14 @@ def reaching_out(
     from lamella.destinations.daemons import Daemons
     from lamella.pipeline.outside import Outside
     from lamella.registry.registries import Registries
+    from lamella.transport.connections import Settings
+    from lamella.transport.downloads import Downloads
+    from lamella.transport.fetch import Fetcher
 
     registries = Registries(os.environ, creds or os.environ.get("LAMELLA_CREDS", "").split("\n"), home, insecure, ca)
-    with contextlib.closing(Outside(registries, Daemons(os.environ), place.blobs)) as outside:
+    fetcher = Fetcher(Settings(insecure, ca, os.environ))
+    downloads = Downloads(cache_folder(), fetcher, place.progress)
+    with contextlib.closing(Outside(registries, Daemons(os.environ), place.blobs, downloads)) as outside:
         yield replace(place, outside=outside)
 
 

@@ -17,6 +17,7 @@ _GARBAGE = 50_000
 
 COMMANDS = {
     "build": "Make an image from a spec, reading only what is not known yet.",
+    "lock": "Decide which packages the requirements of a spec are, and write that down.",
     "plan": "Say what a build would make or reuse, and why; write nothing.",
     "push": "Push an image to registries; only what is missing there is sent.",
     "index": "Bring images for several platforms under one name.",

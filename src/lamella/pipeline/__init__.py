@@ -24,9 +24,11 @@ from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import History, Platform
 from lamella.pipeline.arrange import USUAL_LAYERS, arrange
 from lamella.pipeline.draft import Built, BuiltLayer, Draft, Target
+from lamella.pipeline.fetching import fetch
 from lamella.pipeline.find import open_base
 from lamella.pipeline.gather import gather
 from lamella.pipeline.kept import kept, tar_at
+from lamella.pipeline.lockfile import locked
 from lamella.pipeline.make import look_again, look_up, make_missing
 from lamella.pipeline.memory import LAYER_KEY, notes_of
 from lamella.pipeline.remember import document_of, sections_of, whole
@@ -42,8 +44,9 @@ def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Dra
     """What `spec` would become, given the image before it: each layer with its key, and its record if there is one."""
     image = spec.image
     wanted = _platform(spec)
-    base = open_base(image.base, spec.folder, wanted, place.outside)
-    sections = gather(spec, place.records)
+    lock = locked(spec, wanted)
+    base = open_base(lock.pinned(image.base), spec.folder, wanted, place.outside)
+    sections = gather(spec, wanted, lock, place)
     room = (image.max_layers or USUAL_LAYERS) - (len(base.layers) if base else 0)
     arrangement = arrange(sections, room, sections_of(previous), entries)
     return Draft(
@@ -82,6 +85,7 @@ def build(draft: Draft, place: Workplace, targets: Sequence[Target] = ()) -> Bui
 
 
 def _build(draft: Draft, place: Workplace, targets: Sequence[Target]) -> Built:
+    fetch((package for layer in draft.layers if not layer.record for package in layer.plan.packages), place)
     made = make_missing(draft.layers, draft.compression, place, [target.destination.stage for target in targets])
     own = [
         BuiltLayer(after.plan, _layer(after, draft, place), before.record is None)

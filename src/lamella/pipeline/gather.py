@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamella.closure import Closure, merge, restrict
+from lamella.oci.wire import Platform
 from lamella.package import NO_RULES, Rules
+from lamella.pipeline.lockfile import LockedPlatform
+from lamella.pipeline.workplace import Workplace
 from lamella.sources import files, nix
 from lamella.sources.files import Memory
 from lamella.spec.derive import left_out, place, rules
-from lamella.spec.model import APP, FilesWant, Image, Layer, Layering, NixWant, Spec
+from lamella.spec.model import APP, Image, Layer, Layering, Spec
+from lamella.spec.wants import FilesWant, NixWant, PypiWant, Want
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,18 @@ class Section:
     reproducible: bool = True
 
 
-def gather(spec: Spec, memory: Memory) -> list[Section]:
-    """The sections of `spec`, lowest first. Nix is asked once for all of them."""
+def gather(spec: Spec, wanted: Platform, lock: LockedPlatform, place: Workplace) -> list[Section]:
+    """The sections of `spec`, lowest first. Nix is asked once for all of them, and so is the lock."""
     image = spec.image
     layers = [*image.layers, *([_rest(image)] if image.take else [])]
-    store = _nix_closure([want for layer in layers for want in layer.take if isinstance(want, NixWant)], spec, memory)
-    return [_section(layer, spec, store, memory) for layer in layers]
+    nixes = [want for want in image.all_taken if isinstance(want, NixWant)]
+    store = _nix_closure(nixes, spec, place.records)
+    if any(isinstance(want, PypiWant) for want in image.all_taken):
+        from lamella.pipeline import python
+
+        asked = python.asking(spec, wanted)
+        store |= python.closures(asked, lock.python, place) if asked else {}
+    return [_section(layer, spec, store, place.records) for layer in layers]
 
 
 def _rest(image: Image) -> Layer:
@@ -45,7 +55,7 @@ def _rest(image: Image) -> Layer:
     )
 
 
-def _section(layer: Layer, spec: Spec, store: Mapping[NixWant, Closure], memory: Memory) -> Section:
+def _section(layer: Layer, spec: Spec, store: Mapping[Want, Closure], memory: Memory) -> Section:
     whole = merge(
         _folder(want, spec.folder, memory) if isinstance(want, FilesWant) else store[want] for want in layer.take
     )
@@ -69,11 +79,11 @@ def _folder(want: FilesWant, folder: Path, memory: Memory) -> Closure:
     return Closure((package,), (package.id,))
 
 
-def _nix_closure(wants: Sequence[NixWant], spec: Spec, memory: Memory) -> dict[NixWant, Closure]:
+def _nix_closure(wants: Sequence[NixWant], spec: Spec, memory: Memory) -> dict[Want, Closure]:
     """What each want refers to; Nix is asked once for all that no graph tells of, and each graph is read once."""
     asked = {want: nix.store_path(spec.folder / want.path) for want in wants if not want.graph}
     store = nix.resolve(list(asked.values()), memory)
-    found = {want: restrict(store, [path]) for want, path in asked.items()}
+    found: dict[Want, Closure] = {want: restrict(store, [path]) for want, path in asked.items()}
     graphs = {name: nix.read_graph(spec.folder / name, memory) for name in {want.graph for want in wants} - {""}}
     for want in wants:
         if want.graph:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lamella.destinations.daemons import Daemons
     from lamella.images.content import Content
     from lamella.registry.registries import Registries
+    from lamella.transport.downloads import Downloads
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Outside:
     daemons: "Daemons"
     kept: "Blobs"
     """Layers that were pulled before."""
+    downloads: "Downloads"
     _scratch: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def file(self) -> Path:
@@ -37,6 +39,7 @@ class Outside:
     def close(self) -> None:
         """Ends connections, and removes files that were meant to go."""
         self.registries.close()
+        self.downloads.close()
         self._scratch.close()
 
 

@@ -16,6 +16,7 @@ import hashlib
 import io
 import posixpath
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,8 @@ import msgspec
 
 from lamella.oci.digest import Digest, sha256
 from lamella.package import Entry, Kind, Package, order
-from lamella.sources.zipped import ArchiveError, Member, members, open_member, opener, read_member
+from lamella.sources.target import Target
+from lamella.sources.zipped import Archive, ArchiveError, LocalBytes, Member
 
 _RULES = "wheel-1"
 """Changes whenever the entries of a wheel would."""
@@ -46,13 +48,34 @@ if __name__ == "__main__":
 """
 
 
-class Scheme(msgspec.Struct, frozen=True, kw_only=True):
-    """Where things lie in the Python of an image. `version` is as in `3.12`."""
+class Scheme(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where things lie in the Python of an image. `version` is as in `3.12`; what is at `without` is another's."""
 
     version: str
     prefix: str
     packages: str
     interpreter: str
+    without: tuple[str, ...] = ()
+
+
+ANYWHERE = Scheme(version="{version}", prefix="{prefix}", packages="{packages}", interpreter="")
+"""Stands for any scheme."""
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """What else is known of a wheel than its content: where its files go, and how to find it."""
+
+    scheme: Scheme
+    target: Target
+    file: str
+    size: int
+
+
+def absolute(place: str, scheme: Scheme) -> str:
+    """A place as `Wheel.places` tells it, in that scheme."""
+    if not place.startswith("{"):
+        return f"{scheme.packages}/{place}"
+    return place.replace(ANYWHERE.version, scheme.version).replace(ANYWHERE.prefix, scheme.prefix, 1)
 
 
 @dataclass(frozen=True)
@@ -81,8 +104,8 @@ def content_of(archive: Digest, scheme: Scheme) -> Digest:
 
 def entries(package: Package) -> Iterator[Entry]:
     """The files of the wheel at `package.path`, as they lie in an image of the scheme that `package.how` tells."""
-    scheme = msgspec.json.decode(package.how, type=Scheme)
-    wheel = Wheel(Path(package.path), package.id)
+    scheme = msgspec.json.decode(package.how, type=Recipe).scheme
+    wheel = Wheel(Archive(LocalBytes(Path(package.path)), package.id))
     placed = wheel.placed(scheme)
     placed.sort(key=lambda file: order(file.path.encode()))
     for file in placed:
@@ -90,13 +113,12 @@ def entries(package: Package) -> Iterator[Entry]:
 
 
 class Wheel:
-    """A wheel file, whose `origin` is how errors speak of it."""
+    """What is in a wheel, and where that goes."""
 
-    def __init__(self, path: Path, origin: str) -> None:
-        self.path = path
-        self.origin = origin
-        self.members = {member.name: member for member in members(path, origin)}
-        tops = {name.partition("/")[0] for name in self.members if "/" in name}
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+        self.origin = origin = archive.origin
+        tops = {name.partition("/")[0] for name in archive.members if "/" in name}
         infos = [top for top in tops if top.endswith(".dist-info")]
         if len(infos) != 1:
             raise ArchiveError(f"{origin} is not a wheel: it holds {len(infos)} .dist-info folders, and must hold one")
@@ -109,8 +131,8 @@ class Wheel:
 
     def document(self, name: str) -> str | None:
         """A file of the wheel's `.dist-info`, if it has it."""
-        member = self.members.get(f"{self.info}/{name}")
-        return read_member(self.path, member, self.origin).decode("utf-8", "replace") if member else None
+        member = self.archive.members.get(f"{self.info}/{name}")
+        return self.archive.read(member).decode("utf-8", "replace") if member else None
 
     def records(self) -> dict[str, Row]:
         """What the wheel's own RECORD says of its files."""
@@ -135,10 +157,12 @@ class Wheel:
         known = self.records()
         info = f"{scheme.packages}/{self.info}"
         dropped = {f"{self.info}/{name}" for name in ("RECORD", "INSTALLER", *_SIGNATURES)}
-        found = [self._placed(member, scheme, known) for name, member in self.members.items() if name not in dropped]
+        found = [
+            self._placed(member, scheme, known) for name, member in self.archive.members.items() if name not in dropped
+        ]
         found += [self._script(name, called, scheme) for name, called in self.scripts().items()]
         found.append(_made(f"{info}/INSTALLER", _INSTALLER))
-        found = list(self._once(found))
+        found = [file for file in self._once(found) if file.path not in scheme.without]
         return [*found, _made(f"{info}/RECORD", _record(found, scheme, f"{info}/RECORD"))]
 
     def _once(self, found: "Iterable[_Placed]") -> "Iterator[_Placed]":
@@ -157,11 +181,19 @@ class Wheel:
         path, is_script = self._place(member.name, scheme)
         if is_script:
             mode = 0o755
-            with open_member(self.path, member, self.origin) as file:
+            with self.archive.open(member) as file:
                 if file.read(len(_PYTHON)) == _PYTHON:
-                    data = read_member(self.path, member, self.origin).partition(b"\n")[2]
+                    data = self.archive.read(member).partition(b"\n")[2]
                     return _made(path, f"#!{scheme.interpreter}\n".encode() + data, mode)
-        return _Placed(path, mode, member.size, opener(self.path, member, self.origin), row)
+        return _Placed(path, mode, member.size, lambda: self.archive.open(member), row)
+
+    def places(self) -> Iterator[tuple[str, int, int]]:
+        """Where things go in any scheme, with their sizes and sums, to find out what others put there too."""
+        for member in self.archive.members.values():
+            path, _ = self._place(member.name, ANYWHERE)
+            yield path.removeprefix(f"{ANYWHERE.packages}/"), member.size, member.crc
+        for name, called in self.scripts().items():
+            yield f"{ANYWHERE.prefix}/bin/{name}", 0, zlib.crc32(called.encode())
 
     def _place(self, name: str, scheme: Scheme) -> tuple[str, bool]:
         """Where a member lies, and whether it is a script."""

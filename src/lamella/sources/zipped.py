@@ -9,10 +9,10 @@ import os
 import stat
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from isal import igzip_lib, isal_zlib
 
@@ -30,6 +30,7 @@ _DENSEST = 1100
 
 _SWOLLEN, _LARGE = 200, 2 << 30
 _BLOCK = 1 << 20
+_LONGEST_DOCUMENT = 32 << 20
 _MAGIC = b"PK\x03\x04"
 IsalError = cast("type[Exception]", igzip_lib.IsalError)
 """isal declares its error as an instance."""
@@ -51,19 +52,69 @@ class Member(NamedTuple):
     crc: int
 
 
-def members(path: Path, origin: str) -> list[Member]:
-    """The files of the archive at `path`, checked. Folders are left out: they are there by what lies in them."""
-    with _explained(origin), zipfile.ZipFile(path) as archive:
-        infos = archive.infolist()
-    end = path.stat().st_size
-    if len(infos) > MOST_MEMBERS:
-        raise ArchiveError(f"{origin} holds {len(infos)} files, and more than {MOST_MEMBERS} are not believed")
-    found = [_member(info, origin) for info in infos if not info.is_dir()]
-    _check_names(found, origin)
-    total = sum(member.size for member in found)
-    if sum(member.packed for member in found) > end or total > max(_SWOLLEN * end, _LARGE):
-        raise ArchiveError(f"{origin} says it unpacks from {end} bytes to {total}; do not trust it")
-    return found
+class Bytes(Protocol):
+    """Where an archive lies: on this machine, or elsewhere."""
+
+    def size(self) -> int: ...
+
+    def read_at(self, count: int, at: int) -> bytes:
+        """The `count` bytes from `at`; fewer only where they end."""
+
+
+class LocalBytes:
+    """An archive on this machine. Held open for no longer than a read takes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def size(self) -> int:
+        """The file's length."""
+        return self._path.stat().st_size
+
+    def read_at(self, count: int, at: int) -> bytes:
+        """Part of the file."""
+        file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.pread(file, count, at)
+        finally:
+            os.close(file)
+
+
+class Archive:
+    """The files in an archive, checked. Folders are left out: they are there by what lies in them."""
+
+    def __init__(self, source: Bytes, origin: str) -> None:
+        self.source = source
+        self.origin = origin
+        with _explained(origin):
+            end = source.size()
+            with zipfile.ZipFile(cast("BinaryIO", _AsFile(source, end))) as archive:
+                infos = archive.infolist()
+        if len(infos) > MOST_MEMBERS:
+            raise ArchiveError(f"{origin} holds {len(infos)} files, and more than {MOST_MEMBERS} are not believed")
+        found = [_member(info, origin) for info in infos if not info.is_dir()]
+        _check_names(found, origin)
+        self.unpacked = sum(member.size for member in found)
+        if sum(member.packed for member in found) > end or self.unpacked > max(_SWOLLEN * end, _LARGE):
+            raise ArchiveError(f"{origin} says it unpacks from {end} bytes to {self.unpacked}; do not trust it")
+        self.members = {member.name: member for member in found}
+
+    def open(self, member: Member) -> BinaryIO:
+        """The bytes of a member. What its sum does not vouch for is found out before their end."""
+        with _explained(self.origin):
+            want = _LOCAL.size + len(member.name.encode()) + _EXTRA
+            head = self.source.read_at(want + min(member.packed, _BLOCK), member.offset)
+        start = _data_at(head, member, self.origin)
+        if member.packed <= _BLOCK and len(head) >= start + member.packed:
+            return io.BytesIO(_whole(head[start : start + member.packed], member, self.origin))
+        return cast("BinaryIO", _Reader(self.source, member.offset + start, member, self.origin))
+
+    def read(self, member: Member) -> bytes:
+        """The bytes of a member that is a document, and so not large."""
+        if member.size > _LONGEST_DOCUMENT:
+            raise ArchiveError(f"{self.origin}: {member.name} has {member.size} bytes, and is no document")
+        with self.open(member) as file:
+            return file.read(member.size)
 
 
 def _member(info: zipfile.ZipInfo, origin: str) -> Member:
@@ -93,37 +144,6 @@ def _check_names(found: list[Member], origin: str) -> None:
             if other == name:
                 raise ArchiveError(f"{origin} holds {name!r} twice")
             raise ArchiveError(f"{origin} holds {other!r} and {name!r}, which are one file on some systems")
-
-
-def opener(path: Path, member: Member, origin: str) -> Callable[[], BinaryIO]:
-    """Opens a member wherever its bytes are wanted."""
-    return lambda: open_member(path, member, origin)
-
-
-def open_member(path: Path, member: Member, origin: str) -> BinaryIO:
-    """The bytes of a member. What its sum does not vouch for is found out before their end."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        want = _LOCAL.size + len(member.name.encode()) + _EXTRA
-        head = os.pread(file, want + min(member.packed, _BLOCK), member.offset)
-        start = _data_at(head, member, origin)
-        if member.packed <= _BLOCK and len(head) >= start + member.packed:
-            data = _whole(head[start : start + member.packed], member, origin)
-            os.close(file)
-            return io.BytesIO(data)
-        reader = _Reader(file, member.offset + start, member, origin)
-    except BaseException:
-        os.close(file)
-        raise
-    return cast("BinaryIO", reader)
-
-
-def read_member(path: Path, member: Member, origin: str, most: int = 32 << 20) -> bytes:
-    """The bytes of a member that is a document, and so not large."""
-    if member.size > most:
-        raise ArchiveError(f"{origin}: {member.name} has {member.size} bytes, and is no document")
-    with open_member(path, member, origin) as file:
-        return file.read(member.size)
 
 
 def _data_at(head: bytes, member: Member, origin: str) -> int:
@@ -156,8 +176,8 @@ def _inflater() -> igzip_lib.IgzipDecompressor:
 class _Reader(io.RawIOBase):
     """A large member, a block at a time."""
 
-    def __init__(self, file: int, offset: int, member: Member, origin: str) -> None:
-        self._file = file
+    def __init__(self, source: Bytes, offset: int, member: Member, origin: str) -> None:
+        self._source = source
         self._at = offset
         self._packed_left = member.packed
         self._left = member.size
@@ -190,16 +210,38 @@ class _Reader(io.RawIOBase):
         return b""
 
     def _packed(self, wanted: int) -> bytes:
-        data = os.pread(self._file, min(wanted, self._packed_left), self._at)
+        data = self._source.read_at(min(wanted, self._packed_left), self._at)
         self._at += len(data)
         self._packed_left -= len(data)
         return data
 
-    def close(self) -> None:
-        """Lets go of the archive."""
-        if not self.closed:
-            os.close(self._file)
-        super().close()
+
+class _AsFile(io.RawIOBase):
+    """What the standard library's reader of directories wants to be given."""
+
+    def __init__(self, source: Bytes, end: int) -> None:
+        self._source = source
+        self._end = end
+        self._at = 0
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Goes to a place."""
+        self._at = max(0, offset + (0, self._at, self._end)[whence])
+        return self._at
+
+    def tell(self) -> int:
+        """Where it is."""
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        data = self._source.read_at(self._end - self._at if size < 0 else size, self._at)
+        self._at += len(data)
+        return data
 
 
 def _damaged(member: Member, origin: str) -> ArchiveError:

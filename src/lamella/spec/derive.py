@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from lamella.oci.wire import Platform, RuntimeConfig
 from lamella.package import Permission, Rewrite, Rules
 from lamella.spec.globs import as_regex
-from lamella.spec.model import Config, FilesWant, Layer, Spec
+from lamella.spec.model import Config, Layer, Spec
 from lamella.spec.problems import Problem, SpecError
+from lamella.spec.wants import FilesWant
 
 EPOCH = "1970-01-01T00:00:00Z"
 

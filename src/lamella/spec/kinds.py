@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
@@ -36,7 +36,7 @@ def kind_of(value: object) -> str:
     return names.get(type(value), "a list")
 
 
-def _must_be(what: str, value: object) -> KindError:
+def must_be(what: str, value: object) -> KindError:
     return wrong(f"must be {what}, not {kind_of(value)}")
 
 
@@ -45,7 +45,7 @@ def text(check: Callable[[str], str] | None = None, **schema: Any) -> Kind:
 
     def read(value: object) -> str:
         if not isinstance(value, str):
-            raise _must_be("a string", value)
+            raise must_be("a string", value)
         if "\0" in value:
             raise wrong("must not hold a NUL character")
         return check(value) if check else value
@@ -68,7 +68,7 @@ def texts(item: Kind) -> Kind:
 
     def read(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
-            raise _must_be("a list", value)
+            raise must_be("a list", value)
         return tuple(_each(item, enumerate(value)))
 
     return Kind(read, {"type": "array", "items": item.schema})
@@ -95,7 +95,7 @@ def table(item: Kind, name: str = "") -> Kind:
 
     def read(value: object) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise _must_be("a table", value)
+            raise must_be("a table", value)
         for key in value:
             if name and not re.fullmatch(name, key):
                 raise wrong(f'"{key}" cannot be a name here', key)
@@ -124,7 +124,7 @@ def whole(low: int, high: int) -> Kind:
 
     def read(value: object) -> int:
         if type(value) is not int:
-            raise _must_be("a whole number", value)
+            raise must_be("a whole number", value)
         if not low <= value <= high:
             raise wrong(f"must be from {low} to {high}, not {value}")
         return value
@@ -137,7 +137,7 @@ def choice(*names: str) -> Kind:
 
     def read(value: object) -> str:
         if not isinstance(value, str):
-            raise _must_be("a string", value)
+            raise must_be("a string", value)
         if value not in names:
             listed = ", ".join(f'"{name}"' for name in names)
             raise wrong(f'"{value}" is not one of {listed}{near_miss(value, names)}')
@@ -148,7 +148,7 @@ def choice(*names: str) -> Kind:
 
 def _read_flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise _must_be("true or false", value)
+        raise must_be("true or false", value)
     return value
 
 
@@ -168,7 +168,7 @@ def _read_size(value: object) -> int:
         base = 1024 if "I" in unit else 1000
         value = int(Decimal(match[1]) * base ** _STEPS.index(unit[0]))
     if type(value) is not int:
-        raise _must_be('a size such as "1.5 GB"', value)
+        raise must_be('a size such as "1.5 GB"', value)
     if not 0 < value < 1 << 63:
         raise wrong("must be at least one byte and fit in 63 bits")
     return value
@@ -185,7 +185,7 @@ def _read_mode(value: object) -> int:
             raise wrong(f'"{value}" is not an octal mode such as "0755"')
         value = int(value, 8)
     if type(value) is not int:
-        raise _must_be('an octal mode such as "0755"', value)
+        raise must_be('an octal mode such as "0755"', value)
     if 512 <= value <= 999 and set(str(value)) <= set("01234567"):
         raise wrong(f'{value} is a decimal number; write "0{value}" or 0o{value}')
     if not 0 <= value <= 0o7777:
@@ -196,35 +196,6 @@ def _read_mode(value: object) -> int:
 mode = Kind(
     _read_mode,
     {"anyOf": [{"type": "string", "pattern": "^0?[0-7]{3,4}$"}, {"type": "integer", "minimum": 0, "maximum": 0o7777}]},
-)
-
-
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[Zz]|[+-]\d\d:\d\d)?)?")
-
-
-def _read_moment(value: object) -> str:
-    if isinstance(value, str):
-        if value in ("epoch", "git"):
-            return value
-        refused = wrong(f'"{value}" is not "epoch", "git" or a date such as 2026-01-31 or 2026-01-31T12:00:00Z')
-        if not _MOMENT.fullmatch(value):
-            raise refused
-        try:
-            value = datetime.fromisoformat(value.upper())
-        except ValueError:
-            raise refused from None
-    if not isinstance(value, date):
-        raise _must_be('"epoch", "git" or a date', value)
-    whole_time = value if isinstance(value, datetime) else datetime.combine(value, time())
-    try:
-        moment = whole_time.astimezone(UTC) if whole_time.tzinfo else whole_time
-    except OverflowError:
-        raise wrong("is too far from now") from None
-    return f"{moment.replace(tzinfo=None).isoformat()}Z"
-
-
-moment = Kind(
-    _read_moment, {"anyOf": [{"enum": ["epoch", "git"]}, {"type": "string", "pattern": f"^{_MOMENT.pattern}$"}]}
 )
 
 
@@ -279,7 +250,7 @@ def _read_pipeline(names: Kind, value: object) -> Any:
     if isinstance(value, str):
         return names.read(value)
     if not isinstance(value, list | tuple):
-        raise _must_be("a strategy's name or a list of tables", value)
+        raise must_be("a strategy's name or a list of tables", value)
     for i, step in enumerate(value):
         if not isinstance(step, dict) or not step:
             raise wrong("must be a table that names a step", i)

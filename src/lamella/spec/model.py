@@ -10,9 +10,11 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import msgspec
 
-from lamella.spec import kinds, names
+from lamella.spec import dates, kinds, names
 from lamella.spec.fields import Said, Value
 from lamella.spec.problems import Problem
+from lamella.spec.python import Python
+from lamella.spec.wants import SOURCES, PypiWant, Want
 
 APP = "app"
 """The name of the layer that holds what the image takes outside its other layers."""
@@ -22,84 +24,6 @@ MOST_LAYERS = 127
 Compression = Literal["gzip", "zstd", "none"]
 Strategy = Literal["", "single", "popularity", "dominators", "size", "steady"]
 Layering = Strategy | Sequence[Mapping[str, Any]]
-
-
-class NixWant(Value, frozen=True):
-    """A Nix store path and all that it refers to."""
-
-    short = "path"
-    summary = (
-        "Nix store paths, with all that they refer to: a path in `/nix/store`, a link to one such as `./result`, "
-        "or a table that names the file with the closure's graph."
-    )
-
-    path: Annotated[
-        str,
-        Said("A path in `/nix/store`, or a link to one such as `./result`, from the folder of this file.", kinds.line),
-    ] = ""
-    graph: Annotated[
-        str,
-        Said(
-            "A closure graph as `nix path-info --json` or `exportReferencesGraph` writes it; then Nix is not asked. "
-            "Without `path`, all that is in it is taken.",
-            kinds.line,
-        ),
-    ] = ""
-
-    def wrongs(self) -> Iterator[Problem]:
-        if not self.path and not self.graph:
-            yield Problem((), "must name a path or a graph")
-
-
-class FilesWant(Value, frozen=True):
-    """A file or folder of this machine."""
-
-    short = "from"
-    summary = 'Files and folders of this machine. `"app"` alone puts the folder or file `app` at `/app`.'
-
-    path: Annotated[
-        str,
-        Said(
-            "The file or folder, from the folder of this file. A folder that ends in `/` means what is in it, "
-            "without its own name.",
-            kinds.line,
-        ),
-    ] = msgspec.field(name="from")
-    to: Annotated[
-        str,
-        Said(
-            "Where it goes in the image. If it ends in `/`, it is the folder to put it in, under its own name; "
-            "else it is the whole new name.",
-            kinds.absolute,
-        ),
-    ] = "/"
-    exclude: Annotated[
-        Sequence[str],
-        Said(
-            "Patterns of names that stay out: `*` and `?` stand for anything but `/`, `**` for any folders, `[abc]` "
-            "for one of these. A pattern with a `/` starts at the folder taken, any other holds at every depth.",
-            kinds.texts(kinds.glob),
-        ),
-    ] = ()
-
-    def wrongs(self) -> Iterator[Problem]:
-        if self.to.endswith("/") and self.path.rstrip("/").rpartition("/")[2] == "..":
-            yield Problem(("to",), f'must say a whole name, for "{self.path}" has none')
-
-
-Want = NixWant | FilesWant
-SOURCES: dict[str, type[Value]] = {"nix": NixWant, "files": FilesWant}
-"""What can be taken, by the key that takes it."""
-
-
-def nix(path: str = "", *, graph: str = "") -> NixWant:
-    """A Nix store path, or a link to one, with all that it refers to; `graph` is a file that tells the references."""
-    return NixWant(path, graph)
-
-
-def files(path: str, to: str = "/", exclude: Sequence[str] = ()) -> FilesWant:
-    """A file or folder: put into the folder `to` if that ends in `/`, else under the name `to`."""
-    return FilesWant(path, to, exclude)
 
 
 class Perm(Value, frozen=True, kw_only=True):
@@ -179,7 +103,7 @@ class Layer(Layered, frozen=True):
 
     def wrongs(self) -> Iterator[Problem]:
         if not self.take:
-            yield Problem((), f"takes nothing; give it {' or '.join(SOURCES)}")
+            yield Problem((), f"takes nothing; give it {', '.join(SOURCES)}")
 
 
 class Config(Value, frozen=True, kw_only=True):
@@ -234,6 +158,7 @@ class Image(Layered, frozen=True):
     take: Sequence[Want] = ()
     layers: Annotated[Sequence[Layer], Said(Layer.summary, each=Layer)] = msgspec.field(default=(), name="layer")
     config: Annotated[Config, Said(Config.summary, table=Config)] = Config()
+    python: Annotated[Python | None, Said(Python.summary, table=Python)] = None
     tag: Annotated[str, Said("The image's tag.", names.tag)] = "latest"
     platforms: Annotated[
         Sequence[str],
@@ -252,7 +177,7 @@ class Image(Layered, frozen=True):
         Said(
             'When the image says it was made: a date, `"git"` for that of the last commit, or `"epoch"` for 1970. '
             "A time without a zone is in UTC.",
-            kinds.moment,
+            dates.moment,
         ),
     ] = "epoch"
     compression: Annotated[Compression, Said("How layers are compressed.", kinds.choice("gzip", "zstd", "none"))] = (
@@ -262,9 +187,16 @@ class Image(Layered, frozen=True):
         Mapping[str, str], Said("Annotations of the image's manifest.", kinds.table(kinds.text()))
     ] = {}
 
+    @property
+    def all_taken(self) -> tuple[Want, ...]:
+        """What all layers take."""
+        return (*(want for layer in self.layers for want in layer.take), *self.take)
+
     def wrongs(self) -> Iterator[Problem]:
         if not (self.layers or self.take or self.base):
             yield Problem((), f"the image is empty; give it {', '.join(SOURCES)}, a [[layer]] or a base")
+        if self.python is None and any(isinstance(want, PypiWant) for want in self.all_taken):
+            yield Problem((), 'takes Python packages, and does not say for which Python; add [python] version = "3.12"')
         seen: set[str] = {APP} if self.take else set()
         for i, layer in enumerate(self.layers):
             if layer.name in seen:

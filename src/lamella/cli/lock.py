@@ -1,0 +1,109 @@
+"""`lamella lock`: decides which packages a spec's requirements are, and writes that down."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lamella.cli import show
+from lamella.cli.common import (
+    json_option,
+    open_workplace,
+    quiet_option,
+    reach_of,
+    reaching_out,
+    registry_options,
+    verbose_option,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lamella.pipeline.lock_changes import Change
+    from lamella.pipeline.lockfile import Lock
+
+
+@click.command("lock")
+@click.argument("spec", default=".")
+@click.option(
+    "--upgrade",
+    multiple=True,
+    is_flag=False,
+    flag_value="",
+    metavar="[PACKAGE]",
+    help="Take the newest versions; of that package only, if one is named. Again for more; `base` is the base image.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; fail if the lock is not of what the spec asks for.")
+@click.option("--diff", is_flag=True, help="Write nothing; say what would change.")
+@registry_options
+@json_option
+@quiet_option
+@verbose_option
+def command(spec: str, upgrade: tuple[str, ...], check: bool, diff: bool, **how: Any) -> None:
+    """Lock SPEC: write lamella.lock beside it, which says of every platform which packages and base image it takes.
+
+    What is in the lock stays as it is as long as the spec allows it.
+    """
+    from pathlib import Path
+
+    from lamella.cli.progress import Told
+    from lamella.pipeline.lock_changes import changes
+    from lamella.pipeline.lockfile import Lock, lock_path, read_lock, write_lock
+    from lamella.pipeline.locking import check_lock, make_lock
+    from lamella.spec.reader import read
+
+    wanted = read(Path(spec))
+    path = lock_path(wanted)
+    before = read_lock(path)
+    if check:
+        check_lock(wanted, before)
+        if not how["quiet"]:
+            click.echo(f"{path} is of what {wanted.file} asks for")
+        return
+
+    def upgraded(name: str) -> bool:
+        return "" in upgrade or name in upgrade
+
+    with (
+        Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
+        reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place,
+    ):
+        told.doing("choosing packages")
+        after = make_lock(wanted, before or Lock(), upgraded, place)
+    found = changes(before or Lock(), after)
+    written = not diff and write_lock(path, after)
+    if how["as_json"]:
+        click.echo(show.as_json({"lock": str(path), "written": written, "changes": [_told(one) for one in found]}))
+    elif not how["quiet"]:
+        click.echo("\n".join([*_lines(found), _summary(after, str(path), diff=diff, written=written)]))
+
+
+def _told(one: "Change") -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "before": one.before.version if one.before else None,
+        "after": one.after.version if one.after else None,
+        "platforms": list(one.platforms),
+    }
+
+
+def _lines(found: "Sequence[Change]") -> "Iterator[str]":
+    """A line for each change; which platforms only where they are not the same for all."""
+    same = len({one.platforms for one in found}) == 1
+    for one in found:
+        sign = "+" if one.before is None else "-" if one.after is None else "~"
+        was, now = one.before.version if one.before else "", one.after.version if one.after else ""
+        versions = f"{was} -> {now}" if was and now and was != now else now or was
+        again = "  another file" if was == now else ""
+        size = f"  {show.size(one.after.size)}" if one.after and one.after.size else ""
+        where = "" if same else f"  ({', '.join(one.platforms)})"
+        yield f"{sign} {show.printable(one.name)} {versions}{again}{size}{where}"
+
+
+def _summary(lock: "Lock", path: str, *, diff: bool, written: bool) -> str:
+    counts = []
+    for platform, locked in lock.platforms.items():
+        wheels = locked.python.wheels if locked.python else ()
+        size = show.size(sum(one.size for one in wheels))
+        counts.append(f"{platform}: {show.plural(len(wheels), 'package')} ({size})")
+    state = "would hold" if diff else "was written, and holds" if written else "is as it was, and holds"
+    return f"{path} {state} {', '.join(counts)}"

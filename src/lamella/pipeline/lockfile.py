@@ -1,0 +1,96 @@
+"""`lamella.lock`: what a spec's requirements came to, for every platform. It names files by hash, and no hosts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from lamella.errors import LamellaError
+from lamella.oci.platforms import spelled
+from lamella.oci.reference import DOCKER, parse_place
+from lamella.oci.wire import Platform, decode
+from lamella.sources.locked import LockedWheel
+from lamella.spec.model import Spec
+from lamella.staging import explained, staged_beside, write_all
+
+_VERSION = 1
+
+
+class LockError(LamellaError):
+    """A lock is missing, cannot be read, or is of another spec than the one it lies beside."""
+
+    exit_code = 3
+
+
+class LockedPython(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was asked for, word by word, and what that came to."""
+
+    asked: tuple[str, ...]
+    wheels: tuple[LockedWheel, ...]
+
+
+class LockedPlatform(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is decided for one platform. `base` is the digest of the image to build on."""
+
+    base: str = ""
+    python: LockedPython | None = None
+
+    def pinned(self, base: str) -> str:
+        """The place of the image to build on, at the digest that is locked."""
+        place = parse_place(base) if base and self.base else None
+        return str(replace(place, name=self.base)) if place and place.kind == DOCKER else base
+
+
+class Lock(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole file."""
+
+    version: int = _VERSION
+    platforms: dict[str, LockedPlatform] = {}
+
+
+def lock_path(spec: Spec) -> Path:
+    """Where the lock of `spec` is: beside it, under its name."""
+    return spec.file.with_suffix(".lock") if spec.file else spec.folder / "lamella.lock"
+
+
+def read_lock(path: Path) -> Lock | None:
+    """The lock at `path`, if there is one."""
+    with explained(path, "cannot read"):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+    lock = decode(data, Lock, str(path))
+    if lock.version != _VERSION:
+        raise LockError(f"{path} is of version {lock.version}, and this lamella knows version {_VERSION}; update it")
+    return lock
+
+
+def locked(spec: Spec, wanted: Platform) -> LockedPlatform:
+    """What the lock beside `spec` says for a platform; nothing where there is no lock."""
+    path = lock_path(spec)
+    lock = read_lock(path)
+    if lock is None:
+        return LockedPlatform()
+    found = lock.platforms.get(spelled(wanted))
+    if found is None:
+        raise LockError(f"{path} says nothing of {spelled(wanted)}; run lamella lock")
+    return found
+
+
+def encoded(lock: Lock) -> bytes:
+    """The file's bytes: sorted and indented, so that changes are read easily and merged where they can be."""
+    platforms = dict(sorted(lock.platforms.items()))
+    whole = msgspec.json.encode(msgspec.structs.replace(lock, platforms=platforms))
+    return msgspec.json.format(whole, indent=1) + b"\n"
+
+
+def write_lock(path: Path, lock: Lock) -> bool:
+    """Writes the lock; tells whether that changed anything."""
+    data = encoded(lock)
+    with explained(path, "cannot read"):
+        if path.exists() and path.read_bytes() == data:
+            return False
+    with staged_beside(path) as file, explained(path, "cannot write"):
+        write_all(file, data)
+    return True

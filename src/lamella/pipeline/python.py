@@ -1,0 +1,109 @@
+"""The Python packages that a spec asks for, and what they come to by its lock."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from lamella.closure import Closure, restrict
+from lamella.oci.wire import Platform
+from lamella.pipeline.lockfile import LockedPython, LockError
+from lamella.pipeline.outside import needed
+from lamella.pipeline.workplace import Workplace
+from lamella.sources import pypi
+from lamella.sources.requirements import Asked, parse, read_file, read_lock
+from lamella.sources.target import Target, target
+from lamella.sources.wheel import Scheme
+from lamella.spec.model import Spec
+from lamella.spec.python import Python
+from lamella.spec.wants import PypiWant, Want
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a spec asks for, want by want."""
+
+    python: Python
+    target: Target
+    wants: Mapping[PypiWant, Asked]
+    constraints: tuple[Path, ...]
+
+    @property
+    def whole(self) -> Asked:
+        """All of it together: the packages of an image go with one another."""
+        return sum(self.wants.values(), Asked())
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All that the answer depends on."""
+        told = self.target
+        limits = [line for file in self.constraints for line in _constraint_lines(file)]
+        newest = [f"no newer than {self.python.exclude_newer}"] if self.python.exclude_newer else []
+        shared = [f"shared {pattern}" for pattern in self.python.shared]
+        return (f"Python {told.version} {told.libc}", *newest, *shared, *limits, *self.whole.texts)
+
+    def roots(self, want: PypiWant) -> list[str]:
+        """The names of the packages that `want` asks for."""
+        found = self.wants[want].requirements
+        return [canonicalize_name(one.name) for one in found if self.target.takes(one.marker)]
+
+
+def asking(spec: Spec, platform: Platform) -> Asking | None:
+    """What `spec` asks for on `platform`, if it asks for Python packages at all."""
+    python = spec.image.python
+    wants = {want: _asked(want, spec) for want in spec.image.all_taken if isinstance(want, PypiWant)}
+    if python is None or not wants:
+        return None
+    limits = tuple(spec.folder / name for name in python.constraints)
+    limits += tuple(file for asked in wants.values() for file in asked.constraints)
+    return Asking(python, target(python.version, python.libc, platform), wants, limits)
+
+
+def _asked(want: PypiWant, spec: Spec) -> Asked:
+    if want.requirement:
+        return Asked((parse(want.requirement, str(spec.file or "the spec")),))
+    return read_file(spec.folder / want.file) if want.file else read_lock(spec.folder / want.lock)
+
+
+def _constraint_lines(file: Path) -> list[str]:
+    return [f"constraint {text}" for text in read_file(file).texts]
+
+
+def scheme(python: Python) -> Scheme:
+    """Where things lie in that Python."""
+    prefix = python.prefix.rstrip("/")
+    return Scheme(
+        version=python.version,
+        prefix=prefix,
+        packages=(python.packages or f"{prefix}/lib/python{python.version}/site-packages").rstrip("/"),
+        interpreter=python.interpreter or f"{prefix}/bin/python{python.version}",
+    )
+
+
+def closures(asked: Asking, locked: LockedPython | None, place: Workplace) -> dict[Want, Closure]:
+    """What each want comes to by the lock, which must be of just what is asked for."""
+    if locked is None:
+        raise LockError("it is not decided yet which Python packages these are; run lamella lock")
+    check_words(asked.words, locked.asked)
+    outside = needed(place.outside, "a cache of Python packages")
+    whole = pypi.packages(
+        locked.wheels, scheme(asked.python), asked.target, lambda one: outside.downloads.path(one.sha256)
+    )
+    ids = {package.name: package.id for package in whole.packages}
+    found: dict[Want, Closure] = {}
+    for want in asked.wants:
+        roots = asked.roots(want)
+        missing = next((root for root in roots if root not in ids), None)
+        if missing:
+            raise LockError(f"{missing} is asked for and is not in the lock; run lamella lock")
+        found[want] = restrict(whole, [ids[root] for root in roots])
+    return found
+
+
+def check_words(asked: Sequence[str], locked: Sequence[str]) -> None:
+    """Refuses a lock that is of something else."""
+    new, gone = [word for word in asked if word not in locked], [word for word in locked if word not in asked]
+    if new or gone:
+        said = ", ".join([*(f"+ {word}" for word in new), *(f"- {word}" for word in gone)][:6])
+        raise LockError(f"the spec has changed since it was locked ({said}); run lamella lock")

@@ -1,0 +1,183 @@
+"""Python packages: from requirements to a list of files that is the same everywhere, and from that list to packages.
+
+    requirements --uv--> versions --tags--> files --directories and METADATA--> references, sizes, conflicts
+
+Of a wheel only its directory and its metadata are read to lock it, also where it lies elsewhere.
+"""
+
+import email.parser
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from lamella.closure import Closure, closure
+from lamella.oci.digest import Digest
+from lamella.package import Package
+from lamella.sources import wheel
+from lamella.sources.locked import LockedWheel
+from lamella.sources.target import Target
+from lamella.sources.uv import Candidate, File, ResolveError
+from lamella.sources.wheel import Recipe, Scheme, Wheel
+from lamella.sources.zipped import Archive, ArchiveError, Bytes
+
+T = TypeVar("T")
+_AT_ONCE = 8
+
+
+class Summary(msgspec.Struct, frozen=True, array_like=True):
+    """What a wheel tells of itself. `files` are places with size and sum."""
+
+    size: int
+    unpacked: int
+    requires: tuple[str, ...]
+    files: tuple[tuple[str, int, int], ...]
+
+
+class Memory(Protocol):
+    """What remembers summaries from one run to the next; forgetting costs time only."""
+
+    def read(self, name: str, kind: type[T]) -> T | None: ...
+
+    def write(self, name: str, value: object) -> None: ...
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The file that a package is installed from."""
+
+    candidate: Candidate
+    file: File
+    is_source: bool = False
+
+
+def choose(candidates: Iterable[Candidate], target: Target) -> list[Chosen]:
+    """For each package the wheel that suits the target best, or its source where there is none."""
+    return [_chosen(candidate, target) for candidate in candidates]
+
+
+def _chosen(candidate: Candidate, target: Target) -> Chosen:
+    ranked = [(target.rank(file.name), file.name, file) for file in candidate.wheels]
+    suited = sorted((rank, name, file) for rank, name, file in ranked if rank is not None)
+    if suited:
+        return Chosen(candidate, suited[0][2])
+    if candidate.sdist:
+        return Chosen(candidate, candidate.sdist, is_source=True)
+    if candidate.commit:
+        return Chosen(candidate, File(candidate.name, candidate.repository, "", 0), is_source=True)
+    there = ", ".join(file.name for file in candidate.wheels) or "nothing"
+    raise ResolveError(
+        f"{candidate.name} {candidate.version} is there as {there}, and none of that runs on Python {target.version} "
+        f"with {target.machine} and {target.libc}"
+    )
+
+
+def summary(opened: Callable[[], Bytes], origin: str, sha256: str, memory: Memory) -> Summary:
+    """What the wheel with that hash tells of itself; it is opened if nobody remembers."""
+    name = f"wheels/{sha256}"
+    known = memory.read(name, Summary)
+    if known:
+        return known
+    source = opened()
+    found = Wheel(Archive(source, origin))
+    metadata = email.parser.HeaderParser().parsestr(found.document("METADATA") or "")
+    told = Summary(
+        source.size(),
+        found.archive.unpacked,
+        tuple(metadata.get_all("Requires-Dist") or ()),
+        tuple(found.places()),
+    )
+    memory.write(name, told)
+    return told
+
+
+def summaries(work: Mapping[str, Callable[[], Summary]]) -> dict[str, Summary]:
+    """All of them, several at a time."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        futures = {name: pool.submit(make) for name, make in work.items()}
+        try:
+            return {name: future.result() for name, future in futures.items()}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def references(
+    roots: Sequence[Requirement], requires: Mapping[str, Sequence[str]], target: Target
+) -> dict[str, tuple[str, ...]]:
+    """What each package refers to, given what is asked for: extras bring more, markers less."""
+    extras: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {name: set() for name in requires}
+    waiting = [(canonicalize_name(one.name), set(one.extras)) for one in roots if target.takes(one.marker)]
+    while waiting:
+        name, wanted = waiting.pop()
+        if name not in requires or (name in extras and wanted <= extras[name]):
+            continue
+        extras[name] = extras.get(name, set()) | wanted
+        for text in requires[name]:
+            requirement = _requirement(text)
+            if requirement and target.takes(requirement.marker, frozenset(extras[name])):
+                other = canonicalize_name(requirement.name)
+                if other in requires and other != name:
+                    found[name].add(other)
+                waiting.append((other, set(requirement.extras)))
+    return {name: tuple(sorted(others)) for name, others in found.items()}
+
+
+def _requirement(text: str) -> Requirement | None:
+    """A requirement in a wheel's metadata. Old ones hold what no standard knows; uv has looked at them already."""
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
+
+
+def conflicts(told: Mapping[str, Summary], infos: Callable[[str], bool]) -> dict[str, tuple[str, ...]]:
+    """Places that several packages fill with different files: which package has to leave out which members.
+
+    `infos` says of a place whether that is allowed; then the last package by name has it. Otherwise it is an error.
+    """
+    seen: dict[str, tuple[str, int, int]] = {}
+    left_out: dict[str, list[str]] = {}
+    for name in sorted(told, reverse=True):
+        for path, size, crc in told[name].files:
+            other = seen.setdefault(path, (name, size, crc))
+            if other[0] == name or other[1:] == (size, crc):
+                continue
+            if not infos(path):
+                raise ArchiveError(
+                    f"{name} and {other[0]} both have a file {path}, and not the same one; drop one of them, or allow "
+                    f'it: shared = ["{path}"] in [python]'
+                )
+            left_out.setdefault(name, []).append(path)
+    return {name: tuple(paths) for name, paths in left_out.items()}
+
+
+def packages(
+    locked: Sequence[LockedWheel], scheme: Scheme, target: Target, place: Callable[[LockedWheel], Path]
+) -> Closure:
+    """All that is locked, as packages without a root; `place` tells where a wheel is kept."""
+    ids = {one.name: one.id for one in locked}
+    return closure([_package(one, ids, scheme, target, place(one)) for one in locked], ())
+
+
+def _package(one: LockedWheel, ids: Mapping[str, str], scheme: Scheme, target: Target, path: Path) -> Package:
+    own = msgspec.structs.replace(scheme, without=tuple(wheel.absolute(place, scheme) for place in one.without))
+    archive = Digest(f"sha256:{one.sha256 or hashlib.sha256(one.commit.encode()).hexdigest()}")
+    return Package(
+        one.id,
+        one.name,
+        wheel.content_of(archive, own),
+        one.unpacked,
+        tuple(ids[name] for name in one.references if name in ids),
+        "pypi",
+        str(path),
+        scheme.packages,
+        msgspec.json.encode(Recipe(scheme=own, target=target, file=one.file, size=one.size)).decode(),
+    )

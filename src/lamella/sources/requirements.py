@@ -1,0 +1,121 @@
+"""What people write to say which Python packages they want: requirements, files of them, locks of projects."""
+
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from lamella.sources.tree import SourceError
+from lamella.sources.uv import uv_command
+
+_COMMENT = re.compile(r"(^|\s)#.*$")
+_HASH = re.compile(r"\s--hash[= ]\S+")
+_DEEPEST = 10
+_PASSED_ON = ("--index-url", "-i", "--extra-index-url", "--find-links", "-f", "--no-index", "--pre")
+"""What a file may say of indexes; it goes on to uv, and nowhere else."""
+
+
+class RequirementError(SourceError):
+    """Something that was written as a requirement is none."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Requirements in the order they were written in, with what else the files say of indexes and limits."""
+
+    requirements: tuple[Requirement, ...] = ()
+    options: tuple[str, ...] = ()
+    constraints: tuple[Path, ...] = ()
+
+    def __add__(self, other: "Asked") -> "Asked":
+        return Asked(
+            (*self.requirements, *other.requirements),
+            (*self.options, *other.options),
+            (*self.constraints, *other.constraints),
+        )
+
+    @property
+    def texts(self) -> list[str]:
+        """The requirements, each once, in an order that says nothing."""
+        return sorted({spelled(requirement) for requirement in self.requirements})
+
+
+def spelled(requirement: Requirement) -> str:
+    """A requirement in the one way to write it."""
+    bare = Requirement(str(requirement))
+    bare.name = canonicalize_name(bare.name)
+    return str(bare)
+
+
+def parse(text: str, where: str) -> Requirement:
+    """`text` as one requirement."""
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        said = str(error).splitlines()[0]
+        raise RequirementError(f"{where}: {text!r} is not a requirement such as numpy>=2: {said}") from error
+
+
+def read_file(file: Path, depth: int = 0) -> Asked:
+    """A file of requirements, with the files that it takes in."""
+    try:
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequirementError(f"cannot read the requirements in {file}: {error}") from error
+    if depth > _DEEPEST:
+        raise RequirementError(f"{file}: files of requirements take in each other, to no end")
+    found = Asked()
+    for number, line in _lines(text):
+        word, _, rest = line.replace("=", " ", 1).partition(" ") if line.startswith("--") else line.partition(" ")
+        if word in ("-r", "--requirement"):
+            found += read_file(file.parent / rest.strip(), depth + 1)
+        elif word in ("-c", "--constraint"):
+            found += Asked(constraints=(file.parent / rest.strip(),))
+        elif word in _PASSED_ON:
+            found += Asked(options=(line,))
+        elif word.startswith("-"):
+            raise RequirementError(f"{file}:{number}: {word} means nothing here; write requirements, one on a line")
+        else:
+            found += Asked((parse(line, f"{file}:{number}"),))
+    return found
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """What is said on each line; a backslash at its end goes on."""
+    whole = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.endswith("\\"):
+            whole += line[:-1] + " "
+            continue
+        said = _HASH.sub("", _COMMENT.sub("", whole + line)).strip()
+        whole = ""
+        if said:
+            yield number, said
+
+
+def read_lock(file: Path) -> Asked:
+    """What the `uv.lock` of a project holds but for the project itself, or all of a `pylock.toml`."""
+    if file.name == "uv.lock":
+        command = ("export", "--frozen", "--no-emit-project", "--no-hashes", "--no-header", "--no-annotate", "--quiet")
+        return Asked(tuple(parse(line, str(file)) for line in _run_uv([*command, "--project", str(file.parent)], file)))
+    try:
+        packages = tomllib.loads(file.read_text())["packages"]
+        found = [(str(one["name"]), str(one["version"]), one.get("marker")) for one in packages]
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RequirementError(f"cannot read the lock {file}: {error}") from error
+    texts = (f"{name}=={version}" + (f" ; {marker}" if marker else "") for name, version, marker in found)
+    return Asked(tuple(parse(text, str(file)) for text in texts))
+
+
+def _run_uv(arguments: Sequence[str], file: Path) -> list[str]:
+    ran = subprocess.run([*uv_command(), *arguments], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise RequirementError(f"uv cannot read {file}: {(ran.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
+    return [line for _, line in _lines(ran.stdout)]

@@ -1,0 +1,133 @@
+"""uv decides which versions go together. It is run as a program, with the indexes and credentials of its user."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name
+
+from lamella.sources.target import Target
+from lamella.sources.tree import SourceError
+
+_QUIET = ("--quiet", "--no-header", "--no-annotate", "--no-python-downloads")
+_LONGEST_SAID = 600
+
+
+class ResolveError(SourceError):
+    """Packages that go together cannot be found."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of an index. Where its size is not told, that is 0."""
+
+    name: str
+    url: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A package in the version that was chosen, and the files that it is there as; or its commit in a repository."""
+
+    name: str
+    version: str
+    wheels: tuple[File, ...] = ()
+    sdist: File | None = None
+    repository: str = ""
+    commit: str = ""
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """All of them."""
+        return (*self.wheels, *([self.sdist] if self.sdist else []))
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be resolved: lines of requirements (and of indexes) for a target, within constraints."""
+
+    lines: Sequence[str]
+    target: Target
+    folder: Path
+    constraints: Sequence[Path] = ()
+    newest: str = ""
+    kept: Sequence[tuple[str, str]] = ()
+    """Names and versions to keep where nothing speaks against them."""
+    only_these: bool = False
+    """Whether the requirements of the requirements are left alone."""
+
+
+def uv_command() -> list[str]:
+    """How uv is called here: the one that was installed beside us, or one that is on the path."""
+    if importlib.util.find_spec("uv"):
+        return [sys.executable, "-m", "uv"]
+    found = shutil.which("uv")
+    if not found:
+        raise ResolveError("uv, which chooses Python packages, is not there; run pip install 'lamella[pypi]'")
+    return [found]
+
+
+def resolve(question: Question) -> list[Candidate]:
+    """The packages that answer the question, by name."""
+    target = question.target
+    with tempfile.TemporaryDirectory(prefix="lamella-") as folder:
+        out = Path(folder, "pylock.toml")
+        if question.kept:
+            out.write_text(_kept(question.kept))
+        command = [*uv_command(), "pip", "compile", "-", *_QUIET, "--format", "pylock.toml", "--output-file", str(out)]
+        command += ["--python", sys.executable, "--python-version", target.version]
+        command += ["--python-platform", target.uv_platform]
+        command += ["--no-deps"] if question.only_these else []
+        command += ["--exclude-newer", question.newest] if question.newest else []
+        for file in question.constraints:
+            command += ["--constraints", str(file)]
+        lines = "".join(f"{line}\n" for line in question.lines)
+        ran = subprocess.run(command, input=lines, cwd=question.folder, capture_output=True, text=True, check=False)
+        if ran.returncode:
+            raise ResolveError(f"uv finds no packages that go together: {_said(ran.stderr)}")
+        try:
+            return [_candidate(told) for told in tomllib.loads(out.read_text()).get("packages", [])]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ResolveError(f"uv told something that cannot be read: {error}") from error
+
+
+def _kept(versions: Sequence[tuple[str, str]]) -> str:
+    """An older answer, as far as uv looks at it: names and versions."""
+    packages = "".join(f'\n[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in versions)
+    return f'lock-version = "1.0"\ncreated-by = "lamella"\n{packages}'
+
+
+def _said(text: str) -> str:
+    """uv's own words on one line, without the drawing."""
+    words = " ".join(text.replace("×", " ").replace("╰─▶", " ").replace("│", " ").split()).removeprefix("error: ")
+    words = words.removeprefix("No solution found when resolving dependencies cause: ")
+    return words if len(words) <= _LONGEST_SAID else words[:_LONGEST_SAID] + "..."
+
+
+def _candidate(told: dict[str, Any]) -> Candidate:
+    source = told.get("vcs") or {}
+    sdist = told.get("sdist") or told.get("archive")
+    return Candidate(
+        canonicalize_name(told["name"]),
+        str(told.get("version", "")),
+        tuple(_file(wheel) for wheel in told.get("wheels", ())),
+        _file(sdist) if sdist else None,
+        str(source.get("url", "")),
+        str(source.get("commit-id", "")),
+    )
+
+
+def _file(told: dict[str, Any]) -> File:
+    url = str(told["url"]) if "url" in told else Path(told["path"]).absolute().as_uri()
+    name = told.get("name") or unquote(urlsplit(url).path).rpartition("/")[2]
+    return File(name, url, str(told["hashes"]["sha256"]), int(told.get("size", 0)))

@@ -1,0 +1,194 @@
+"""Files and documents of other machines: fetched whole, from where it broke off, or in part."""
+
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+from lamella.oci.image import Buffer, Sink
+from lamella.transport.connections import Connections, Response, Settings, shown, split
+from lamella.transport.credential import Credential, of_netrc
+from lamella.transport.errors import LostError, TransportError
+from lamella.transport.retry import PASSING, TRIES, wait
+
+T = TypeVar("T")
+_LONGEST_DOCUMENT = 256 << 20
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_TURNS = 8
+_BLOCK = 1 << 20
+_WHOLE, _PART, _BEYOND = 200, 206, 416
+
+
+class GoneError(TransportError):
+    """Nothing is at an address."""
+
+
+class _BusyError(Exception):
+    """The other side wants to be asked later."""
+
+
+class Fetcher:
+    """Gets what lies at addresses: `http`, `https` and `file`. May be used by any number of threads."""
+
+    def __init__(self, settings: Settings, pause: Callable[[float], None] = time.sleep) -> None:
+        self._settings = settings
+        self._connections = Connections(settings)
+        self._pause = pause
+
+    def close(self) -> None:
+        """Ends the connections that are kept."""
+        self._connections.close()
+
+    def document(self, url: str) -> bytes:
+        """All of a document, which is not large."""
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            with _explained(url):
+                return _local(parts).read_bytes()
+
+        def take(response: Response) -> bytes:
+            data = response.read(_LONGEST_DOCUMENT + 1, self._settings.patience)
+            if len(data) > _LONGEST_DOCUMENT:
+                raise TransportError(f"{shown(url)} is larger than any such document is")
+            return data
+
+        return self._patiently(url, lambda: self._once(url, {}, take))
+
+    def part(self, url: str, count: int, at: int | None = None) -> tuple[bytes, int] | None:
+        """`count` bytes from `at`, or the last ones, and the length of the whole; None where only all can be had."""
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            with _explained(url), _local(parts).open("rb") as file:
+                length = file.seek(0, 2)
+                file.seek(max(0, length - count) if at is None else at)
+                return file.read(count), length
+        wanted = f"bytes=-{count}" if at is None else f"bytes={at}-{at + count - 1}"
+
+        def take(response: Response) -> tuple[bytes, int] | None:
+            told = response.header("Content-Range").rpartition("/")[2]
+            if response.status != _PART or not told.isdigit():
+                return None
+            return response.read(count, self._settings.patience), int(told)
+
+        return self._patiently(url, lambda: self._once(url, {"Range": wanted}, take))
+
+    def download(self, url: str, sink: Sink, start: int = 0) -> None:
+        """All bytes from `start` on, to `sink`; a connection that is lost is taken up where it broke off.
+
+        Where the other side gives nothing but the whole, what is known of it is passed over.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            with _explained(url), _local(parts).open("rb") as file:
+                file.seek(start)
+                while block := file.read(_BLOCK):
+                    sink(block)
+            return
+        passed = start
+        tries = 0
+
+        def count(block: Buffer) -> None:
+            nonlocal passed, tries
+            sink(block)
+            passed += memoryview(block).nbytes
+            tries = 0
+
+        def take(response: Response) -> None:
+            _copy(response, count, 0 if response.status == _PART else passed)
+
+        while True:
+            headers = {"Range": f"bytes={passed}-"} if passed else {}
+            try:
+                self._once(url, headers, take)
+            except (LostError, _BusyError) as error:
+                tries += 1
+                self._wait(url, tries, error)
+            else:
+                return
+
+    def _patiently(self, url: str, once: Callable[[], T]) -> T:
+        tries = 0
+        while True:
+            try:
+                return once()
+            except (LostError, _BusyError) as error:
+                tries += 1
+                self._wait(url, tries, error)
+
+    def _wait(self, url: str, tries: int, error: Exception) -> None:
+        busy = isinstance(error, _BusyError)
+        if tries >= TRIES or (not busy and isinstance(error.__cause__, OSError) and _is_for_good(error.__cause__)):
+            said = "it is busy" if busy else str(error)
+            raise TransportError(f"{shown(url)} cannot be fetched: {said}") from error
+        self._pause(wait(str(error) if busy else "", tries))
+
+    def _once(self, url: str, headers: Mapping[str, str], take: Callable[[Response], T]) -> T:
+        here = url
+        for _ in range(_MOST_TURNS):
+            with self._connections.exchange(here) as exchange:
+                exchange.start("GET", {**headers, **self._authorization(urlsplit(here))})
+                response = exchange.answer()
+                if response.status in (_WHOLE, _PART):
+                    return take(response)
+                with contextlib.suppress(LostError):
+                    response.read(1 << 16, self._settings.patience)
+            if response.status in PASSING:
+                raise _BusyError(response.header("Retry-After"))
+            to = response.header("Location")
+            if response.status not in _REDIRECTS or not to:
+                raise _refusal(here, response.status)
+            there = split(urljoin(here, to))
+            if there.scheme == "http" and urlsplit(here).scheme == "https":
+                raise TransportError(f"{shown(here)} leads to {shown(to)}, which is not encrypted")
+            here = there.geturl()
+        raise TransportError(f"{shown(url)} leads from one place to another, and to no end")
+
+    def _authorization(self, url: SplitResult) -> dict[str, str]:
+        """Who we are there: as the address itself says, or as netrc does."""
+        if url.username is not None:
+            found: Credential | None = Credential(unquote(url.username), unquote(url.password or ""))
+        else:
+            found = of_netrc(url.hostname or "", self._settings.environment)
+        return {"Authorization": found.basic} if found else {}
+
+
+def _copy(response: Response, sink: Sink, skip: int) -> None:
+    buffer = memoryview(bytearray(_BLOCK))
+    while count := response.readinto(buffer):
+        if skip >= count:
+            skip -= count
+            continue
+        sink(buffer[skip:count])
+        skip = 0
+
+
+def _local(parts: SplitResult) -> Path:
+    return Path(unquote(parts.path))
+
+
+@contextlib.contextmanager
+def _explained(url: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise GoneError(f"{url} cannot be read: {error.strerror}") from error
+
+
+def _refusal(url: str, status: int) -> TransportError:
+    if status in (404, 410):
+        return GoneError(f"there is nothing at {shown(url)} (any more)")
+    if status in (401, 403):
+        return TransportError(
+            f"{shown(url)} is not for everybody: put NAME:PASSWORD@ into the index's address, or netrc"
+        )
+    if status == _BEYOND:
+        return TransportError(f"{shown(url)} is shorter than it was")
+    return TransportError(f"{shown(url)} answers {status}")
+
+
+def _is_for_good(cause: OSError) -> bool:
+    return isinstance(cause, (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError))

@@ -1,0 +1,320 @@
+"""Locking as a user does it, against an index of the tests: what is written, what is kept, and what is refused."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.index import Index, serving
+from tests.wheels import make_wheel
+
+SPEC = """
+name = "demo"
+platforms = ["linux/amd64", "linux/arm64"]
+pypi = ["top[more]"]
+
+[python]
+version = "3.12"
+
+[[layer]]
+name = "low"
+pypi = [{ file = "low.txt" }]
+"""
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    folder = tmp_path / "index"
+    folder.mkdir()
+    make_wheel(folder, "low", "1.0", {"low/__init__.py": b"low = 1\n", "low/data.bin": os.urandom(400_000)})
+    make_wheel(folder, "low", "2.0", {"low/__init__.py": b"low = 2\n", "low/data.bin": os.urandom(400_000)})
+    make_wheel(folder, "top", "1.0", requires=["mid", "extra; extra == 'more'", "never; sys_platform == 'win32'"])
+    make_wheel(folder, "mid", "1.5", requires=["low"], scripts="[console_scripts]\nmid = mid:run\n")
+    make_wheel(folder, "extra", "0.1")
+    for machine in ("x86_64", "aarch64"):
+        made = make_wheel(folder, "native", "1.0", {f"native/{machine}.so": machine.encode()})
+        made.rename(folder / f"native-1.0-cp312-cp312-manylinux_2_17_{machine}.whl")
+    with serving(Index(folder)) as found:
+        yield found
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "lamella.toml").write_text(SPEC)
+    (folder / "low.txt").write_text("# what lies below\nlow<2  # not yet\n")
+    return folder
+
+
+def lamella(folder: Path, index: Index, *args: str, **more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    told = {"LAMELLA_CACHE": str(folder.parent / "cache"), "UV_CACHE_DIR": str(folder.parent / "uv")}
+    env = {**os.environ, **told, "UV_DEFAULT_INDEX": index.url, "HOME": str(folder.parent), **more}
+    env.pop("UV_FIND_LINKS", None)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def good(folder: Path, index: Index, *args: str, **more: str) -> str:
+    ran = lamella(folder, index, *args, **more)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def bad(folder: Path, index: Index, *args: str, code: int = 3) -> str:
+    ran = lamella(folder, index, *args)
+    assert (ran.returncode, ran.stderr.count("\n"), "Traceback" in ran.stderr) == (code, 1, False), ran.stderr
+    return ran.stderr
+
+
+def locked(folder: Path, platform: str = "linux/amd64") -> Mapping[str, Any]:
+    lock = json.loads((folder / "lamella.lock").read_text())
+    return {wheel["name"]: wheel for wheel in lock["platforms"][platform]["python"]["wheels"]}
+
+
+def forget(folder: Path) -> None:
+    shutil.rmtree(folder.parent / "cache", ignore_errors=True)
+    shutil.rmtree(folder.parent / "uv", ignore_errors=True)
+
+
+def test_the_lock_says_all_and_names_no_host(work: Path, index: Index) -> None:
+    told = good(work, index, "lock")
+    assert "+ low 1.0" in told
+    assert "linux/amd64: 4 packages" in told
+    wheels = locked(work)
+    assert set(wheels) == {"extra", "low", "mid", "top"}
+    assert wheels["top"]["references"] == ["extra", "mid"]
+    assert wheels["mid"]["references"] == ["low"]
+    assert wheels["low"]["size"] == (index.folder / wheels["low"]["file"]).stat().st_size
+    assert wheels["low"]["unpacked"] > 400_000
+    assert "127.0.0.1" not in (work / "lamella.lock").read_text()
+
+
+def test_only_what_is_needed_of_a_wheel_is_read_to_lock_it(work: Path, index: Index) -> None:
+    big = index.folder / "low-1.0-py3-none-any.whl"
+    data = {"low/__init__.py": b"", **{f"low/{i}": os.urandom(1_000_000) for i in range(3)}}
+    make_wheel(index.folder, "low", "1.0", data)
+    good(work, index, "lock")
+    assert big.stat().st_size > 3_000_000
+    assert not list((work.parent / "cache").rglob("files/*"))
+
+
+def test_an_index_that_gives_whole_files_only(work: Path, index: Index) -> None:
+    index.ranges = False
+    good(work, index, "lock")
+    with_ranges = (work / "lamella.lock").read_bytes()
+    forget(work)
+    index.ranges = True
+    (work / "lamella.lock").unlink()
+    good(work, index, "lock")
+    assert (work / "lamella.lock").read_bytes() == with_ranges
+
+
+def test_layers_hold_what_they_ask_for_minus_what_is_below(work: Path, index: Index) -> None:
+    good(work, index, "lock")
+    layers = json.loads(good(work, index, "build", "--json"))["layers"]
+    assert [layer["name"] for layer in layers] == ["low", "app"]
+    told = json.loads(good(work, index, "inspect", "--json", "image.json"))["layers"]
+    assert [sorted(package["id"] for package in layer["packages"]) for layer in told] == [
+        ["low-1.0"],
+        ["extra-0.1", "mid-1.5", "top-1.0"],
+    ]
+
+
+def test_the_same_lock_gives_the_same_bytes_anywhere(work: Path, index: Index) -> None:
+    good(work, index, "lock")
+    here = json.loads(good(work, index, "build", "--json"))
+    forget(work)
+    index.asked.clear()
+    there = json.loads(good(work, index, "build", "--json"))
+    assert [layer["digest"] for layer in here["layers"]] == [layer["digest"] for layer in there["layers"]]
+    assert index.files_asked()
+
+
+def test_what_is_known_needs_no_files(work: Path, index: Index) -> None:
+    good(work, index, "lock")
+    good(work, index, "build")
+    shutil.rmtree(work.parent / "cache" / "files")
+    index.asked.clear()
+    assert "0 made" in good(work, index, "build")
+    assert not index.asked
+
+
+def test_platforms_get_their_own_wheels(work: Path, index: Index) -> None:
+    (work / "low.txt").write_text("native\n")
+    good(work, index, "lock")
+    files = [locked(work, f"linux/{name}")["native"]["file"] for name in ("amd64", "arm64")]
+    assert [file.rpartition("_2_17_")[2] for file in files] == ["x86_64.whl", "aarch64.whl"]
+    one = json.loads(good(work, index, "build", "--platform", "linux/arm64", "--json"))
+    other = json.loads(good(work, index, "build", "--platform", "linux/amd64", "--json"))
+    assert one["layers"][0]["digest"] != other["layers"][0]["digest"]
+
+
+def test_a_platform_without_a_wheel(work: Path, index: Index) -> None:
+    (work / "low.txt").write_text("native\n")
+    (index.folder / "native-1.0-cp312-cp312-manylinux_2_17_aarch64.whl").unlink()
+    assert "native" in bad(work, index, "lock")
+    assert not (work / "lamella.lock").exists()
+
+
+def test_what_is_locked_stays_until_it_is_upgraded(work: Path, index: Index) -> None:
+    good(work, index, "lock")
+    (work / "low.txt").write_text("low\n")
+    assert "+ low, - low<2" in bad(work, index, "build")
+    assert "was written" in good(work, index, "lock")
+    assert locked(work)["low"]["version"] == "1.0"
+    assert "~ low 1.0 -> 2.0" in good(work, index, "lock", "--upgrade", "low", "--diff")
+    assert locked(work)["low"]["version"] == "1.0"
+    assert "~ low" not in good(work, index, "lock", "--upgrade", "mid")
+    assert "~ low 1.0 -> 2.0" in good(work, index, "lock", "--upgrade")
+    assert locked(work)["low"]["version"] == "2.0"
+    assert "is as it was" in good(work, index, "lock")
+
+
+def test_check_asks_nobody(work: Path, index: Index) -> None:
+    assert "there is no lamella.lock" in bad(work, index, "lock", "--check")
+    good(work, index, "lock")
+    index.asked.clear()
+    good(work, index, "lock", "--check")
+    (work / "lamella.toml").write_text(SPEC.replace("3.12", "3.11"))
+    assert "+ Python 3.11" in bad(work, index, "lock", "--check")
+    (work / "lamella.toml").write_text(SPEC.replace('"linux/arm64"', '"linux/riscv64"'))
+    assert "does not say all of linux/riscv64" in bad(work, index, "lock", "--check")
+    assert not index.asked
+
+
+def test_without_a_lock_nothing_is_built(work: Path, index: Index) -> None:
+    assert "run lamella lock" in bad(work, index, "build")
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"version": 2}', '{"version": 1, "platforms": 3}', "\x00"])
+def test_locks_that_cannot_be_read(work: Path, index: Index, damage: str) -> None:
+    (work / "lamella.lock").write_text(damage)
+    ran = lamella(work, index, "build")
+    assert ran.returncode in (3, 4)
+    assert ran.stderr.count("\n") == 1
+    assert "lamella.lock" in ran.stderr
+
+
+def test_a_package_whose_bytes_are_others_now(work: Path, index: Index) -> None:
+    good(work, index, "lock")
+    make_wheel(index.folder.parent, "low", "1.0", {"low/__init__.py": b"evil\n"})
+    index.forged["low-1.0-py3-none-any.whl"] = (work.parent / "low-1.0-py3-none-any.whl").read_bytes()
+    assert "low-1.0-py3-none-any.whl as it was fetched" in bad(work, index, "build", code=4)
+    assert not (work.parent / "cache" / "files" / locked(work)["low"]["sha256"]).exists()
+    assert not (work / "image.json").exists()
+
+
+def test_a_package_that_is_larger_than_it_should_be(work: Path, index: Index) -> None:
+    good(work, index, "lock")
+    index.forged["low-1.0-py3-none-any.whl"] = bytes(5_000_000)
+    assert "is larger than the" in bad(work, index, "build", code=4)
+
+
+def test_a_package_that_is_gone(work: Path, index: Index) -> None:
+    good(work, index, "lock")
+    (index.folder / "low-1.0-py3-none-any.whl").unlink()
+    forget(work)
+    assert "low" in bad(work, index, "build")
+
+
+def test_lost_connections_are_taken_up(work: Path, index: Index) -> None:
+    good(work, index, "lock")
+    index.cut, index.busy = 150_000, 2
+    index.asked.clear()
+    good(work, index, "build")
+    assert index.files_asked().count("low-1.0-py3-none-any.whl") >= 2
+
+
+def test_what_a_killed_run_has_fetched_is_not_fetched_again(work: Path, index: Index) -> None:
+    good(work, index, "lock")
+    low = locked(work)["low"]
+    data = (index.folder / low["file"]).read_bytes()
+    partial = work.parent / "cache" / "partial" / low["sha256"]
+    for start in (data[:100_000], b"wrong" * 1000, data):
+        partial.parent.mkdir(exist_ok=True)
+        partial.write_bytes(start)
+        shutil.rmtree(work.parent / "cache" / "files", ignore_errors=True)
+        shutil.rmtree(work.parent / "cache" / "builds", ignore_errors=True)
+        good(work, index, "build")
+        assert (work.parent / "cache" / "files" / low["sha256"]).read_bytes() == data
+        assert not partial.exists()
+
+
+def test_private_indexes(work: Path, index: Index) -> None:
+    index.login = "me:s3cret"
+    good(work, index, "lock", NETRC=str(netrc(work)))
+    told = good(work, index, "build", NETRC=str(netrc(work)))
+    assert "s3cret" not in told + (work / "lamella.lock").read_text() + (work / "image.json").read_text()
+
+
+def netrc(work: Path) -> Path:
+    file = work.parent / "netrc"
+    file.write_text("machine 127.0.0.1 login me password s3cret\n")
+    return file
+
+
+def test_packages_that_claim_one_place(work: Path, index: Index) -> None:
+    make_wheel(index.folder, "extra", "0.1", {"extra/__init__.py": b"", "tests/__init__.py": b"extra"})
+    make_wheel(index.folder, "top", "1.0", {"tests/__init__.py": b"top", "same.py": b""}, ["extra"])
+    (work / "lamella.toml").write_text(SPEC.replace("[more]", ""))
+    assert "extra and top both have a file tests/__init__.py" in bad(work, index, "lock")
+    text = SPEC.replace("[more]", "").replace('"3.12"', '"3.12"\nshared = ["tests/*"]')
+    (work / "lamella.toml").write_text(text)
+    good(work, index, "lock")
+    assert locked(work)["extra"]["without"] == ["tests/__init__.py"]
+    good(work, index, "build")
+
+
+def test_files_of_requirements(work: Path, index: Index) -> None:
+    (work / "more.txt").write_text("extra \\\n  ==0.1 --hash=sha256:abc\n")
+    (work / "limits.txt").write_text("low<2\n")
+    (work / "low.txt").write_text(
+        "-r more.txt\n-c limits.txt\nlow ; python_version >= '3.8'\nmid ; python_version < '3'\n"
+    )
+    good(work, index, "lock")
+    assert locked(work)["low"]["version"] == "1.0"
+    (work / "limits.txt").write_text("low<1.5\n")
+    assert "+ constraint low<1.5" in bad(work, index, "lock", "--check")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("not a requirement!", "low.txt:1: 'not a requirement!' is not a requirement"),
+        ("--editable .", "low.txt:1: --editable means nothing here"),
+        ("-r low.txt", "to no end"),
+        ("-r nowhere.txt", "cannot read the requirements in"),
+        ("nowhere", "nowhere was not found"),
+        ("low>5", "low"),
+    ],
+)
+def test_requirements_that_cannot_be(work: Path, index: Index, text: str, said: str) -> None:
+    (work / "low.txt").write_text(text)
+    ran = lamella(work, index, "lock")
+    assert ran.returncode in (2, 3)
+    assert ran.stderr.count("\n") == 1
+    assert said in ran.stderr
+
+
+def test_locks_of_projects(work: Path, index: Index) -> None:
+    project = work / "project"
+    project.mkdir()
+    told = 'name = "p"\nversion = "1"\ndependencies = ["mid"]\nrequires-python = ">=3.8"\n'
+    (project / "pyproject.toml").write_text(f"[project]\n{told}")
+    env = {**os.environ, "UV_DEFAULT_INDEX": index.url, "UV_CACHE_DIR": str(work.parent / "uv")}
+    command = [sys.executable, "-m", "uv", "lock", "-q", "--no-python-downloads", "--python", sys.executable]
+    subprocess.run(command, cwd=project, env=env, check=True)
+    text = '\n[[layer]]\nname = "project"\npypi = [{ lock = "project/uv.lock" }]\n'
+    (work / "lamella.toml").write_text(SPEC.partition("[[layer]]")[0] + text)
+    good(work, index, "lock")
+    assert locked(work)["low"]["version"] == "2.0"
+    (work / "pylock.toml").write_text('lock-version = "1.0"\n[[packages]]\nname = "low"\nversion = "1.0"\n')
+    (work / "lamella.toml").write_text((work / "lamella.toml").read_text().replace("project/uv.lock", "pylock.toml"))
+    good(work, index, "lock")
+    assert locked(work)["low"]["version"] == "1.0"
