@@ -18,14 +18,16 @@ from typing import TYPE_CHECKING
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
+    from lamella.spec.debian import Debian
     from lamella.spec.model import Config, Image, Layer, Perm, Rewrite
     from lamella.spec.python import Python
-    from lamella.spec.wants import files, nix, pypi
+    from lamella.spec.wants import deb, files, nix, pypi
 
     __version__: str
 
 __all__ = [
     "Config",
+    "Debian",
     "Image",
     "LamellaError",
     "Layer",
@@ -33,6 +35,7 @@ __all__ = [
     "Python",
     "Rewrite",
     "__version__",
+    "deb",
     "files",
     "nix",
     "pypi",

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from lamella.spec.debian import Debian
 from lamella.spec.fields import Fact, Value, facts
 from lamella.spec.model import Config, Image, Layer, Perm, Rewrite
 from lamella.spec.python import Python
-from lamella.spec.wants import FilesWant, NixWant, PypiWant
+from lamella.spec.wants import DebWant, FilesWant, NixWant, PypiWant
 
 _TABLES: tuple[tuple[str, type[Value]], ...] = (
     ("The top of the file", Image),
@@ -17,6 +18,8 @@ _TABLES: tuple[tuple[str, type[Value]], ...] = (
     ("`nix`", NixWant),
     ("`pypi`", PypiWant),
     ("`[python]`", Python),
+    ("`deb`", DebWant),
+    ("`[debian]`", Debian),
     ("`perms`", Perm),
     ("`rewrites`", Rewrite),
 )

@@ -102,8 +102,8 @@ def _lines(found: "Sequence[Change]") -> "Iterator[str]":
 def _summary(lock: "Lock", path: str, *, diff: bool, written: bool) -> str:
     counts = []
     for platform, locked in lock.platforms.items():
-        wheels = locked.python.wheels if locked.python else ()
-        size = show.size(sum(one.size for one in wheels))
-        counts.append(f"{platform}: {show.plural(len(wheels), 'package')} ({size})")
+        sizes = [one.size for one in (locked.python.wheels if locked.python else ())]
+        sizes += [one.size for one in (locked.debian.debs if locked.debian else ())]
+        counts.append(f"{platform}: {show.plural(len(sizes), 'package')} ({show.size(sum(sizes))})")
     state = "would hold" if diff else "was written, and holds" if written else "is as it was, and holds"
     return f"{path} {state} {', '.join(counts)}"

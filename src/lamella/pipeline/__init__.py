@@ -63,6 +63,7 @@ def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Dra
         churn=learn(whole(previous), merge(section.closure for section in sections)),
         saved=arrangement.saved,
         previous=previous,
+        archives=tuple(image.debian.archives),
     )
 
 
@@ -85,7 +86,11 @@ def build(draft: Draft, place: Workplace, targets: Sequence[Target] = ()) -> Bui
 
 
 def _build(draft: Draft, place: Workplace, targets: Sequence[Target]) -> Built:
-    fetch((package for layer in draft.layers if not layer.record for package in layer.plan.packages), place)
+    fetch(
+        (package for layer in draft.layers if not layer.record for package in layer.plan.packages),
+        draft.archives,
+        place,
+    )
     made = make_missing(draft.layers, draft.compression, place, [target.destination.stage for target in targets])
     own = [
         BuiltLayer(after.plan, _layer(after, draft, place), before.record is None)

@@ -42,6 +42,8 @@ class Draft:
     """Bytes that would lie in the image more than once if layers were not chained."""
     previous: ImageItem | None = None
     """The image before this one, as far as one is known."""
+    archives: tuple[str, ...] = ()
+    """Where Debian packages may be fetched from, if the spec says."""
 
     def only(self, layer: str, *, below: bool) -> "Draft":
         """The layer of that name as an image of its own, the same bytes as in the whole; or the image up to it."""

@@ -13,7 +13,7 @@ from lamella.sources import files, nix
 from lamella.sources.files import Memory
 from lamella.spec.derive import left_out, place, rules
 from lamella.spec.model import APP, Image, Layer, Layering, Spec
-from lamella.spec.wants import FilesWant, NixWant, PypiWant, Want
+from lamella.spec.wants import DebWant, FilesWant, NixWant, PypiWant, Want
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,11 @@ def gather(spec: Spec, wanted: Platform, lock: LockedPlatform, place: Workplace)
 
         asked = python.asking(spec, wanted)
         store |= python.closures(asked, lock.python, place) if asked else {}
+    if any(isinstance(want, DebWant) for want in image.all_taken):
+        from lamella.pipeline import debian
+
+        names = debian.asking(spec)
+        store |= debian.closures(names, lock.debian, place) if names else {}
     return [_section(layer, spec, store, place.records) for layer in layers]
 
 

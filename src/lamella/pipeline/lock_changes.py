@@ -48,3 +48,5 @@ def _items(platform: LockedPlatform | None) -> Iterator[tuple[str, Item]]:
         yield "base", Item(platform.base[:19], platform.base)
     for one in platform.python.wheels if platform and platform.python else ():
         yield one.name, Item(one.version, f"{one.file} {one.sha256} {one.commit}", one.size)
+    for deb in platform.debian.debs if platform and platform.debian else ():
+        yield f"{deb.name} (deb)", Item(deb.version, deb.sha256, deb.size)

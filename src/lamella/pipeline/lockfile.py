@@ -1,5 +1,6 @@
 """`lamella.lock`: what a spec's requirements came to, for every platform. It names files by hash, and no hosts."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from lamella.errors import LamellaError
 from lamella.oci.platforms import spelled
 from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import Platform, decode
-from lamella.sources.locked import LockedWheel
+from lamella.sources.locked import LockedDeb, LockedWheel
 from lamella.spec.model import Spec
 from lamella.staging import explained, staged_beside, write_all
 
@@ -29,11 +30,20 @@ class LockedPython(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     wheels: tuple[LockedWheel, ...]
 
 
+class LockedDebian(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The same of Debian packages. `roots` are the packages that names stand for."""
+
+    asked: tuple[str, ...]
+    debs: tuple[LockedDeb, ...]
+    roots: dict[str, tuple[str, ...]] = {}
+
+
 class LockedPlatform(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is decided for one platform. `base` is the digest of the image to build on."""
 
     base: str = ""
     python: LockedPython | None = None
+    debian: LockedDebian | None = None
 
     def pinned(self, base: str) -> str:
         """The place of the image to build on, at the digest that is locked."""
@@ -76,6 +86,14 @@ def locked(spec: Spec, wanted: Platform) -> LockedPlatform:
     if found is None:
         raise LockError(f"{path} says nothing of {spelled(wanted)}; run lamella lock")
     return found
+
+
+def check_words(asked: Sequence[str], locked: Sequence[str]) -> None:
+    """Refuses a lock that is of something else."""
+    new, gone = [word for word in asked if word not in locked], [word for word in locked if word not in asked]
+    if new or gone:
+        said = ", ".join([*(f"+ {word}" for word in new), *(f"- {word}" for word in gone)][:6])
+        raise LockError(f"the spec has changed since it was locked ({said}); run lamella lock")
 
 
 def encoded(lock: Lock) -> bytes:

@@ -1,6 +1,6 @@
 """The Python packages that a spec asks for, and what they come to by its lock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 
 from lamella.closure import Closure, restrict
 from lamella.oci.wire import Platform
-from lamella.pipeline.lockfile import LockedPython, LockError
+from lamella.pipeline.lockfile import LockedPython, LockError, check_words
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
 from lamella.sources import pypi
@@ -99,11 +99,3 @@ def closures(asked: Asking, locked: LockedPython | None, place: Workplace) -> di
             raise LockError(f"{missing} is asked for and is not in the lock; run lamella lock")
         found[want] = restrict(whole, [ids[root] for root in roots])
     return found
-
-
-def check_words(asked: Sequence[str], locked: Sequence[str]) -> None:
-    """Refuses a lock that is of something else."""
-    new, gone = [word for word in asked if word not in locked], [word for word in locked if word not in asked]
-    if new or gone:
-        said = ", ".join([*(f"+ {word}" for word in new), *(f"- {word}" for word in gone)][:6])
-        raise LockError(f"the spec has changed since it was locked ({said}); run lamella lock")

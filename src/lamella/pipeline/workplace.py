@@ -49,4 +49,8 @@ def entries(package: Package) -> Iterator[Entry]:
         from lamella.sources import wheel
 
         return wheel.entries(package)
+    if package.source == "deb":
+        from lamella.sources.debian import deb
+
+        return deb.entries(package)
     return tree.walk(os.fsencode(package.path), os.fsencode(package.at), package.how)

@@ -24,3 +24,22 @@ class LockedWheel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     def id(self) -> str:
         """What it is called among other packages."""
         return f"{self.name}-{self.version}"
+
+
+class LockedDeb(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A Debian package as the lock has it. `file` is its path in the archive; `links` are those of alternatives."""
+
+    name: str
+    version: str
+    architecture: str
+    file: str
+    sha256: str
+    size: int
+    unpacked: int
+    references: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def id(self) -> str:
+        """What it is called among other packages."""
+        return f"{self.name}_{self.version}_{self.architecture}"

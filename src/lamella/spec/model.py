@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 import msgspec
 
 from lamella.spec import dates, kinds, names
+from lamella.spec.debian import Debian
 from lamella.spec.fields import Said, Value
 from lamella.spec.problems import Problem
 from lamella.spec.python import Python
@@ -159,6 +160,7 @@ class Image(Layered, frozen=True):
     layers: Annotated[Sequence[Layer], Said(Layer.summary, each=Layer)] = msgspec.field(default=(), name="layer")
     config: Annotated[Config, Said(Config.summary, table=Config)] = Config()
     python: Annotated[Python | None, Said(Python.summary, table=Python)] = None
+    debian: Annotated[Debian, Said(Debian.summary, table=Debian)] = Debian()
     tag: Annotated[str, Said("The image's tag.", names.tag)] = "latest"
     platforms: Annotated[
         Sequence[str],

@@ -1,5 +1,6 @@
 """What can be taken into a layer, each kind of it by its own source."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
@@ -7,7 +8,15 @@ import msgspec
 
 from lamella.spec import kinds
 from lamella.spec.fields import Said, Value
-from lamella.spec.problems import Problem
+from lamella.spec.problems import Problem, wrong
+
+_DEB = "[a-z0-9][a-z0-9.+-]+"
+
+
+def _check_deb(value: str) -> str:
+    if not re.fullmatch(_DEB, value):
+        raise wrong(f'"{value}" is not the name of a Debian package, such as ca-certificates')
+    return value
 
 
 class NixWant(Value, frozen=True):
@@ -96,8 +105,20 @@ class PypiWant(Value, frozen=True):
             yield Problem((), "must have one of requirement, file and lock")
 
 
-Want = NixWant | FilesWant | PypiWant
-SOURCES: dict[str, type[Value]] = {"nix": NixWant, "files": FilesWant, "pypi": PypiWant}
+class DebWant(Value, frozen=True):
+    """A Debian package, with all that it depends on."""
+
+    short = "name"
+    summary = (
+        "Debian packages by name, with all that they depend on; `essential` stands for all that Debian calls that. "
+        "`lamella lock` decides which files these are; `[debian]` says where they come from."
+    )
+
+    name: Annotated[str, Said("The package's name.", kinds.text(_check_deb, pattern=f"^{_DEB}$"))]
+
+
+Want = NixWant | FilesWant | PypiWant | DebWant
+SOURCES: dict[str, type[Value]] = {"nix": NixWant, "files": FilesWant, "pypi": PypiWant, "deb": DebWant}
 """What can be taken, by the key that takes it."""
 
 
@@ -114,3 +135,8 @@ def files(path: str, to: str = "/", exclude: Sequence[str] = ()) -> FilesWant:
 def pypi(requirement: str = "", *, file: str = "", lock: str = "") -> PypiWant:
     """A Python package, or those that a file of requirements or a project's lock names, with all that they require."""
     return PypiWant(requirement, file, lock)
+
+
+def deb(name: str) -> DebWant:
+    """A Debian package, with all that it depends on."""
+    return DebWant(name)

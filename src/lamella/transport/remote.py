@@ -1,9 +1,9 @@
-"""A file that lies elsewhere, read in parts. Its end comes first: that is where zip archives say what they hold."""
+"""A file that lies elsewhere, read in parts: first where it says what it holds. In zip archives that is the end."""
 
 from lamella.transport.errors import TransportError
 from lamella.transport.fetch import Fetcher
 
-_TAIL = 128 << 10
+_AROUND = 128 << 10
 
 
 class WholeOnlyError(TransportError):
@@ -11,16 +11,16 @@ class WholeOnlyError(TransportError):
 
 
 class RemoteBytes:
-    """The file at an address. What was read of its end is kept."""
+    """The file at an address. What was read first, its end or its start, is kept."""
 
-    def __init__(self, fetcher: Fetcher, url: str) -> None:
+    def __init__(self, fetcher: Fetcher, url: str, *, from_start: bool = False) -> None:
         self._fetcher = fetcher
         self._url = url
-        found = fetcher.part(url, _TAIL)
+        found = fetcher.part(url, _AROUND, 0 if from_start else None)
         if found is None:
             raise WholeOnlyError("a server gives whole files only")
-        self._tail, self._size = found
-        self._at = self._size - len(self._tail)
+        self._kept, self._size = found
+        self._at = 0 if from_start else self._size - len(self._kept)
 
     def size(self) -> int:
         """The file's length."""
@@ -31,8 +31,8 @@ class RemoteBytes:
         count = min(count, self._size - at)
         if count <= 0:
             return b""
-        if at >= self._at:
-            return self._tail[at - self._at : at - self._at + count]
+        if self._at <= at and at + count <= self._at + len(self._kept):
+            return self._kept[at - self._at : at - self._at + count]
         found = self._fetcher.part(self._url, count, at)
         if found is None or len(found[0]) != count:
             raise TransportError("a server gives other parts of a file than those it was asked for")

@@ -1,0 +1,65 @@
+"""The Debian packages that a spec asks for, and what they come to by its lock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from lamella.closure import Closure, closure, restrict
+from lamella.oci.digest import sha256
+from lamella.package import Package
+from lamella.pipeline.lockfile import LockedDebian, LockError, check_words
+from lamella.pipeline.outside import needed
+from lamella.pipeline.workplace import Workplace
+from lamella.sources.debian.archives import parse_line
+from lamella.sources.debian.deb import RULES, Recipe
+from lamella.sources.locked import LockedDeb
+from lamella.spec.model import Spec
+from lamella.spec.wants import DebWant, Want
+
+
+@dataclass(frozen=True)
+class Asking:
+    """The names that a spec asks for, and what is not wanted with them."""
+
+    names: tuple[str, ...]
+    without: tuple[str, ...]
+    archives: tuple[str, ...]
+    keyring: str
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All that the answer depends on, but for hosts."""
+        suites = [str(parse_line(line, "the spec")) for line in self.archives]
+        return (*suites, *self.names, *(f"without {name}" for name in self.without))
+
+
+def asking(spec: Spec) -> Asking | None:
+    """What `spec` asks for, if it asks for Debian packages at all."""
+    names = {want.name for want in spec.image.all_taken if isinstance(want, DebWant)}
+    if not names:
+        return None
+    told = spec.image.debian
+    keyring = str(spec.folder / told.keyring) if told.keyring else ""
+    return Asking(tuple(sorted(names)), tuple(sorted(told.without)), tuple(told.archives), keyring)
+
+
+def closures(asked: Asking, locked: LockedDebian | None, place: Workplace) -> dict[Want, Closure]:
+    """What each want comes to by the lock, which must be of just what is asked for."""
+    if locked is None:
+        raise LockError("it is not decided yet which Debian packages these are; run lamella lock")
+    check_words(asked.words, locked.asked)
+    downloads = needed(place.outside, "a cache of Debian packages").downloads
+    ids = {one.name: one.id for one in locked.debs}
+    whole = closure([_package(one, ids, downloads.path(one.sha256)) for one in locked.debs], ())
+    return {DebWant(name): restrict(whole, [ids[root] for root in locked.roots[name]]) for name in asked.names}
+
+
+def _package(one: LockedDeb, ids: Mapping[str, str], path: Path) -> Package:
+    how = Recipe(file=one.file, size=one.size, links=one.links)
+    content = sha256(b"\0".join([RULES.encode(), one.sha256.encode(), msgspec.json.encode(one.links)]))
+    references = tuple(ids[name] for name in one.references)
+    return Package(
+        one.id, one.name, content, one.unpacked, references, "deb", str(path), "/", msgspec.json.encode(how).decode()
+    )

@@ -1,0 +1,224 @@
+"""The archives that packages come from: those of apt on this machine, or those that a spec names.
+
+    InRelease --its signature--> sums of indexes --sums--> Packages --sums--> debs
+
+Nothing is believed that does not follow from a signature by a key that this machine trusts.
+"""
+
+import base64
+import gzip
+import hashlib
+import io
+import lzma
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import IO, Protocol, cast
+
+from lamella.sources.debian.control import fields, stanzas
+from lamella.sources.tree import SourceError
+
+APT = Path("/etc/apt")
+_KEYRINGS = Path("/usr/share/keyrings")
+_LINE = re.compile(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<components>(?:\s+\S+)*)")
+_LONGEST_INDEX = 1 << 30
+_OPENERS: Mapping[str, Callable[[io.BytesIO], IO[bytes]]] = {
+    ".xz": lzma.LZMAFile,
+    ".gz": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
+    "": lambda file: file,
+}
+
+
+class ArchiveError(SourceError):
+    """An archive of Debian packages cannot be used, or is not what its signature says."""
+
+
+class Documents(Protocol):
+    """Whoever gets documents."""
+
+    def document(self, url: str) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite of an archive. `keys` are files of keys that may sign it, or a key itself; none: those apt trusts."""
+
+    uri: str
+    name: str
+    components: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+    trusted: bool = False
+    architectures: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({' '.join(self.components)})"
+
+
+def suites(lines: Sequence[str], keyring: str, environment: Mapping[str, str]) -> list[Suite]:
+    """Where to look: as `lines` say, or the environment, or apt."""
+    told = lines or [line for line in environment.get("LAMELLA_DEBIAN", "").splitlines() if line.strip()]
+    found = [parse_line(line, "an archive of Debian packages", keyring) for line in told] or apt_suites()
+    if not found:
+        raise ArchiveError(
+            "apt on this machine names no archive of Debian packages; "
+            'name one: archives = ["http://HOST/debian bookworm main"] in [debian]'
+        )
+    return found
+
+
+def parse_line(line: str, origin: str, keyring: str = "") -> Suite:
+    """A line as in `sources.list`; the word `deb` before it may be missing."""
+    text = line.strip() if line.strip().startswith("deb ") else f"deb {line.strip()}"
+    match = _LINE.fullmatch(text)
+    if not match or match["uri"].partition(":")[0] not in ("http", "https", "file"):
+        raise ArchiveError(f"{origin}: {line.strip()!r} is not an archive such as `http://HOST/debian bookworm main`")
+    options = dict(option.partition("=")[::2] for option in (match["options"] or "").split())
+    keys = keyring or options.get("signed-by", "")
+    architectures = tuple(filter(None, options.get("arch", "").split(",")))
+    return Suite(
+        match["uri"].rstrip("/"),
+        match["suite"],
+        tuple(match["components"].split()),
+        tuple(filter(None, keys.split(","))),
+        options.get("trusted") == "yes",
+        architectures,
+    )
+
+
+def apt_suites(folder: Path = APT) -> list[Suite]:
+    """What apt on this machine uses. Kinds of archives that are not fetched over http or from files are passed over."""
+    found: list[Suite] = []
+    lists = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*.list"))]
+    for file in (file for file in lists if file.is_file()):
+        for line in file.read_text(errors="replace").splitlines():
+            said = line.partition("#")[0].strip()
+            if said.startswith("deb ") and re.search(r"\s(https?|file):", said):
+                found.append(parse_line(said, str(file)))
+    for file in sorted((folder / "sources.list.d").glob("*.sources")):
+        text = "\n".join(line for line in file.read_text(errors="replace").splitlines() if not line.startswith("#"))
+        for stanza in stanzas(text):
+            found += _of_stanza(fields(stanza))
+    return found
+
+
+def _of_stanza(told: dict[str, str]) -> Iterator[Suite]:
+    if "deb" not in told.get("Types", "").split() or told.get("Enabled", "yes").lower() == "no":
+        return
+    signed = told.get("Signed-By", "")
+    keys = (signed,) if "BEGIN PGP" in signed else tuple(signed.split())
+    for uri in told.get("URIs", "").split():
+        if uri.partition(":")[0] in ("http", "https", "file"):
+            for name in told.get("Suites", "").split():
+                components = tuple(told.get("Components", "").split())
+                architectures = tuple(told.get("Architectures", "").split())
+                trusted = told.get("Trusted", "") == "yes"
+                yield Suite(uri.rstrip("/"), name, components, keys, trusted, architectures)
+
+
+def indexes(suite: Suite, architecture: str, documents: Documents, now: Callable[[], datetime]) -> Iterator[str]:
+    """The texts of the indexes of `suite` that tell of packages for an architecture."""
+    if suite.architectures and architecture not in suite.architectures:
+        return
+    base = f"{suite.uri}/dists/{suite.name}"
+    signed = documents.document(f"{base}/InRelease")
+    told = fields(_verified(signed, suite).replace("\r", ""))
+    until = told.get("Valid-Until")
+    if until and parsedate_to_datetime(until).astimezone(UTC) < now():
+        raise ArchiveError(f"{suite} was valid until {until}; its mirror is out of date")
+    sums = {name: (hashed, int(size)) for hashed, size, name in map(str.split, _lines(told.get("SHA256", "")))}
+    unsaid = "all" not in told.get("Architectures", "").split()
+    separate = architecture if unsaid or "Packages" in told.get("No-Support-for-Architecture-all", "") else "all"
+    for component in suite.components:
+        for of in dict.fromkeys((architecture, separate)):
+            names = [f"{component}/binary-{of}/Packages{ending}" for ending in _OPENERS]
+            name = next((name for name in names if name in sums), None)
+            if name:
+                folder, _, file = name.rpartition("/")
+                place = f"{folder}/by-hash/SHA256/{sums[name][0]}" if told.get("Acquire-By-Hash") == "yes" else name
+                yield _index(documents.document(f"{base}/{place}"), file, sums[name])
+            elif of == architecture:
+                raise ArchiveError(f"{suite} has no packages of {component} for {architecture}")
+
+
+def _lines(text: str) -> Iterable[str]:
+    return (line for line in text.splitlines() if len(line.split()) == 3)
+
+
+def _index(data: bytes, name: str, told: tuple[str, int]) -> str:
+    hashed, size = told
+    if len(data) != size or hashlib.sha256(data).hexdigest() != hashed:
+        raise ArchiveError(f"{name} of an archive is not what its signed InRelease says; nothing of it is used")
+    try:
+        whole = _OPENERS[name.removeprefix("Packages")](io.BytesIO(data)).read(_LONGEST_INDEX)
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        raise ArchiveError(f"{name} of an archive cannot be decompressed: {error}") from error
+    return whole.decode("utf-8", "replace")
+
+
+def _verified(signed: bytes, suite: Suite) -> str:
+    """The text that was signed, and no more than that."""
+    if suite.trusted:
+        text = signed.decode("utf-8", "replace")
+        return text.partition("\n\n")[2].partition("-----BEGIN PGP SIGNATURE")[0] if text.startswith("-----") else text
+    with tempfile.TemporaryDirectory(prefix="lamella-") as name:
+        folder = Path(name)
+        (folder / "InRelease").write_bytes(signed)
+        command = ["gpgv", "--quiet", "--output", str(folder / "Release")]
+        for ring in _keyrings(suite.keys, folder):
+            command += ["--keyring", str(ring)]
+        try:
+            ran = subprocess.run([*command, str(folder / "InRelease")], capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise ArchiveError("gpgv, which checks signatures of archives, is not there; install gpgv") from error
+        if ran.returncode or not (folder / "Release").is_file():
+            raise ArchiveError(f"the signature of {suite} is not one that this machine trusts: {_last(ran.stderr)}")
+        return (folder / "Release").read_text(errors="replace")
+
+
+def _last(text: str) -> str:
+    said = [line.partition("gpgv: ")[2] or line for line in text.splitlines() if line.strip()]
+    return "; ".join(said[-2:]) or "gpgv said nothing"
+
+
+def _keyrings(keys: Sequence[str], folder: Path) -> Iterator[Path]:
+    """Files of keys in the form that gpgv reads."""
+    texts: list[tuple[str, bytes]] = []
+    if keys and "BEGIN PGP" in keys[0]:
+        lines = [line.strip().removeprefix(".") for line in keys[0].splitlines()]
+        texts.append(("embedded", "\n".join(lines).encode()))
+    elif keys:
+        texts += [(key, _read(Path(key))) for key in keys]
+    else:
+        places = [APT / "trusted.gpg", *sorted((APT / "trusted.gpg.d").glob("*")), *sorted(_KEYRINGS.glob("*.gpg"))]
+        texts += [(str(place), _read(place)) for place in places if place.suffix in (".gpg", ".asc") and place.exists()]
+    for number, (name, data) in enumerate(texts):
+        file = folder / f"{number}.gpg"
+        file.write_bytes(_binary(data, name))
+        yield file
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ArchiveError(f"the keys in {path} cannot be read: {error.strerror}") from error
+
+
+def _binary(data: bytes, name: str) -> bytes:
+    """Keys out of the text that they may be wrapped in."""
+    if b"-----BEGIN PGP" not in data[:4096]:
+        return data
+    found = b""
+    for block in re.findall(rb"-----BEGIN PGP[^\n]*\n(.*?)-----END PGP", data, re.DOTALL):
+        body = block.replace(b"\r", b"").partition(b"\n\n")[2] or block
+        lines = [line for line in body.split(b"\n") if line and not line.startswith(b"=")]
+        try:
+            found += base64.b64decode(b"".join(lines), validate=True)
+        except ValueError as error:
+            raise ArchiveError(f"the keys in {name} are damaged: {error}") from error
+    return found
