@@ -318,3 +318,73 @@ def test_locks_of_projects(work: Path, index: Index) -> None:
     (work / "lamella.toml").write_text((work / "lamella.toml").read_text().replace("project/uv.lock", "pylock.toml"))
     good(work, index, "lock")
     assert locked(work)["low"]["version"] == "1.0"
+
+
+def project(folder: Path, name: str) -> Path:
+    """Source that builds without anything from an index."""
+    folder.mkdir(parents=True)
+    (folder / "backend.py").write_text(BACKEND)
+    told = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    (folder / "pyproject.toml").write_text(f'{told}[project]\nname = "{name}"\nversion = "3.0"\n')
+    return folder
+
+
+BACKEND = """
+import base64, hashlib, zipfile
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "fromsource"
+    files = {f"{name}.py": b"made = True\\n"}
+    info = f"{name}-3.0.dist-info"
+    files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\\nName: {name}\\nVersion: 3.0\\nRequires-Dist: low\\n".encode()
+    files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\\nGenerator: t\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+    files[f"{info}/RECORD"] = b""
+    with zipfile.ZipFile(f"{folder}/{name}-3.0-py3-none-any.whl", "w") as archive:
+        for path, data in files.items():
+            archive.writestr(zipfile.ZipInfo(path), data)
+    return f"{name}-3.0-py3-none-any.whl"
+"""
+
+
+def test_packages_that_are_source_only(work: Path, index: Index) -> None:
+    project(work / "src" / "fromsource-3.0", "fromsource")
+    sdist = index.folder / "fromsource-3.0.tar.gz"
+    subprocess.run(["tar", "-czf", sdist, "-C", work / "src", "fromsource-3.0"], check=True)
+    (work / "low.txt").write_text("fromsource\nlow<2\n")
+    good(work, index, "lock")
+    told = locked(work)["fromsource"]
+    assert (told["file"], told["references"]) == ("fromsource-3.0.tar.gz", ["low"])
+    here = json.loads(good(work, index, "build", "--json"))["layers"]
+    forget(work)
+    there = json.loads(good(work, index, "build", "--json"))["layers"]
+    assert [layer["digest"] for layer in here] == [layer["digest"] for layer in there]
+    (work / "src" / "fromsource-3.0" / "backend.py").write_text("raise SystemExit('no compiler here')\n")
+    subprocess.run(["tar", "-czf", sdist, "-C", work / "src", "fromsource-3.0"], check=True)
+    forget(work)
+    assert "fromsource" in bad(work, index, "lock")
+
+
+def test_packages_at_a_commit(work: Path, index: Index) -> None:
+    folder = project(work / "repository", "fromsource")
+    git = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *command], check=True)
+    (work / "low.txt").write_text(f"fromsource @ git+{folder.as_uri()}\n")
+    good(work, index, "lock")
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    assert (locked(work)["fromsource"]["commit"], locked(work)["fromsource"]["version"]) == (commit, "3.0")
+    assert str(folder) not in (work / "lamella.lock").read_text()
+    good(work, index, "build")
+    (folder / "more.txt").write_text("later")
+    for command in (["add", "-A"], ["commit", "-qm", "two"]):
+        subprocess.run([*git, *command], check=True)
+    forget(work)
+    assert "2 made" in good(work, index, "build")
+
+
+def test_packages_at_an_address(work: Path, index: Index) -> None:
+    url = f"http://127.0.0.1:{index.port}/files/low-1.0-py3-none-any.whl"
+    (work / "low.txt").write_text(f"low @ {url}\n")
+    good(work, index, "lock")
+    forget(work)
+    good(work, index, "build")

@@ -25,31 +25,49 @@ class Recipe(msgspec.Struct, frozen=True):
 
     file: str
     size: int
+    commit: str = ""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A package, and the file that it is."""
+    """A package, and the file or the commit that it comes from."""
 
     package: Package
     wanted: Wanted
+    commit: str = ""
 
 
 def fetch(packages: Iterable[Package], archives: Sequence[str], place: Workplace) -> None:
     """Sees to it that the files of `packages` are here; debs come from `archives`, if any are named."""
     missing = [_missing(one) for one in packages if one.source in FETCHED and not Path(one.path).exists()]
-    if missing:
-        outside = needed(place.outside, missing[0].package.id)
-        by_hash = {one.wanted.sha256: one for one in missing}
-        outside.downloads.fetch(
-            [one.wanted for one in missing],
-            lambda lost: _addresses([by_hash[one.sha256] for one in lost], archives, place, outside),
-        )
+    if not missing:
+        return
+    outside = needed(place.outside, missing[0].package.id)
+    by_hash = {one.wanted.sha256: one for one in missing}
+    outside.downloads.fetch(
+        [one.wanted for one in missing if not one.commit],
+        lambda lost: _addresses([by_hash[one.sha256] for one in lost], archives, place, outside),
+    )
+    for one in missing:
+        if not Path(one.package.path).exists():
+            _build(one, place, outside)
 
 
 def _missing(package: Package) -> Missing:
     recipe = msgspec.json.decode(package.how, type=Recipe)
-    return Missing(package, Wanted(recipe.file.rpartition("/")[2], Path(package.path).name, recipe.size))
+    path = Path(package.path)
+    source = path.name if path.parent.name == "files" else path.parent.name.partition("-")[0]
+    return Missing(package, Wanted(recipe.file.rpartition("/")[2], source, recipe.size), recipe.commit)
+
+
+def _build(missing: Missing, place: Workplace, outside: Outside) -> None:
+    from lamella.pipeline.building import Source, build
+    from lamella.sources import wheel
+
+    wanted = missing.wanted
+    url = place.records.read(f"found/{wanted.sha256}", str)
+    target = msgspec.json.decode(missing.package.how, type=wheel.Recipe).target
+    build(Source(wanted.name, wanted.sha256, wanted.size, missing.commit), target, [url] if url else [], outside)
 
 
 def _addresses(

@@ -4,13 +4,16 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lamella.pipeline.building import Source, build
 from lamella.pipeline.lockfile import LockedPython
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.python import Asking
 from lamella.pipeline.workplace import Workplace
 from lamella.sources import pypi, uv
+from lamella.sources.build import built_path
 from lamella.sources.locked import LockedWheel
 from lamella.sources.pypi import Chosen, Summary
+from lamella.sources.target import Target
 from lamella.sources.zipped import Bytes, LocalBytes
 from lamella.spec.globs import as_regex
 from lamella.transport.downloads import Wanted
@@ -29,27 +32,37 @@ def lock_python(asked: Asking, folder: Path, kept: Sequence[LockedWheel], place:
         [(one.name, one.version) for one in kept],
     )
     chosen = {one.candidate.name: one for one in pypi.choose(uv.resolve(question), asked.target)}
-    told = pypi.summaries({name: _looking(one, place, outside) for name, one in chosen.items()})
+    told = pypi.summaries({name: _look(one, asked.target, place, outside) for name, one in chosen.items()})
     refer = pypi.references(asked.whole.requirements, {name: one.requires for name, one in told.items()}, asked.target)
     left_out = pypi.conflicts(told, _allowed(asked.python.shared))
     wheels = [_locked(chosen[name], told[name], refer[name], left_out.get(name, ())) for name in sorted(chosen)]
     return LockedPython(asked=asked.words, wheels=tuple(wheels))
 
 
-def _looking(one: Chosen, place: Workplace, outside: Outside) -> Callable[[], Summary]:
-    file = one.file
-    place.records.write(f"found/{file.sha256}", file.url)
+def _look(one: Chosen, target: Target, place: Workplace, outside: Outside) -> Callable[[], Summary]:
+    """Looks into a wheel; into one that has to be built when it is there."""
+    place.records.write(f"found/{one.source}", one.file.url)
+    if one.is_source:
+        source = Source(one.file.name, one.source, one.file.size, one.candidate.commit)
+        path = built_path(outside.downloads.folder, one.source, target)
 
-    def opened() -> Bytes:
-        kept = outside.downloads.path(file.sha256)
-        if kept.exists():
-            return LocalBytes(kept)
-        try:
-            return RemoteBytes(outside.downloads.fetcher, file.url)
-        except WholeOnlyError:
-            return LocalBytes(outside.downloads.fetch_one(Wanted(file.name, file.sha256, file.size), [file.url]))
+        def built() -> Bytes:
+            build(source, target, [one.file.url], outside)
+            return LocalBytes(path)
 
-    return lambda: pypi.summary(opened, file.name, file.sha256, place.records)
+        return lambda: pypi.summary(built, one.file.name, path.parent.name, place.records)
+    return lambda: pypi.summary(lambda: _opened(one, outside), one.file.name, one.source, place.records)
+
+
+def _opened(one: Chosen, outside: Outside) -> Bytes:
+    """A wheel, of which only the parts that are looked at are fetched, if that can be."""
+    file, kept = one.file, outside.downloads.path(one.file.sha256)
+    if kept.exists():
+        return LocalBytes(kept)
+    try:
+        return RemoteBytes(outside.downloads.fetcher, file.url)
+    except WholeOnlyError:
+        return LocalBytes(outside.downloads.fetch_one(Wanted(file.name, file.sha256, file.size), [file.url]))
 
 
 def _allowed(patterns: Sequence[str]) -> Callable[[str], bool]:
@@ -62,11 +75,12 @@ def _allowed(patterns: Sequence[str]) -> Callable[[str], bool]:
 def _locked(one: Chosen, told: Summary, refers: tuple[str, ...], without: tuple[str, ...]) -> LockedWheel:
     return LockedWheel(
         name=one.candidate.name,
-        version=one.candidate.version,
+        version=one.candidate.version or told.version,
         file=one.file.name,
         sha256=one.file.sha256,
-        size=told.size,
+        size=one.file.size if one.is_source else told.size,
         unpacked=told.unpacked,
         references=refers,
         without=without,
+        commit=one.candidate.commit,
     )

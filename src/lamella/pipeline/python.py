@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
@@ -12,6 +13,8 @@ from lamella.pipeline.lockfile import LockedPython, LockError, check_words
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
 from lamella.sources import pypi
+from lamella.sources.build import built_path
+from lamella.sources.locked import LockedWheel
 from lamella.sources.requirements import Asked, parse, read_file, read_lock
 from lamella.sources.target import Target, target
 from lamella.sources.wheel import Scheme
@@ -60,6 +63,16 @@ def asking(spec: Spec, platform: Platform) -> Asking | None:
     return Asking(python, target(python.version, python.libc, platform), wants, limits)
 
 
+def _tell_addresses(asked: Asking, locked: LockedPython, place: Workplace) -> None:
+    """Requirements that say themselves where they are: no index knows it, and the lock does not tell."""
+    urls = {str(canonicalize_name(one.name)): one.url for one in asked.whole.requirements if one.url}
+    for one in locked.wheels:
+        if one.name in urls:
+            parts = urlsplit(urls[one.name].removeprefix("git+"))
+            bare = parts._replace(path=parts.path.partition("@")[0] if one.commit else parts.path, fragment="")
+            place.records.write(f"found/{one.sha256 or one.commit}", bare.geturl())
+
+
 def _asked(want: PypiWant, spec: Spec) -> Asked:
     if want.requirement:
         return Asked((parse(want.requirement, str(spec.file or "the spec")),))
@@ -86,10 +99,15 @@ def closures(asked: Asking, locked: LockedPython | None, place: Workplace) -> di
     if locked is None:
         raise LockError("it is not decided yet which Python packages these are; run lamella lock")
     check_words(asked.words, locked.asked)
-    outside = needed(place.outside, "a cache of Python packages")
-    whole = pypi.packages(
-        locked.wheels, scheme(asked.python), asked.target, lambda one: outside.downloads.path(one.sha256)
-    )
+    downloads = needed(place.outside, "a cache of Python packages").downloads
+
+    def path(one: LockedWheel) -> Path:
+        if one.file.endswith(".whl"):
+            return downloads.path(one.sha256)
+        return built_path(downloads.folder, one.sha256 or one.commit, asked.target)
+
+    _tell_addresses(asked, locked, place)
+    whole = pypi.packages(locked.wheels, scheme(asked.python), asked.target, path)
     ids = {package.name: package.id for package in whole.packages}
     found: dict[Want, Closure] = {}
     for want in asked.wants:

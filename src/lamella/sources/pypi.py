@@ -34,6 +34,7 @@ _AT_ONCE = 8
 class Summary(msgspec.Struct, frozen=True, array_like=True):
     """What a wheel tells of itself. `files` are places with size and sum."""
 
+    version: str
     size: int
     unpacked: int
     requires: tuple[str, ...]
@@ -55,6 +56,11 @@ class Chosen:
     candidate: Candidate
     file: File
     is_source: bool = False
+
+    @property
+    def source(self) -> str:
+        """The hash of the file, or the commit."""
+        return self.file.sha256 or self.candidate.commit
 
 
 def choose(candidates: Iterable[Candidate], target: Target) -> list[Chosen]:
@@ -78,9 +84,9 @@ def _chosen(candidate: Candidate, target: Target) -> Chosen:
     )
 
 
-def summary(opened: Callable[[], Bytes], origin: str, sha256: str, memory: Memory) -> Summary:
-    """What the wheel with that hash tells of itself; it is opened if nobody remembers."""
-    name = f"wheels/{sha256}"
+def summary(opened: Callable[[], Bytes], origin: str, what: str, memory: Memory) -> Summary:
+    """What the wheel known as `what` tells of itself; it is opened if nobody remembers."""
+    name = f"wheels/{what}"
     known = memory.read(name, Summary)
     if known:
         return known
@@ -88,6 +94,7 @@ def summary(opened: Callable[[], Bytes], origin: str, sha256: str, memory: Memor
     found = Wheel(Archive(source, origin))
     metadata = email.parser.HeaderParser().parsestr(found.document("METADATA") or "")
     told = Summary(
+        found.info.removesuffix(".dist-info").partition("-")[2],
         source.size(),
         found.archive.unpacked,
         tuple(metadata.get_all("Requires-Dist") or ()),
@@ -170,6 +177,7 @@ def packages(
 def _package(one: LockedWheel, ids: Mapping[str, str], scheme: Scheme, target: Target, path: Path) -> Package:
     own = msgspec.structs.replace(scheme, without=tuple(wheel.absolute(place, scheme) for place in one.without))
     archive = Digest(f"sha256:{one.sha256 or hashlib.sha256(one.commit.encode()).hexdigest()}")
+    recipe = Recipe(scheme=own, target=target, file=one.file, size=one.size, commit=one.commit)
     return Package(
         one.id,
         one.name,
@@ -179,5 +187,5 @@ def _package(one: LockedWheel, ids: Mapping[str, str], scheme: Scheme, target: T
         "pypi",
         str(path),
         scheme.packages,
-        msgspec.json.encode(Recipe(scheme=own, target=target, file=one.file, size=one.size)).decode(),
+        msgspec.json.encode(recipe).decode(),
     )

@@ -1,5 +1,6 @@
 """What people write to say which Python packages they want: requirements, files of them, locks of projects."""
 
+import hashlib
 import re
 import subprocess
 import tomllib
@@ -48,9 +49,11 @@ class Asked:
 
 
 def spelled(requirement: Requirement) -> str:
-    """A requirement in the one way to write it."""
+    """A requirement in the one way to write it. Of an address nothing is told but whether it is the same."""
     bare = Requirement(str(requirement))
     bare.name = canonicalize_name(bare.name)
+    if bare.url:
+        bare.url = hashlib.sha256(bare.url.encode()).hexdigest()[:12]
     return str(bare)
 
 

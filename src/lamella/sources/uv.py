@@ -117,6 +117,8 @@ def _said(text: str) -> str:
 def _candidate(told: dict[str, Any]) -> Candidate:
     source = told.get("vcs") or {}
     sdist = told.get("sdist") or told.get("archive")
+    if sdist and _file(sdist).name.endswith(".whl"):
+        return Candidate(canonicalize_name(told["name"]), str(told.get("version", "")), (_file(sdist),))
     return Candidate(
         canonicalize_name(told["name"]),
         str(told.get("version", "")),

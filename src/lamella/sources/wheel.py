@@ -69,6 +69,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     target: Target
     file: str
     size: int
+    commit: str = ""
 
 
 def absolute(place: str, scheme: Scheme) -> str:

@@ -34,9 +34,9 @@ class Downloads:
     """A folder of files that came from elsewhere. Several processes may share it."""
 
     def __init__(self, folder: Path, fetcher: Fetcher, progress: Progress = silent) -> None:
-        self._folder = folder
+        self.folder = folder
         self.fetcher = fetcher
-        self._progress = progress
+        self.progress = progress
 
     def close(self) -> None:
         """Ends connections."""
@@ -44,7 +44,7 @@ class Downloads:
 
     def path(self, sha256: str) -> Path:
         """Where the file is kept, if it is."""
-        return self._folder / "files" / sha256
+        return self.folder / "files" / sha256
 
     def fetch(self, wanted: Iterable[Wanted], addresses: Callable[[Sequence[Wanted]], dict[str, list[str]]]) -> None:
         """Sees to it that all files are here. `addresses` tells of those that are not where they may be, by hash."""
@@ -63,7 +63,7 @@ class Downloads:
 
     def fetch_one(self, wanted: Wanted, urls: Sequence[str]) -> Path:
         """The file, from the first of `urls` that has it."""
-        target, partial = self.path(wanted.sha256), self._folder / "partial" / wanted.sha256
+        target, partial = self.path(wanted.sha256), self.folder / "partial" / wanted.sha256
         if not urls:
             raise GoneError(f"no index that is asked has {wanted.name} with the hash {wanted.sha256}")
         with explained(partial, "cannot write"):
@@ -110,7 +110,7 @@ class Downloads:
             passed += file.write(block)
             if wanted.size and passed > wanted.size:
                 raise DigestError(f"{wanted.name} is larger than the {wanted.size} bytes that it should have")
-            self._progress(wanted.name, passed, max(wanted.size, passed))
+            self.progress(wanted.name, passed, max(wanted.size, passed))
 
         self.fetcher.download(url, put, start)
         file.flush()

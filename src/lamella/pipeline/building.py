@@ -1,0 +1,36 @@
+"""Wheels that are made here, of archives or commits, where nobody has published them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lamella.pipeline.outside import Outside
+from lamella.sources.build import build_archive, build_commit, built_path
+from lamella.sources.target import Target
+from lamella.transport.downloads import Wanted
+from lamella.transport.fetch import GoneError
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a wheel is made of: an archive with that hash, or a commit."""
+
+    file: str
+    what: str
+    size: int = 0
+    commit: str = ""
+
+
+def build(source: Source, target: Target, urls: Sequence[str], outside: Outside) -> None:
+    """Sees to it that the wheel is there; `urls` are where its source may be."""
+    out = built_path(outside.downloads.folder, source.what, target)
+    if out.exists():
+        return
+    outside.downloads.progress(f"building {source.file}", 0, 1)
+    if source.commit:
+        if not urls:
+            raise GoneError(f"nobody says where commit {source.commit} of {source.file} is; run lamella lock")
+        build_commit(urls[0], source.commit, target, out)
+    else:
+        archive = outside.downloads.fetch_one(Wanted(source.file, source.what, source.size), urls)
+        build_archive(archive, source.file, target, out)
+    outside.downloads.progress(f"building {source.file}", 1, 1)
