@@ -35,6 +35,7 @@ class Missing:
     package: Package
     wanted: Wanted
     commit: str = ""
+    is_source: bool = False
 
 
 def fetch(packages: Iterable[Package], archives: Sequence[str], place: Workplace) -> None:
@@ -43,31 +44,32 @@ def fetch(packages: Iterable[Package], archives: Sequence[str], place: Workplace
     if not missing:
         return
     outside = needed(place.outside, missing[0].package.id)
-    by_hash = {one.wanted.sha256: one for one in missing}
+    sources = [one for one in missing if one.is_source]
+    by_hash = {one.wanted.sha256: one for one in missing if not one.is_source}
     outside.downloads.fetch(
-        [one.wanted for one in missing if not one.commit],
+        [one.wanted for one in by_hash.values()],
         lambda lost: _addresses([by_hash[one.sha256] for one in lost], archives, place, outside),
     )
-    for one in missing:
-        if not Path(one.package.path).exists():
-            _build(one, place, outside)
+    addresses = _addresses(sources, archives, place, outside)
+    for one in sources:
+        _build(one, addresses.get(one.wanted.sha256, []), outside)
 
 
 def _missing(package: Package) -> Missing:
     recipe = msgspec.json.decode(package.how, type=Recipe)
     path = Path(package.path)
-    source = path.name if path.parent.name == "files" else path.parent.name.partition("-")[0]
-    return Missing(package, Wanted(recipe.file.rpartition("/")[2], source, recipe.size), recipe.commit)
+    is_source = path.parent.name != "files"
+    source = path.parent.name.partition("-")[0] if is_source else path.name
+    return Missing(package, Wanted(recipe.file.rpartition("/")[2], source, recipe.size), recipe.commit, is_source)
 
 
-def _build(missing: Missing, place: Workplace, outside: Outside) -> None:
+def _build(missing: Missing, urls: Sequence[str], outside: Outside) -> None:
     from lamella.pipeline.building import Source, build
     from lamella.sources import wheel
 
     wanted = missing.wanted
-    url = place.records.read(f"found/{wanted.sha256}", str)
     target = msgspec.json.decode(missing.package.how, type=wheel.Recipe).target
-    build(Source(wanted.name, wanted.sha256, wanted.size, missing.commit), target, [url] if url else [], outside)
+    build(Source(wanted.name, wanted.sha256, wanted.size, missing.commit), target, urls, outside)
 
 
 def _addresses(
@@ -82,7 +84,7 @@ def _addresses(
             found[one.wanted.sha256].append(url)
         elif one.package.source == "deb":
             found[one.wanted.sha256] += _in_archives(one.package, archives, outside)
-        else:
+        elif not one.commit:
             unknown.append(one.package)
     for sha256, urls in _in_indexes(unknown).items():
         found[sha256] += urls
