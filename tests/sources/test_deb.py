@@ -111,8 +111,10 @@ def test_dpkg_unpacks_the_same(tmp_path: Path) -> None:
 
 
 def test_links_of_alternatives(tmp_path: Path) -> None:
-    found = entries(made(tmp_path, FILES), links=(("/usr/bin/awk", "/etc/alternatives/awk"),))
+    links = (("/usr/bin/awk", "/etc/alternatives/awk"), ("/lib/cpp", "/etc/alternatives/cpp"))
+    found = entries(made(tmp_path, FILES), links=links)
     assert found["/usr/bin/awk"].target == b"/etc/alternatives/awk"
+    assert found["/usr/lib/cpp"].target == b"/etc/alternatives/cpp"
 
 
 def test_what_scripts_of_base_packages_would_do(tmp_path: Path) -> None:

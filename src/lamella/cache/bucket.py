@@ -14,6 +14,9 @@ from typing import Protocol
 from lamella import staging
 from lamella.staging import explained
 
+_NO_ITEMS = (staging.STAGING, "roots")
+"""Folders beside the items: what is being written, and layers that were unpacked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -59,8 +62,8 @@ class Folder:
     def list(self, prefix: str = "") -> Iterator[Item]:
         for folder, folders, files in os.walk(self.root):
             folders.sort()
-            if staging.STAGING in folders and Path(folder) == self.root:
-                folders.remove(staging.STAGING)
+            if Path(folder) == self.root:
+                folders[:] = [name for name in folders if name not in _NO_ITEMS]
             for file in sorted(files):
                 path = Path(folder, file)
                 name = path.relative_to(self.root).as_posix()

@@ -48,9 +48,11 @@ def size(as_json: bool) -> None:
 def prune(days: int, as_json: bool) -> None:
     """Remove what was written longer ago than that."""
     from lamella.cache.bucket import Folder
+    from lamella.pipeline.roots import forget
     from lamella.staging import sweep
 
     sweep(cache_folder())
+    forget(cache_folder(), days * _DAY)
     bucket = Folder(cache_folder())
     old = [item for item in bucket.list() if item.used <= time.time() - days * _DAY]
     for item in old:

@@ -23,6 +23,7 @@ COMMANDS = {
     "index": "Bring images for several platforms under one name.",
     "pull": "Pull an image from a registry to a layout, or its layers into the cache.",
     "run": "Build, load and run an image in Docker or podman.",
+    "shell": "Open a shell in an image, without a container runtime.",
     "load": "Load an image into Docker, podman or containerd; layers that it has are not sent.",
     "inspect": "Show an image's layers with their sizes, digests and packages.",
     "diff": "Show what changed between two images, and what a user has to fetch.",

@@ -109,7 +109,8 @@ def entries(package: Package) -> Iterator[Entry]:
     _decompress(cast("BinaryIO", packed), data.name, unpacked.write, limit, origin)
     found = {entry.path: entry for entry in _files(unpacked, origin)}
     documents = control(source, origin)
-    for entry in fixups.all_of(package.name, found, documents, recipe.links):
+    links = [(f"/usr{place}" if MERGED.match(place) else place, target) for place, target in recipe.links]
+    for entry in fixups.all_of(package.name, found, documents, links):
         there = found.setdefault(entry.path, entry)
         if there.kind is Kind.DIRECTORY and entry.kind is Kind.SYMLINK:
             found[entry.path] = entry
