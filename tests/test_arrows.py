@@ -24,12 +24,13 @@ MAY_IMPORT = {
     "layers": NOUNS - {"closure"},
     "images": NOUNS - {"closure"},
     "cache": {"errors", "oci", "staging"},
+    "checks": set[str](),
+    "sbom": {"oci", "package"},
     "transport": {"errors", "oci", "staging"},
     "registry": {"errors", "oci", "transport"},
     "destinations": {"errors", "oci", "staging", "layers", "registry", "transport"},
-    "pipeline": NOUNS
-    | {"spec", "sources", "layering", "layers", "images", "cache", "registry", "destinations", "transport"},
-    "cli": NOUNS | {"spec", "pipeline", "images", "layers", "destinations", "cache", "registry", "transport"},
+    "pipeline": NOUNS | STEPS | {"transport", "checks", "sbom"},
+    "cli": NOUNS | {"sbom", "spec", "pipeline", "images", "layers", "destinations", "cache", "registry", "transport"},
     "__init__": {"errors", "spec"},
 }
 FILES = sorted(SOURCE.rglob("*.py"))

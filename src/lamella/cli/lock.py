@@ -74,7 +74,8 @@ def command(spec: str, upgrade: tuple[str, ...], check: bool, diff: bool, **how:
     if how["as_json"]:
         click.echo(show.as_json({"lock": str(path), "written": written, "changes": [_told(one) for one in found]}))
     elif not how["quiet"]:
-        click.echo("\n".join([*_lines(found), _summary(after, str(path), diff=diff, written=written)]))
+        lines = _lines(found) if before else ()
+        click.echo("\n".join([*lines, _summary(after, str(path), diff=diff, written=written)]))
 
 
 def _told(one: "Change") -> dict[str, Any]:

@@ -18,6 +18,7 @@ _GARBAGE = 50_000
 COMMANDS = {
     "build": "Make an image from a spec, reading only what is not known yet.",
     "lock": "Decide which packages the requirements of a spec are, and write that down.",
+    "check": "Say what would go wrong when the image runs: missing libraries, requirements, modules.",
     "plan": "Say what a build would make or reuse, and why; write nothing.",
     "push": "Push an image to registries; only what is missing there is sent.",
     "index": "Bring images for several platforms under one name.",
@@ -26,6 +27,7 @@ COMMANDS = {
     "shell": "Open a shell in an image, without a container runtime.",
     "load": "Load an image into Docker, podman or containerd; layers that it has are not sent.",
     "inspect": "Show an image's layers with their sizes, digests and packages.",
+    "sbom": "List all that an image is made of, as SPDX or CycloneDX.",
     "diff": "Show what changed between two images, and what a user has to fetch.",
     "explain": "Say why a layer is new, which layer holds a path, or why a package is there.",
     "copy": "Copy an image between registries, layouts, archives and daemons.",

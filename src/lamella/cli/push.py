@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from lamella.cli import show, why
+from lamella.cli.attach import attach_contents
 from lamella.cli.common import (
     format_option,
     json_option,
@@ -22,6 +23,7 @@ from lamella.cli.common import (
 )
 from lamella.cli.images import Wanted, reference_at, target_at
 from lamella.cli.pushing import Aim, Brought, bring, drafted, platforms_of
+from lamella.cli.sbom import FORMATS
 from lamella.oci.reference import DOCKER, Place, Reference, parse_place, reference_of
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Pushed(NamedTuple):
 )
 @click.option("--cache-to", multiple=True, metavar="REF", help="Also push there, for later --cache-from.")
 @click.option("--layer-images", metavar="PREFIX", help="Also push each layer as an image PREFIX + its name.")
+@click.option("--sbom", type=click.Choice(FORMATS), help="Also attach a list of all that is in each image.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made and sent, and do nothing.")
 @previous_option
 @platform_option
@@ -81,6 +84,8 @@ def command(image: str, destinations: tuple[str, ...], dry_run: bool, **how: Any
             return
         brought = list(bring(image, aim, wanted, workplace))
         pushed = _named(image, brought, aim, wanted, workplace)
+        if how["sbom"]:
+            attach_contents(brought, how["sbom"], aim, workplace)
         if how["layer_images"]:
             _push_layers(how["layer_images"], brought, aim, workplace)
     _show(pushed[: len(to)], how, time.monotonic() - started)

@@ -1,16 +1,12 @@
 """`lamella shell`: a shell inside an image, without a container runtime where the kernel allows it."""
 
-import os
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lamella.cli import inside
 from lamella.cli.common import (
-    cache_folder,
     draft_at,
     open_workplace,
     platform_option,
@@ -22,19 +18,13 @@ from lamella.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from lamella.oci.image import Image
+    from lamella.pipeline.workplace import Workplace
 
 _SHELLS = ("/bin/bash", "/bin/sh", "/bin/busybox")
-_MOUNTS = """set -e
-mount -t overlay overlay -o "$1" "$2" 2>/dev/null || mount -t overlay overlay -o "$1,userxattr" "$2"
-for place in dev proc sys; do mkdir -p "$2/$place"; mount --rbind "/$place" "$2/$place"; done
-for file in /etc/resolv.conf /etc/hosts; do
-    mkdir -p "$2/etc"; rm -f "$2$file"; cp "$file" "$2$file" 2>/dev/null || true
-done
-cd "$3"
-shift 3
-exec "$@"
-"""
 
 
 @click.command("shell")
@@ -52,22 +42,25 @@ def command(image: str, arguments: tuple[str, ...], layer: str | None, **how: An
     kept apart but the files: it is for looking and trying, not for running what is not trusted.
     """
     from lamella.cli.progress import Told
-    from lamella.pipeline import roots
 
+    if not inside.is_possible():
+        raise click.ClickException(
+            "this kernel does not let you look inside without a container runtime; "
+            f"use lamella run {image} --options '-it --entrypoint sh'"
+        )
     with (
         Told(quiet=how["quiet"], verbose=how["verbose"]) as told,
         reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place,
     ):
         told.doing(f"looking at {image}")
-        found = _image(image, layer, how["platform"], place)
-        folders = roots.unpack(found, cache_folder(), told.progress)
-    if roots.hides(folders):
-        raise click.ClickException("a layer of the base takes files of another away; use lamella run for this image")
+        found = image_of(image, layer, how["platform"], place)
+        folders = inside.unpacked(found, told.progress)
     sys.stdout.flush()
-    sys.exit(_inside(found, folders, arguments))
+    sys.exit(inside.run_inside(found, folders, arguments or _shell(folders)).returncode)
 
 
-def _image(text: str, layer: str | None, platform: str, place: Any) -> "Image":
+def image_of(text: str, layer: str | None, platform: str, place: "Workplace") -> "Image":
+    """The image at a place, or a spec's up to a layer."""
     from lamella import pipeline
     from lamella.cli.images import Wanted, image_at
 
@@ -76,33 +69,8 @@ def _image(text: str, layer: str | None, platform: str, place: Any) -> "Image":
     return image_at(text, place, Wanted(platform)).image
 
 
-def _inside(image: "Image", folders: list[Path], arguments: tuple[str, ...]) -> int:
-    config = image.config.config
-    with tempfile.TemporaryDirectory(prefix="lamella-", ignore_cleanup_errors=True) as name:
-        top = Path(name)
-        for part in ("root", "upper", "work"):
-            (top / part).mkdir()
-        layers = [os.path.relpath(folder, cache_folder() / "roots") for folder in reversed(folders)]
-        options = f"lowerdir={':'.join(layers)},upperdir={top / 'upper'},workdir={top / 'work'}"
-        told = [*config.env, f"TERM={os.environ.get('TERM', 'dumb')}", "HOME=/root"]
-        if not any(entry.startswith("PATH=") for entry in told):
-            told.append("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        inner = ["chroot", str(top / "root"), "/usr/bin/env", "-i", *told, *(arguments or _shell(folders))]
-        if not _has(folders, "/usr/bin/env"):
-            inner = ["env", "-i", *told, "/usr/sbin/chroot", str(top / "root"), *(arguments or _shell(folders))]
-        where = [str(top / "root"), str(cache_folder() / "roots")]
-        as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-        command = ["unshare", *as_root, "--mount", "--fork", "sh", "-c", _MOUNTS, "sh", options, *where, *inner]
-        ran = subprocess.run(command, cwd=cache_folder() / "roots", check=False)
-        return ran.returncode
-
-
-def _has(folders: list[Path], path: str) -> bool:
-    return any(os.path.lexists(f"{folder}{path}") for folder in folders)
-
-
-def _shell(folders: list[Path]) -> list[str]:
+def _shell(folders: "Sequence[Path]") -> list[str]:
     for shell in _SHELLS:
-        if _has(folders, shell) or _has(folders, f"/usr{shell}"):
+        if inside.has(folders, shell) or inside.has(folders, f"/usr{shell}"):
             return [shell, "sh"] if shell.endswith("busybox") else [shell]
     raise click.ClickException("there is no shell in the image; say what to run after --")

@@ -15,19 +15,19 @@ class RegistryDestination:
     """Blobs that the registry has in `others`, repositories beside this one, are mounted rather than sent."""
 
     def __init__(self, repository: Repository, others: Sequence[str] = ()) -> None:
-        self._repository = repository
+        self.repository = repository
         self._others = [name for name in dict.fromkeys(others) if name != repository.name]
         self._manifests: dict[Digest, bytes] = {}
 
     def has(self, blob: Descriptor) -> bool:
         """Whether the blob or manifest is there."""
         if media.is_manifest(blob.media_type):
-            return self._repository.has_manifest(blob.digest)
-        return self._repository.has_blob(blob.digest, blob.size)
+            return self.repository.has_manifest(blob.digest)
+        return self.repository.has_blob(blob.digest, blob.size)
 
     def stage(self) -> Upload:
         """A blob that goes up while it is made."""
-        return Upload(self._repository)
+        return Upload(self.repository)
 
     def put(self, blob: Descriptor, body: Body) -> bool:
         """Mounts or sends `blob`."""
@@ -36,19 +36,19 @@ class RegistryDestination:
             if sha256(data) != blob.digest:
                 raise DigestError(f"the manifest {blob.digest} is {sha256(data)}")
             self._manifests[blob.digest] = data
-            self._repository.put_manifest(blob.digest, blob.media_type, data)
+            self.repository.put_manifest(blob.digest, blob.media_type, data)
             return True
-        return upload(self._repository, blob, body, self._others)
+        return upload(self.repository, blob, body, self._others)
 
     def tag(self, name: str, root: Descriptor) -> None:
         """Names the manifest `root`."""
         data = self._manifests.get(root.digest)
         if data is None:
-            found = self._repository.manifest(root.digest)
+            found = self.repository.manifest(root.digest)
             if found is None:
-                raise DestinationError(f"{self._repository} does not hold {root.digest}, which is to be named {name}")
+                raise DestinationError(f"{self.repository} does not hold {root.digest}, which is to be named {name}")
             data = found[1]
-        self._repository.put_manifest(name, root.media_type, data)
+        self.repository.put_manifest(name, root.media_type, data)
 
 
 def _collected(body: Body) -> bytes:

@@ -57,7 +57,7 @@ def closures(asked: Asking, locked: LockedDebian | None, place: Workplace) -> di
 
 
 def _package(one: LockedDeb, ids: Mapping[str, str], path: Path) -> Package:
-    how = Recipe(file=one.file, size=one.size, links=one.links)
+    how = Recipe(file=one.file, size=one.size, sha256=one.sha256, links=one.links)
     content = sha256(b"\0".join([RULES.encode(), one.sha256.encode(), msgspec.json.encode(one.links)]))
     references = tuple(ids[name] for name in one.references)
     return Package(

@@ -92,11 +92,11 @@ def _addresses(
 
 
 def _in_archives(package: Package, archives: Sequence[str], outside: Outside) -> list[str]:
-    from lamella.sources.debian.archives import suites
+    from lamella.sources.debian.archives import address, suites
 
     file = msgspec.json.decode(package.how, type=Recipe).file
     found = suites(archives, "", outside.registries.environment)
-    return [f"{uri}/{file}" for uri in dict.fromkeys(suite.uri for suite in found)]
+    return [address(uri, file) for uri in dict.fromkeys(suite.uri for suite in found)]
 
 
 def _in_indexes(packages: Sequence[Package]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.debian import alternatives
 from lamella.sources.debian.alternatives import Alternative
-from lamella.sources.debian.archives import indexes, suites
+from lamella.sources.debian.archives import address, indexes, suites
 from lamella.sources.debian.deb import control
 from lamella.sources.debian.resolve import Catalogue, Chosen, Deb, resolve
 from lamella.sources.locked import LockedDeb
@@ -60,7 +60,7 @@ def _alternatives(deb: Deb, place: Workplace, outside: Outside) -> list[Alternat
     hashed, size = deb.fields["SHA256"], int(deb.fields["Size"])
     name = f"debs/{hashed}"
     known = place.records.read(name, list[Alternative])
-    url = f"{deb.uri}/{deb.fields['Filename']}"
+    url = address(deb.uri, deb.fields["Filename"])
     place.records.write(f"found/{hashed}", url)
     if known is None:
         documents = _control(url, Wanted(deb.fields["Filename"].rpartition("/")[2], hashed, size), outside)

@@ -83,4 +83,5 @@ def _locked(one: Chosen, told: Summary, refers: tuple[str, ...], without: tuple[
         references=refers,
         without=without,
         commit=one.candidate.commit,
+        licence=told.licence,
     )

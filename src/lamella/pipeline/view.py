@@ -44,6 +44,7 @@ class ImageView:
     platform: Platform
     runtime: RuntimeConfig
     layers: tuple[LayerView, ...]
+    created: str = ""
 
     @cached_property
     def packages(self) -> Mapping[str, Package]:
@@ -70,7 +71,7 @@ class ImageView:
 def of_draft(draft: Draft) -> ImageView:
     """An image that is planned. What is made of it already has its record."""
     own = [LayerView(planned.plan.name, planned.record, planned.plan) for planned in draft.layers]
-    return ImageView(draft.name, draft.tag, draft.platform, draft.runtime, (*_base(draft.base), *own))
+    return ImageView(draft.name, draft.tag, draft.platform, draft.runtime, (*_base(draft.base), *own), draft.created)
 
 
 def of_image(image: Image, name: str = "", told: ImageItem | None = None) -> ImageView:
@@ -81,7 +82,7 @@ def of_image(image: Image, name: str = "", told: ImageItem | None = None) -> Ima
     if told:
         noted = of_document(told, name).layers
         layers = tuple(replace(note, record=own.record) for note, own in zip(noted, layers, strict=True))
-    return ImageView(name, "", platform, config.config, layers)
+    return ImageView(name, "", platform, config.config, layers, config.created)
 
 
 def of_document(item: ImageItem, origin: str) -> ImageView:
@@ -93,7 +94,8 @@ def of_document(item: ImageItem, origin: str) -> ImageView:
         record = blob or record_of(layer)
         layers.append(LayerView(plan.name, record, plan if plan.parts else None))
     notes = item.lamella or ImageNotes()
-    return ImageView(notes.name, notes.tag, platform_of(item), item.image_config, tuple(layers))
+    platform, created = platform_of(item), item.created or ""
+    return ImageView(notes.name, notes.tag, platform, item.image_config, tuple(layers), created)
 
 
 def platform_of(item: ImageItem) -> Platform:

@@ -19,6 +19,7 @@ class LockedWheel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     references: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     commit: str = ""
+    licence: str = ""
 
     @property
     def id(self) -> str:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -29,6 +30,7 @@ from lamella.sources.zipped import Archive, ArchiveError, Bytes
 
 T = TypeVar("T")
 _AT_ONCE = 8
+_LONGEST_LICENCE = 80
 
 
 class Summary(msgspec.Struct, frozen=True, array_like=True):
@@ -38,6 +40,7 @@ class Summary(msgspec.Struct, frozen=True, array_like=True):
     size: int
     unpacked: int
     requires: tuple[str, ...]
+    licence: str
     files: tuple[tuple[str, int, int], ...]
 
 
@@ -92,16 +95,35 @@ def summary(opened: Callable[[], Bytes], origin: str, what: str, memory: Memory)
         return known
     source = opened()
     found = Wheel(Archive(source, origin))
-    metadata = email.parser.HeaderParser().parsestr(found.document("METADATA") or "")
     told = Summary(
         found.info.removesuffix(".dist-info").partition("-")[2],
         source.size(),
         found.archive.unpacked,
-        tuple(metadata.get_all("Requires-Dist") or ()),
+        tuple(metadata(found).get_all("Requires-Dist") or ()),
+        licence(metadata(found)),
         tuple(found.places()),
     )
     memory.write(name, told)
     return told
+
+
+def metadata(wheel: Wheel) -> Message:
+    """What a wheel says of its package."""
+    return email.parser.HeaderParser().parsestr(wheel.document("METADATA") or "")
+
+
+def licence(told: Message) -> str:
+    """The licence that a package is under, as well as it says so."""
+    said = str(told.get("License-Expression") or "").strip()
+    free = str(told.get("License") or "").strip()
+    classes = [text.rpartition(" :: ")[2] for text in told.get_all("Classifier") or () if text.startswith("License ::")]
+    return said or (free if free and len(free) <= _LONGEST_LICENCE and "\n" not in free else " AND ".join(classes))
+
+
+def required(wheel: Wheel) -> list[Requirement]:
+    """What a wheel requires, under whatever markers."""
+    told = (_requirement(text) for text in metadata(wheel).get_all("Requires-Dist") or ())
+    return [one for one in told if one]
 
 
 def summaries(work: Mapping[str, Callable[[], Summary]]) -> dict[str, Summary]:
@@ -177,7 +199,15 @@ def packages(
 def _package(one: LockedWheel, ids: Mapping[str, str], scheme: Scheme, target: Target, path: Path) -> Package:
     own = msgspec.structs.replace(scheme, without=tuple(wheel.absolute(place, scheme) for place in one.without))
     archive = Digest(f"sha256:{one.sha256 or hashlib.sha256(one.commit.encode()).hexdigest()}")
-    recipe = Recipe(scheme=own, target=target, file=one.file, size=one.size, commit=one.commit)
+    recipe = Recipe(
+        scheme=own,
+        target=target,
+        file=one.file,
+        size=one.size,
+        sha256=one.sha256,
+        commit=one.commit,
+        licence=one.licence,
+    )
     return Package(
         one.id,
         one.name,

@@ -69,7 +69,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     target: Target
     file: str
     size: int
+    sha256: str = ""
     commit: str = ""
+    licence: str = ""
 
 
 def absolute(place: str, scheme: Scheme) -> str:
@@ -105,12 +107,15 @@ def content_of(archive: Digest, scheme: Scheme) -> Digest:
 
 def entries(package: Package) -> Iterator[Entry]:
     """The files of the wheel at `package.path`, as they lie in an image of the scheme that `package.how` tells."""
-    scheme = msgspec.json.decode(package.how, type=Recipe).scheme
-    wheel = Wheel(Archive(LocalBytes(Path(package.path)), package.id))
-    placed = wheel.placed(scheme)
+    placed = wheel_of(package).placed(msgspec.json.decode(package.how, type=Recipe).scheme)
     placed.sort(key=lambda file: order(file.path.encode()))
     for file in placed:
         yield Entry(file.path.encode(), Kind.FILE, file.mode, file.size, content=file.content)
+
+
+def wheel_of(package: Package) -> "Wheel":
+    """The wheel at `package.path`."""
+    return Wheel(Archive(LocalBytes(Path(package.path)), package.id))
 
 
 class Wheel:
@@ -152,6 +157,14 @@ class Wheel:
             ) from error
         groups = [parser[group] for group in ("console_scripts", "gui_scripts") if group in parser]
         return {name: called for group in groups for name, called in group.items()}
+
+    def top_levels(self) -> set[str]:
+        """The modules that are there to be imported, but for what is inside others."""
+        told = (self.document("top_level.txt") or "").split()
+        paths = [place for place, _, _ in self.places()]
+        there = {path.partition("/")[0] for path in paths if path.endswith("/__init__.py") and path.count("/") == 1}
+        there |= {path.partition(".")[0] for path in paths if "/" not in path and path.endswith((".py", ".so"))}
+        return {name for name in (there & set(told) or there) if name.isidentifier() and not name.startswith("_")}
 
     def placed(self, scheme: Scheme) -> "list[_Placed]":
         """All files at their places, with a RECORD of them."""

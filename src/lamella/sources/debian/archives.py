@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Protocol, cast
+from urllib.parse import quote
 
 from lamella.sources.debian.control import fields, stanzas
 from lamella.sources.tree import SourceError
@@ -118,6 +119,11 @@ def _of_stanza(told: dict[str, str]) -> Iterator[Suite]:
                 architectures = tuple(told.get("Architectures", "").split())
                 trusted = told.get("Trusted", "") == "yes"
                 yield Suite(uri.rstrip("/"), name, components, keys, trusted, architectures)
+
+
+def address(uri: str, file: str) -> str:
+    """Where a file of an archive is, whose name may hold signs that mean something in addresses."""
+    return f"{uri}/{quote(file)}"
 
 
 def indexes(suite: Suite, architecture: str, documents: Documents, now: Callable[[], datetime]) -> Iterator[str]:

@@ -47,6 +47,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     file: str
     size: int
+    sha256: str = ""
     links: tuple[tuple[str, str], ...] = ()
 
 

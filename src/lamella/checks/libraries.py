@@ -1,0 +1,56 @@
+"""Shared libraries: which are needed, and by whom, that no file of an image is."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from lamella.checks.elf import Elf
+
+_LOADERS = ("ld-linux", "ld64.so", "ld.so", "ld-musl", "linux-vdso", "linux-gate")
+_DRIVER = ("libcuda.so", "libnvidia-", "libnvcuvid.so", "libnvoptix.so")
+"""What comes with the driver of the machine that the image runs on."""
+
+
+class Program(NamedTuple):
+    """An ELF file of an image."""
+
+    path: str
+    package: str
+    elf: Elf
+
+
+class Missing(NamedTuple):
+    """A library that is needed and is not there; `users` are packages, with a file each that needs it."""
+
+    library: str
+    users: tuple[tuple[str, str], ...]
+
+
+def missing(programs: Iterable[Program], names: Iterable[str]) -> list[Missing]:
+    """The libraries that `programs` need and that are not among the `names` of an image's files and links.
+
+    Where in the image a library lies is not looked at: many programs load what they need from places of their own.
+    """
+    whole = list(programs)
+    there = {one.elf.soname for one in whole} | set(names)
+    users: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for one in whole:
+        for library in one.elf.needed:
+            if library not in there and not library.startswith((*_LOADERS, *_DRIVER)):
+                users[library].setdefault(one.package, one.path)
+    return [Missing(library, tuple(sorted(found.items()))) for library, found in sorted(users.items())]
+
+
+def foreign(programs: Iterable[Program], architecture: str) -> list[Program]:
+    """Those that are for another machine, of packages that hold none for this one."""
+    whole = list(programs)
+    good = {one.package for one in whole if one.elf.machine == architecture}
+    return [one for one in whole if one.package not in good]
+
+
+def debian_names(library: str) -> list[str]:
+    """What a Debian package that holds the library would be called: `libstdc++.so.6` comes from `libstdc++6`."""
+    stem, _, version = library.partition(".so")
+    stem, version = stem.lower().replace("_", "-"), version.strip(".").partition(".")[0]
+    plain = stem + ("-" if stem[-1:].isdigit() and version else "") + version
+    return list(dict.fromkeys([plain, stem + version, stem]))

@@ -1,0 +1,81 @@
+"""A look inside an image from this machine: its layers are stacked in a namespace of their own, for one command."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lamella.cli.common import cache_folder
+
+if TYPE_CHECKING:
+    from lamella.oci.image import Image, Progress
+
+_MOUNTS = """set -e
+mount -t overlay overlay -o "$1" "$2" 2>/dev/null || mount -t overlay overlay -o "$1,userxattr" "$2"
+for place in dev proc sys; do mkdir -p "$2/$place"; mount --rbind "/$place" "$2/$place"; done
+for file in /etc/resolv.conf /etc/hosts; do
+    mkdir -p "$2/etc"; rm -f "$2$file"; cp "$file" "$2$file" 2>/dev/null || true
+done
+cd "$2"
+shift 2
+exec "$@"
+"""
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def unpacked(image: "Image", progress: "Progress") -> list[Path]:
+    """The folders of the image's layers, lowest first."""
+    from lamella.pipeline import roots
+
+    folders = roots.unpack(image, cache_folder(), progress)
+    if roots.hides(folders):
+        raise click.ClickException("a layer of the base takes files of another away; use lamella run for this image")
+    return folders
+
+
+def is_possible() -> bool:
+    """Whether the kernel lets this user stack folders."""
+    command = ["unshare", *_as_root(), "--mount", "true"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def run_inside(
+    image: "Image", folders: Sequence[Path], arguments: Sequence[str], given: bytes | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs a command in the image, with the environment that it has there; what it writes is gone afterwards.
+
+    With something `given` to it on stdin, what it says is kept; else it speaks with the user.
+    """
+    with tempfile.TemporaryDirectory(prefix="lamella-", ignore_cleanup_errors=True) as name:
+        top = Path(name)
+        for part in ("root", "upper", "work"):
+            (top / part).mkdir()
+        home = cache_folder() / "roots"
+        layers = ":".join(os.path.relpath(folder, home) for folder in reversed(folders))
+        options = f"lowerdir={layers},upperdir={top / 'upper'},workdir={top / 'work'}"
+        told = [*image.config.config.env, f"TERM={os.environ.get('TERM', 'dumb')}", "HOME=/root"]
+        if not any(entry.startswith("PATH=") for entry in told):
+            told.append(_PATH)
+        clean = ["env", "-i", *told]
+        if has(folders, "/usr/bin/env"):
+            inner = ["chroot", str(top / "root"), "/usr/bin/env", "-i", *told, *arguments]
+        else:
+            inner = [*clean, "/usr/sbin/chroot", str(top / "root"), *arguments]
+        command = ["unshare", *_as_root(), "--mount", "--fork", "sh", "-c", _MOUNTS, "sh", options, str(top / "root")]
+        return subprocess.run([*command, *inner], cwd=home, input=given, capture_output=given is not None, check=False)
+
+
+def has(folders: Sequence[Path], path: str) -> bool:
+    """Whether a layer holds a file at `path`."""
+    return any(os.path.lexists(f"{folder}{path}") for folder in folders)
+
+
+def _as_root() -> list[str]:
+    return [] if os.geteuid() == 0 else ["--user", "--map-root-user"]

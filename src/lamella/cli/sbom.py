@@ -1,0 +1,49 @@
+"""`lamella sbom`: what an image is made of, for programs that look for licences and known faults."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lamella.cli.common import open_workplace, platform_option, reach_of, registry_options, view_at
+
+if TYPE_CHECKING:
+    from lamella.sbom.contents import Contents
+
+FORMATS = ("spdx", "cyclonedx")
+
+
+@click.command("sbom")
+@click.argument("image", default=".")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="spdx", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it there, not to stdout.")
+@platform_option
+@registry_options
+def command(image: str, form: str, output: Path | None, **how: Any) -> None:
+    """List all that IMAGE (a spec, an image.json, or an image at a place) is made of.
+
+    Names, versions, hashes and licences of wheels, debs and store paths, by layer, in SPDX or CycloneDX.
+    """
+    from lamella.pipeline.contents import contents_of
+    from lamella.staging import staged_beside, write_all
+
+    data, _ = written(contents_of(view_at(image, how["platform"], **reach_of(how)), open_workplace()), form)
+    if output is None:
+        click.echo(data.decode(), nl=False)
+        return
+    with staged_beside(output) as file:
+        write_all(file, data)
+    click.echo(f"wrote {output}")
+
+
+def written(contents: "Contents", form: str) -> tuple[bytes, str]:
+    """The document, and its media type."""
+    import msgspec
+
+    from lamella.sbom import cyclonedx, spdx
+
+    if form == "spdx":
+        document, media_type = spdx.spdx(contents), spdx.MEDIA_TYPE
+    else:
+        document, media_type = cyclonedx.cyclonedx(contents), cyclonedx.MEDIA_TYPE
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n", media_type

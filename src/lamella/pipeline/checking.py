@@ -1,0 +1,209 @@
+"""`check`: what would be found out when the image runs, found out before, from the files that its packages give."""
+
+import contextlib
+import mmap
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import msgspec
+from packaging.requirements import Requirement
+
+from lamella.checks import elf, libraries, python
+from lamella.checks.elf import Elf
+from lamella.checks.libraries import Program
+from lamella.layers.split import part_entries
+from lamella.oci.wire import Platform
+from lamella.package import Entry, Kind, Package
+from lamella.pipeline.bases import names_in
+from lamella.pipeline.draft import Draft
+from lamella.pipeline.fetching import fetch
+from lamella.pipeline.workplace import Workplace, entries
+from lamella.plan import Part
+from lamella.sources.pypi import required
+from lamella.sources.wheel import Recipe, Wheel, wheel_of
+
+_LARGE = 64 << 20
+_STDLIB = re.compile(r"/lib/python(\d+\.\d+)/os\.py$")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong: with which packages, and in words for people."""
+
+    kind: str
+    packages: tuple[str, ...]
+    text: str
+    about: str = ""
+    """The library, module or place that it is about."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that was found, and how much was looked at."""
+
+    problems: tuple[Problem, ...]
+    packages: int
+    files: int
+    programs: int
+
+
+@dataclass
+class _Seen:
+    """What is in the image."""
+
+    files: dict[str, tuple[str, Entry | None]] = field(default_factory=dict)
+    clashes: list[Problem] = field(default_factory=list)
+    programs: list[Program] = field(default_factory=list)
+
+    @property
+    def names(self) -> set[str]:
+        return {path.rpartition("/")[2] for path in self.files}
+
+
+def check(draft: Draft, place: Workplace) -> Report:
+    """What is wrong with the image of `draft`. Its packages are fetched if they are not here."""
+    parts = [part for layer in draft.layers for part in layer.plan.parts]
+    fetch([part.package for part in parts], draft.archives, place)
+    seen = _Seen(files=dict.fromkeys(names_in(draft.base), ("the base", None)))
+    for part in parts:
+        _take(part, seen)
+    with ThreadPoolExecutor(place.threads) as pool:
+        for found in pool.map(lambda part: _programs(part, place), parts):
+            seen.programs += found
+    packages = [part.package for part in parts]
+    problems = [*seen.clashes, *_of_libraries(seen, draft.platform), *_of_python(packages, seen)]
+    return Report(tuple(problems), len(packages), len(seen.files), len(seen.programs))
+
+
+def _take(part: Part, seen: _Seen) -> None:
+    """Puts the files of `part` to the others; two different ones at one place are told of."""
+    package = part.package
+    for entry in part_entries(part, entries):
+        if entry.kind is Kind.DIRECTORY:
+            continue
+        path = entry.path.decode("utf-8", "surrogateescape")
+        owner, other = seen.files.get(path, ("", None))
+        if other and package.source != "files" and not _same(other, entry):
+            text = f"{owner} and {package.id} both have {path}, and not the same"
+            seen.clashes.append(Problem("conflict", (owner, package.id), text, path))
+        seen.files[path] = (package.id, entry)
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    if (one.kind, one.size, one.target) != (other.kind, other.size, other.target):
+        return False
+    if one.kind is not Kind.FILE:
+        return True
+    with _data(one) as first, _data(other) as second:
+        return bytes(first) == bytes(second)
+
+
+@contextlib.contextmanager
+def _data(entry: Entry) -> Iterator[bytes | mmap.mmap]:
+    """A file's bytes; large ones by way of a file that has no name."""
+    if not entry.size or entry.content is None:
+        yield b""
+        return
+    if isinstance(entry.content, bytes):
+        with open(entry.content, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:  # noqa: PTH123
+            yield mapped
+        return
+    with entry.content() as opened:
+        if entry.size <= _LARGE:
+            yield b"".join(iter(lambda: opened.read(1 << 20), b""))
+            return
+        with tempfile.TemporaryFile() as spooled:
+            while block := opened.read(1 << 20):
+                spooled.write(block)
+            spooled.flush()
+            with mmap.mmap(spooled.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+                yield mapped
+
+
+def _programs(part: Part, place: Workplace) -> list[Program]:
+    """The ELF files of a package; what was found in it before is remembered."""
+    name = f"elf/{part.package.content}"
+    known = place.records.read(name, list[tuple[str, Elf]])
+    if known is None:
+        known = [found for entry in entries(part.package) if (found := _elf(entry))]
+        place.records.write(name, known)
+    return [Program(path, part.package.id, one) for path, one in known]
+
+
+def _elf(entry: Entry) -> tuple[str, Elf] | None:
+    if entry.kind is not Kind.FILE or entry.size < 64:
+        return None
+    if not (entry.mode & 0o111 or b".so" in entry.path.rpartition(b"/")[2]):
+        return None
+    with _data(entry) as data:
+        if data[:4] != elf.MAGIC:
+            return None
+        with memoryview(data) as view:
+            found = elf.parse(view)
+    return (entry.path.decode("utf-8", "surrogateescape"), found) if found else None
+
+
+def _of_libraries(seen: _Seen, platform: Platform) -> Iterator[Problem]:
+    for missing in libraries.missing(seen.programs, seen.names):
+        package, path = missing.users[0]
+        more = f" and {len(missing.users) - 1} more need" if len(missing.users) > 1 else " needs"
+        hint = f"; the deb {libraries.debian_names(missing.library)[0]} may bring it"
+        text = f"{package}{more} {missing.library}, and nothing here has it ({path}){hint}"
+        yield Problem("library", tuple(user for user, _ in missing.users), text, missing.library)
+    told = set()
+    for one in libraries.foreign(seen.programs, platform.architecture):
+        if one.package not in told:
+            told.add(one.package)
+            text = f"{one.package} is for {one.elf.machine}, and the image for {platform.architecture} ({one.path})"
+            yield Problem("machine", (one.package,), text)
+
+
+def _of_python(packages: Sequence[Package], seen: _Seen) -> Iterator[Problem]:
+    wheels = {one: msgspec.json.decode(one.how, type=Recipe) for one in packages if one.source == "pypi"}
+    if not wheels:
+        return
+    opened = {one: wheel_of(one) for one in wheels}
+    yield from _of_interpreter(wheels, seen)
+    versions = {one.name: one.id.removeprefix(f"{one.name}-") for one in wheels}
+    requires = {one.id: _requires(opened[one], recipe) for one, recipe in wheels.items()}
+    for unmet in python.unmet(requires, versions):
+        there = f"{unmet.there} is here" if unmet.there else "it is not here"
+        yield Problem("requirement", (unmet.package,), f"{unmet.package} requires {unmet.requirement}, and {there}")
+    scripts = [(one.id, name, called) for one in wheels for name, called in opened[one].scripts().items()]
+    folder = next(iter(wheels.values())).scheme.packages
+    for lost in python.dangling(scripts, seen.files, folder):
+        text = f"the script {lost.script} of {lost.package} calls {lost.module}, which is not here"
+        yield Problem("script", (lost.package,), text, lost.module)
+
+
+def _requires(wheel: Wheel, recipe: Recipe) -> list[Requirement]:
+    return [one for one in required(wheel) if recipe.target.takes(one.marker)]
+
+
+def _of_interpreter(wheels: dict[Package, Recipe], seen: _Seen) -> Iterator[Problem]:
+    """Whether there is the Python that the packages are for."""
+    scheme = next(iter(wheels.values())).scheme
+    has = sorted({match[1] for path in seen.files if (match := _STDLIB.search(path))})
+    names = {os.path.normpath(path) for path in seen.files}
+    if scheme.interpreter not in names and f"/usr{scheme.interpreter}" not in names:
+        text = f"the interpreter {scheme.interpreter}, with which scripts start, is not here"
+        yield Problem("interpreter", (), text)
+    if scheme.version not in has:
+        told = f"the image has Python {', '.join(has)}" if has else "the image has no Python"
+        yield Problem("interpreter", (), f"the packages are for Python {scheme.version}, and {told}")
+    for one, recipe in wheels.items():
+        if recipe.file.endswith(".whl") and recipe.target.rank(recipe.file) is None:
+            yield Problem("tags", (one.id,), f"{recipe.file} does not run on Python {recipe.target.version}")
+
+
+def modules(draft: Draft) -> tuple[list[str], str]:
+    """The modules at the top of the Python packages, and the interpreter to import them with."""
+    packages = [package for layer in draft.layers for package in layer.plan.packages if package.source == "pypi"]
+    names = {name for package in packages for name in wheel_of(package).top_levels()}
+    if not packages:
+        return [], ""
+    return sorted(names), msgspec.json.decode(packages[0].how, type=Recipe).scheme.interpreter

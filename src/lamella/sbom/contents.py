@@ -1,0 +1,73 @@
+"""The image, its layers and packages, as both formats tell of them."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from lamella.oci.digest import Digest
+from lamella.package import Package
+
+FILES = "files"
+
+
+@dataclass(frozen=True)
+class Component:
+    """A package. `sha256` is the hash of the file that it came as; empty if it came as none."""
+
+    id: str
+    name: str
+    version: str
+    kind: str
+    purl: str
+    sha256: str
+    licence: str
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A layer, with what is in it; its digest is empty until it is made."""
+
+    name: str
+    digest: str
+    components: tuple[Component, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """An image. `digest` is that of its config, or what else tells it from others."""
+
+    name: str
+    tag: str
+    digest: Digest
+    created: str
+    layers: tuple[Part, ...]
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """Each package once, in the order of layers."""
+        found = {one.id: one for layer in self.layers for one in layer.components}
+        return tuple(found.values())
+
+
+def component(package: Package, sha256: str, licence: str) -> Component:
+    """A package as its source would have it called."""
+    name, version, purl = package.name, "", ""
+    if package.source == "pypi":
+        version = package.id.removeprefix(f"{name}-")
+        purl = f"pkg:pypi/{name}@{quote(version)}"
+    elif package.source == "deb":
+        _, version, architecture = package.id.split("_")
+        purl = f"pkg:deb/debian/{name}@{quote(version, safe='')}?arch={architecture}"
+    elif package.source == "nix":
+        base = package.id.rpartition("/")[2]
+        hashed, _, rest = base.partition("-")
+        name, version = _split(rest)
+        purl = f"pkg:nix/{quote(name)}@{quote(version or hashed)}"
+    return Component(package.id, name, version, package.source, purl, sha256, licence, package.references)
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A Nix store path's name and version: `hello-2.12.1` are `hello` and `2.12.1`."""
+    words = name.split("-")
+    cut = next((i for i, word in enumerate(words) if i and word[:1].isdigit()), len(words))
+    return "-".join(words[:cut]), "-".join(words[cut:])

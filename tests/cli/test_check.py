@@ -1,0 +1,179 @@
+"""`lamella check` names what is missing, and `lamella shell` opens the image, as a user calls them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.index import Index, serving
+from tests.wheels import make_wheel
+
+from lamella.checks import elf
+
+SPEC = """
+name = "checked"
+platforms = ["linux/{machine}"]
+pypi = [{wants}]
+
+[python]
+version = "3.12"
+shared = ["tests/**"]
+
+[[layer]]
+name = "python"
+files = ["usr"]
+"""
+SCRIPT = "[console_scripts]\ngood = top:run\nbad = top.nowhere:run\n"
+LS = Path("/bin/ls").read_bytes()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    folder = tmp_path / "index"
+    folder.mkdir()
+    with serving(Index(folder)) as found:
+        yield found
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    for place, data in (("lib/python3.12/os.py", b""), ("bin/python3.12", b"#!/bin/sh\n")):
+        file = folder / "usr" / "local" / place
+        file.parent.mkdir(parents=True)
+        file.write_bytes(data)
+    return folder
+
+
+def wanting(work: Path, *names: str) -> None:
+    machine = "arm64" if os.uname().machine == "aarch64" else "amd64"
+    wants = ", ".join(f'"{name}"' for name in names)
+    (work / "lamella.toml").write_text(SPEC.format(wants=wants, machine=machine))
+
+
+def lamella(folder: Path, index: Index, *args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    told = {"LAMELLA_CACHE": str(folder.parent / "cache"), "UV_CACHE_DIR": str(folder.parent / "uv")}
+    env = {**os.environ, **told, "UV_DEFAULT_INDEX": index.url}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def problems(work: Path, index: Index, *args: str, code: int = 3) -> list[tuple[str, str]]:
+    assert lamella(work, index, "lock", "--upgrade").returncode == 0
+    ran = lamella(work, index, "check", "--json", *args)
+    assert (ran.returncode, ran.stderr) == (code, "")
+    return [(one["kind"], one["text"]) for one in json.loads(ran.stdout)["problems"]]
+
+
+def test_all_is_well(work: Path, index: Index) -> None:
+    make_wheel(index.folder, "top", requires=["low"], scripts="[console_scripts]\ngood = top:run\n")
+    make_wheel(index.folder, "low")
+    wanting(work, "top")
+    assert problems(work, index, code=0) == []
+    assert "3 packages" in lamella(work, index, "check").stdout
+
+
+def test_libraries_that_nobody_has(work: Path, index: Index) -> None:
+    make_wheel(index.folder, "top", files={"top/tool.so": LS})
+    wanting(work, "top")
+    found = problems(work, index)
+    assert {kind for kind, _ in found} == {"library"}
+    assert "top-1.0 needs libc.so.6, and nothing here has it" in "".join(text for _, text in found)
+    assert "the deb libselinux1 may bring it" in "".join(text for _, text in found)
+    assert problems(work, index, "--ignore", "lib*", code=0) == []
+    for library in (elf.parse(LS) or pytest.fail("ls is no ELF file")).needed:
+        (work / "usr" / "local" / "lib" / library).write_bytes(b"")
+    assert problems(work, index, code=0) == []
+
+
+def test_programs_for_another_machine(work: Path, index: Index) -> None:
+    other = bytearray(LS)
+    other[18:20] = (40).to_bytes(2, "little")
+    make_wheel(index.folder, "top", files={"top/tool.so": bytes(other)})
+    wanting(work, "top")
+    assert ("machine", True) in [
+        (kind, "is for arm, and the image for" in text) for kind, text in problems(work, index)
+    ]
+
+
+def test_scripts_that_call_nothing(work: Path, index: Index) -> None:
+    make_wheel(index.folder, "top", scripts=SCRIPT)
+    wanting(work, "top")
+    assert problems(work, index) == [("script", "the script bad of top-1.0 calls top.nowhere, which is not here")]
+
+
+def test_the_python_that_is_not_there(work: Path, index: Index) -> None:
+    make_wheel(index.folder, "top")
+    wanting(work, "top")
+    shutil.move(work / "usr" / "local" / "lib" / "python3.12", work / "usr" / "local" / "lib" / "python3.11")
+    (work / "usr" / "local" / "bin" / "python3.12").unlink()
+    assert problems(work, index) == [
+        ("interpreter", "the interpreter /usr/local/bin/python3.12, with which scripts start, is not here"),
+        ("interpreter", "the packages are for Python 3.12, and the image has Python 3.11"),
+    ]
+
+
+def test_requirements_that_the_lock_was_robbed_of(work: Path, index: Index) -> None:
+    make_wheel(index.folder, "top", requires=["low>=1"])
+    make_wheel(index.folder, "low")
+    wanting(work, "top")
+    problems(work, index, code=0)
+    lock = json.loads((work / "lamella.lock").read_text())
+    python = next(iter(lock["platforms"].values()))["python"]
+    python["wheels"] = [wheel for wheel in python["wheels"] if wheel["name"] != "low"]
+    (work / "lamella.lock").write_text(json.dumps(lock))
+    ran = lamella(work, index, "check")
+    assert ran.returncode == 3
+    assert "top-1.0 requires low>=1, and it is not here" in ran.stdout
+
+
+def test_what_is_in_which_layer(work: Path, index: Index) -> None:
+    make_wheel(index.folder, "top")
+    wanting(work, "top")
+    lamella(work, index, "lock")
+    lines = lamella(work, index, "check", "--list").stdout.splitlines()
+    assert (lines[0], lines[2]) == ("python", "app")
+    assert lines[3].split()[-2:] == ["top-1.0", "pypi"]
+
+
+@pytest.fixture
+def busybox(work: Path) -> Path:
+    """The folder, with programs that run in an image of it alone."""
+    program = shutil.which("busybox")
+    if not program or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("needs busybox-static, and a kernel that lets folders be stacked")
+    (work / "usr" / "bin").mkdir()
+    shutil.copy(program, work / "usr" / "bin" / "busybox")
+    for name in ("sh", "env", "cat"):
+        (work / "usr" / "bin" / name).symlink_to("busybox")
+    (work / "lamella.toml").write_text(
+        'name = "s"\nfiles = [{ from = "usr/", to = "/usr" }]\n[config]\nenv = { HELLO = "you", PATH = "/usr/bin" }\n'
+        '[[layer]]\nname = "low"\nfiles = [{ from = "usr/", to = "/usr" }]\n'
+        '[[layer]]\nname = "high"\nfiles = [{ from = "lamella.toml", to = "/etc/" }]\n'
+    )
+    return work
+
+
+def test_a_shell_in_the_image(busybox: Path, index: Index) -> None:
+    ran = lamella(busybox, index, "shell", ".", "--", "sh", "-c", "echo $HELLO; echo x >/new; cat /new; exit 7")
+    assert (ran.stdout, ran.returncode) == ("you\nx\n", 7)
+    ran = lamella(busybox, index, "shell", ".", "--", "cat", "/new")
+    assert (ran.stdout, ran.returncode) == ("", 1)
+    assert "name" in lamella(busybox, index, "shell", ".", "--", "cat", "/etc/lamella.toml").stdout
+    assert lamella(busybox, index, "shell", ".", "--layer", "low", "--", "cat", "/etc/lamella.toml").returncode == 1
+
+
+def test_layers_that_were_unpacked_are_unpacked_once(busybox: Path, index: Index) -> None:
+    lamella(busybox, index, "shell", ".", "--", "cat", "/dev/null")
+    roots = busybox.parent / "cache" / "roots"
+    before = {path: path.stat().st_ctime_ns for path in roots.iterdir() if path.is_dir()}
+    (busybox / "lamella.toml").write_text((busybox / "lamella.toml").read_text() + "# more\n")
+    lamella(busybox, index, "shell", ".", "--", "cat", "/dev/null")
+    after = {path: path.stat().st_ctime_ns for path in roots.iterdir() if path.is_dir()}
+    assert before.items() < after.items()
+    assert lamella(busybox, index, "cache", "prune", "--days", "0").returncode == 0
+    assert not [path for path in roots.iterdir() if path.is_dir()]
