@@ -11,14 +11,14 @@ help: ## what there is
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --editable '.[dev,pypi]'
 	touch $@
 
 components: ## install the real programs that the tests use (Debian packages, as root)
 	@sh tools/components.sh
 
-demo: $(VENV)/ready ## build an image, change one file, build again: one layer changes
-	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/hello/demo.sh
+demo: $(VENV)/ready ## build a Python image, push it, change a dependency, push again: one layer moves
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/comfyui-cpu/demo.sh
 
 test: $(VENV)/ready components ## everything
 	@root=$${TMPDIR:-/tmp}/lamella-tests-$$$$; mkdir -p "$$root"; PYTEST_DEBUG_TEMPROOT="$$root" $(BIN)/pytest; code=$$?; rm -rf "$$root"; exit $$code

@@ -18,7 +18,7 @@ from lamella.oci.digest import sha256
 from lamella.package import Entry, order
 from lamella.sources import wheel
 from lamella.sources import zipped as archives
-from lamella.sources.zipped import ArchiveError
+from lamella.sources.zipped import WheelError
 
 SITE = "/usr/local/lib/python3.12/site-packages"
 SCRIPTS = "[console_scripts]\ndemo = demo.main:run\nDemo-Two = demo:a.b [extra]\n\n[gui_scripts]\nwindow = demo:show\n"
@@ -114,7 +114,7 @@ def everything(path: Path) -> dict[str, bytes]:
 
 
 def refused(path: Path) -> str:
-    with pytest.raises(ArchiveError) as raised:
+    with pytest.raises(WheelError) as raised:
         everything(path)
     assert "\n" not in str(raised.value)
     return str(raised.value)
@@ -208,7 +208,7 @@ def test_damage_is_found(tmp_path: Path, part: int) -> None:
     path.write_bytes(data)
     try:
         found = everything(path)
-    except ArchiveError:
+    except WheelError:
         return
     assert found == good
 
@@ -233,5 +233,5 @@ def test_what_is_no_wheel(tmp_path: Path) -> None:
 def test_a_wheel_that_is_gone(tmp_path: Path) -> None:
     package = package_of(make_wheel(tmp_path))
     Path(package.path).unlink()
-    with pytest.raises(ArchiveError, match="cannot be read: No such file"):
+    with pytest.raises(WheelError, match="cannot be read: No such file"):
         list(wheel.entries(package))

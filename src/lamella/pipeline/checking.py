@@ -191,10 +191,11 @@ def _of_interpreter(wheels: dict[Package, Recipe], seen: _Seen) -> Iterator[Prob
     names = {os.path.normpath(path) for path in seen.files}
     if scheme.interpreter not in names and f"/usr{scheme.interpreter}" not in names:
         text = f"the interpreter {scheme.interpreter}, with which scripts start, is not here"
-        yield Problem("interpreter", (), text)
+        yield Problem("interpreter", (), text, "python")
     if scheme.version not in has:
         told = f"the image has Python {', '.join(has)}" if has else "the image has no Python"
-        yield Problem("interpreter", (), f"the packages are for Python {scheme.version}, and {told}")
+        text = f"the packages are for Python {scheme.version}, and {told}"
+        yield Problem("interpreter", (), text, "python")
     for one, recipe in wheels.items():
         if recipe.file.endswith(".whl") and recipe.target.rank(recipe.file) is None:
             yield Problem("tags", (one.id,), f"{recipe.file} does not run on Python {recipe.target.version}")

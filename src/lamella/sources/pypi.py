@@ -26,7 +26,7 @@ from lamella.sources.locked import LockedWheel
 from lamella.sources.target import Target
 from lamella.sources.uv import Candidate, File, ResolveError
 from lamella.sources.wheel import Recipe, Scheme, Wheel
-from lamella.sources.zipped import Archive, ArchiveError, Bytes
+from lamella.sources.zipped import Archive, Bytes, WheelError
 
 T = TypeVar("T")
 _AT_ONCE = 8
@@ -180,7 +180,7 @@ def conflicts(told: Mapping[str, Summary], infos: Callable[[str], bool]) -> dict
             if other[0] == name or other[1:] == (size, crc):
                 continue
             if not infos(path):
-                raise ArchiveError(
+                raise WheelError(
                     f"{name} and {other[0]} both have a file {path}, and not the same one; drop one of them, or allow "
                     f'it: shared = ["{path}"] in [python]'
                 )

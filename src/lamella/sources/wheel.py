@@ -27,7 +27,7 @@ import msgspec
 from lamella.oci.digest import Digest, sha256
 from lamella.package import Entry, Kind, Package, order
 from lamella.sources.target import Target
-from lamella.sources.zipped import Archive, ArchiveError, LocalBytes, Member
+from lamella.sources.zipped import Archive, LocalBytes, Member, WheelError
 
 _RULES = "wheel-1"
 """Changes whenever the entries of a wheel would."""
@@ -127,13 +127,13 @@ class Wheel:
         tops = {name.partition("/")[0] for name in archive.members if "/" in name}
         infos = [top for top in tops if top.endswith(".dist-info")]
         if len(infos) != 1:
-            raise ArchiveError(f"{origin} is not a wheel: it holds {len(infos)} .dist-info folders, and must hold one")
+            raise WheelError(f"{origin} is not a wheel: it holds {len(infos)} .dist-info folders, and must hold one")
         self.info = infos[0]
         self.name = self.info.partition("-")[0]
         said = self.document("WHEEL")
         version = re.search(r"^Wheel-Version:\s*(\d+)\.", said or "", re.MULTILINE)
         if not version or version[1] != "1":
-            raise ArchiveError(f"{origin} is not a wheel of version 1, and no other is known")
+            raise WheelError(f"{origin} is not a wheel of version 1, and no other is known")
 
     def document(self, name: str) -> str | None:
         """A file of the wheel's `.dist-info`, if it has it."""
@@ -152,7 +152,7 @@ class Wheel:
         try:
             parser.read_string(self.document("entry_points.txt") or "")
         except configparser.Error as error:
-            raise ArchiveError(
+            raise WheelError(
                 f"{self.origin}: its entry_points.txt cannot be read: {error.message.splitlines()[0]}"
             ) from error
         groups = [parser[group] for group in ("console_scripts", "gui_scripts") if group in parser]
@@ -187,7 +187,7 @@ class Wheel:
             if other is file:
                 yield file
             elif "/bin/" not in file.path:
-                raise ArchiveError(f"{self.origin} puts two files at {file.path}")
+                raise WheelError(f"{self.origin} puts two files at {file.path}")
 
     def _placed(self, member: Member, scheme: Scheme, known: dict[str, Row]) -> "_Placed":
         mode = 0o755 if member.executable else 0o644
@@ -223,13 +223,13 @@ class Wheel:
             "data": scheme.prefix,
         }
         if kind not in places or not rest:
-            raise ArchiveError(f"{self.origin} holds {name!r}, and nobody knows where that goes")
+            raise WheelError(f"{self.origin} holds {name!r}, and nobody knows where that goes")
         return f"{places[kind].rstrip('/')}/{rest}", kind == "scripts"
 
     def _script(self, name: str, called: str, scheme: Scheme) -> "_Placed":
         match = _REFERENCE.fullmatch(called)
         if not match or not _SCRIPT_NAME.fullmatch(name) or name in (".", ".."):
-            raise ArchiveError(f"{self.origin}: the script {name!r} that calls {called!r} cannot be made")
+            raise WheelError(f"{self.origin}: the script {name!r} that calls {called!r} cannot be made")
         attribute = match["attribute"]
         text = _SCRIPT.format(
             interpreter=scheme.interpreter,

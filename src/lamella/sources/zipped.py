@@ -36,8 +36,8 @@ IsalError = cast("type[Exception]", igzip_lib.IsalError)
 """isal declares its error as an instance."""
 
 
-class ArchiveError(SourceError):
-    """An archive is damaged, or is made to harm."""
+class WheelError(SourceError):
+    """A wheel is damaged, or is made to harm."""
 
 
 class Member(NamedTuple):
@@ -91,12 +91,12 @@ class Archive:
             with zipfile.ZipFile(cast("BinaryIO", _AsFile(source, end))) as archive:
                 infos = archive.infolist()
         if len(infos) > MOST_MEMBERS:
-            raise ArchiveError(f"{origin} holds {len(infos)} files, and more than {MOST_MEMBERS} are not believed")
+            raise WheelError(f"{origin} holds {len(infos)} files, and more than {MOST_MEMBERS} are not believed")
         found = [_member(info, origin) for info in infos if not info.is_dir()]
         _check_names(found, origin)
         self.unpacked = sum(member.size for member in found)
         if sum(member.packed for member in found) > end or self.unpacked > max(_SWOLLEN * end, _LARGE):
-            raise ArchiveError(f"{origin} says it unpacks from {end} bytes to {self.unpacked}; do not trust it")
+            raise WheelError(f"{origin} says it unpacks from {end} bytes to {self.unpacked}; do not trust it")
         self.members = {member.name: member for member in found}
 
     def open(self, member: Member) -> BinaryIO:
@@ -112,7 +112,7 @@ class Archive:
     def read(self, member: Member) -> bytes:
         """The bytes of a member that is a document, and so not large."""
         if member.size > _LONGEST_DOCUMENT:
-            raise ArchiveError(f"{self.origin}: {member.name} has {member.size} bytes, and is no document")
+            raise WheelError(f"{self.origin}: {member.name} has {member.size} bytes, and is no document")
         with self.open(member) as file:
             return file.read(member.size)
 
@@ -122,11 +122,11 @@ def _member(info: zipfile.ZipInfo, origin: str) -> Member:
     kind = stat.S_IFMT(mode)
     name = info.orig_filename
     if kind not in (0, stat.S_IFREG):
-        raise ArchiveError(f"{origin} holds {name!r}, which is not a plain file")
+        raise WheelError(f"{origin} holds {name!r}, which is not a plain file")
     if info.flag_bits & _ENCRYPTED or info.compress_type not in (_STORED, _DEFLATED):
-        raise ArchiveError(f"{origin} holds {name!r} encrypted, or compressed in a way that is not known")
+        raise WheelError(f"{origin} holds {name!r} encrypted, or compressed in a way that is not known")
     if info.file_size > info.compress_size * _DENSEST + _DENSEST:
-        raise ArchiveError(f"{origin} says that {name!r} unpacks from {info.compress_size} bytes to {info.file_size}")
+        raise WheelError(f"{origin} says that {name!r} unpacks from {info.compress_size} bytes to {info.file_size}")
     deflated = info.compress_type == _DEFLATED
     executable = bool(mode & 0o111)
     return Member(name, info.file_size, info.compress_size, info.header_offset, deflated, executable, info.CRC)
@@ -138,12 +138,12 @@ def _check_names(found: list[Member], origin: str) -> None:
         name = member.name
         parts = name.split("/")
         if "\\" in name or "\0" in name or any(part in ("", ".", "..") for part in parts):
-            raise ArchiveError(f"{origin} holds the name {name[:200]!r}, which may lead out of it; do not trust it")
+            raise WheelError(f"{origin} holds the name {name[:200]!r}, which may lead out of it; do not trust it")
         other = seen.setdefault(name.casefold(), name)
         if other is not name:
             if other == name:
-                raise ArchiveError(f"{origin} holds {name!r} twice")
-            raise ArchiveError(f"{origin} holds {other!r} and {name!r}, which are one file on some systems")
+                raise WheelError(f"{origin} holds {name!r} twice")
+            raise WheelError(f"{origin} holds {other!r} and {name!r}, which are one file on some systems")
 
 
 def _data_at(head: bytes, member: Member, origin: str) -> int:
@@ -244,8 +244,8 @@ class _AsFile(io.RawIOBase):
         return data
 
 
-def _damaged(member: Member, origin: str) -> ArchiveError:
-    return ArchiveError(f"{origin} is damaged: {member.name!r} in it is not what it should be")
+def _damaged(member: Member, origin: str) -> WheelError:
+    return WheelError(f"{origin} is damaged: {member.name!r} in it is not what it should be")
 
 
 @contextmanager
@@ -253,6 +253,6 @@ def _explained(origin: str) -> Iterator[None]:
     try:
         yield
     except (zipfile.BadZipFile, zipfile.LargeZipFile, struct.error, NotImplementedError, ValueError) as error:
-        raise ArchiveError(f"{origin} is damaged, or not a zip archive: {error}") from error
+        raise WheelError(f"{origin} is damaged, or not a zip archive: {error}") from error
     except OSError as error:
-        raise ArchiveError(f"{origin} cannot be read: {error.strerror or error}") from error
+        raise WheelError(f"{origin} cannot be read: {error.strerror or error}") from error

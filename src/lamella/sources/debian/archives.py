@@ -132,7 +132,7 @@ def indexes(suite: Suite, architecture: str, documents: Documents, now: Callable
         return
     base = f"{suite.uri}/dists/{suite.name}"
     signed = documents.document(f"{base}/InRelease")
-    told = fields(_verified(signed, suite).replace("\r", ""))
+    told = fields(verified(signed, suite).replace("\r", ""))
     until = told.get("Valid-Until")
     if until and parsedate_to_datetime(until).astimezone(UTC) < now():
         raise ArchiveError(f"{suite} was valid until {until}; its mirror is out of date")
@@ -166,7 +166,7 @@ def _index(data: bytes, name: str, told: tuple[str, int]) -> str:
     return whole.decode("utf-8", "replace")
 
 
-def _verified(signed: bytes, suite: Suite) -> str:
+def verified(signed: bytes, suite: Suite) -> str:
     """The text that was signed, and no more than that."""
     if suite.trusted:
         text = signed.decode("utf-8", "replace")
