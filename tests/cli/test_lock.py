@@ -387,3 +387,37 @@ def test_packages_at_an_address(work: Path, index: Index) -> None:
     good(work, index, "lock")
     forget(work)
     good(work, index, "build")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sha256", "../../../../etc/passwd"),
+        ("sha256", "A" * 64),
+        ("sha256", ""),
+        ("sha256", "0" * 64 + "\n"),
+        ("file", "../low.whl"),
+        ("name", "../low"),
+        ("name", "mid"),
+        ("version", "1/2"),
+        ("size", -1),
+        ("unpacked", 1 << 60),
+        ("references", ["nowhere"]),
+        ("references", "low"),
+        ("commit", "--upload-pack=evil"),
+    ],
+)
+def test_locks_that_nobody_would_write(work: Path, index: Index, key: str, value: object) -> None:
+    good(work, index, "lock")
+    lock = json.loads((work / "lamella.lock").read_text())
+    for platform in lock["platforms"].values():
+        low = next(wheel for wheel in platform["python"]["wheels"] if wheel["name"] == "low")
+        low[key] = value
+    (work / "lamella.lock").write_text(json.dumps(lock))
+    index.asked.clear()
+    ran = lamella(work, index, "build")
+    assert ran.returncode in (3, 4)
+    assert ran.stderr.count("\n") == 1
+    assert "lamella.lock" in ran.stderr
+    assert not index.asked
+    assert not (work / "image.json").exists()

@@ -162,3 +162,26 @@ def test_what_cannot_be_locked(work: Path, change: tuple[str, str], said: str) -
     assert said in ran.stderr
     assert ran.stderr.count("\n") == 1
     assert not (work / "lamella.lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("file", "../../etc/passwd"),
+        ("file", "/etc/passwd"),
+        ("sha256", "../evil"),
+        ("name", "../../../etc/cron.d/evil"),
+        ("links", [["/usr/../../etc/evil", "x"]]),
+        ("links", [["usr/bin/x", "y"]]),
+        ("references", ["nowhere"]),
+    ],
+)
+def test_locks_that_nobody_would_write(work: Path, key: str, value: object) -> None:
+    good(work, "lock")
+    lock = json.loads((work / "lamella.lock").read_text())
+    lock["platforms"]["linux/amd64"]["debian"]["debs"][0][key] = value
+    (work / "lamella.lock").write_text(json.dumps(lock))
+    ran = lamella(work, "build")
+    assert ran.returncode in (3, 4)
+    assert ran.stderr.count("\n") == 1
+    assert "lamella.lock" in ran.stderr

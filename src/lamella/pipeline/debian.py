@@ -53,7 +53,7 @@ def closures(asked: Asking, locked: LockedDebian | None, place: Workplace) -> di
     downloads = needed(place.outside, "a cache of Debian packages").downloads
     ids = {one.name: one.id for one in locked.debs}
     whole = closure([_package(one, ids, downloads.path(one.sha256)) for one in locked.debs], ())
-    return {DebWant(name): restrict(whole, [ids[root] for root in locked.roots[name]]) for name in asked.names}
+    return {DebWant(name): restrict(whole, [ids[root] for root in locked.roots.get(name, ())]) for name in asked.names}
 
 
 def _package(one: LockedDeb, ids: Mapping[str, str], path: Path) -> Package:

@@ -1,5 +1,6 @@
 """`lamella.lock`: what a spec's requirements came to, for every platform. It names files by hash, and no hosts."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from lamella.errors import LamellaError
+from lamella.oci.digest import parse_digest
 from lamella.oci.platforms import spelled
 from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import Platform, decode
@@ -73,7 +75,31 @@ def read_lock(path: Path) -> Lock | None:
     lock = decode(data, Lock, str(path))
     if lock.version != _VERSION:
         raise LockError(f"{path} is of version {lock.version}, and this lamella knows version {_VERSION}; update it")
+    for platform in lock.platforms.values():
+        _check(platform, path)
     return lock
+
+
+def _check(platform: LockedPlatform, path: Path) -> None:
+    """Refuses what nobody would have locked."""
+    if platform.base:
+        parse_digest(platform.base)
+    wheels = platform.python.wheels if platform.python else ()
+    debs = platform.debian.debs if platform.debian else ()
+    for what, packages in (("wheel", wheels), ("deb", debs)):
+        count = Counter(one.name for one in packages)
+        twice = [name for name in count if count[name] > 1]
+        lost = {name for one in packages for name in one.references} - set(count)
+        if twice:
+            raise LockError(f"{path} has the {what} {min(twice)} twice; run lamella lock")
+        if lost:
+            raise LockError(f"{path} refers to the {what} {min(lost)} and does not have it; run lamella lock")
+        bare = next((one for one in packages if not one.sha256 and not getattr(one, "commit", "")), None)
+        if bare:
+            raise LockError(f"{path} has no hash of the {what} {bare.name}; run lamella lock")
+    for name, roots in (platform.debian.roots if platform.debian else {}).items():
+        if not set(roots) <= {one.name for one in debs}:
+            raise LockError(f"{path} does not have what the deb {name} stands for; run lamella lock")
 
 
 def locked(spec: Spec, wanted: Platform) -> LockedPlatform:

@@ -1,6 +1,18 @@
 """Packages as a lock has them: enough to find them again and to know all that depends on them, and no hosts."""
 
+from typing import Annotated
+
 import msgspec
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9+._-]*\Z")]
+Version = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9+.:~!_-]+\Z")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?\Z")]
+Commit = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{40,64})?\Z")]
+File = Annotated[str, msgspec.Meta(pattern=r"^[^/\x00-\x1f\\]+\Z")]
+InArchive = Annotated[str, msgspec.Meta(pattern=r"^(?!.*\.\./)[^/\x00-\x1f\\][^\x00-\x1f\\]*\Z")]
+Place = Annotated[str, msgspec.Meta(pattern=r"^/(?!.*(^|/)\.\.(/|\Z))[^\x00]*\Z")]
+Bytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
+"""What may stand in a lock; names become parts of paths."""
 
 
 class LockedWheel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -10,15 +22,15 @@ class LockedWheel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     the `commit` of its repository.
     """
 
-    name: str
-    version: str
-    file: str
-    sha256: str = ""
-    size: int = 0
-    unpacked: int = 0
-    references: tuple[str, ...] = ()
+    name: Name
+    version: Version
+    file: File
+    sha256: Sha256 = ""
+    size: Bytes = 0
+    unpacked: Bytes = 0
+    references: tuple[Name, ...] = ()
     without: tuple[str, ...] = ()
-    commit: str = ""
+    commit: Commit = ""
     licence: str = ""
 
     @property
@@ -30,15 +42,15 @@ class LockedWheel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class LockedDeb(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A Debian package as the lock has it. `file` is its path in the archive; `links` are those of alternatives."""
 
-    name: str
-    version: str
-    architecture: str
-    file: str
-    sha256: str
-    size: int
-    unpacked: int
-    references: tuple[str, ...] = ()
-    links: tuple[tuple[str, str], ...] = ()
+    name: Name
+    version: Version
+    architecture: Name
+    file: InArchive
+    sha256: Sha256
+    size: Bytes
+    unpacked: Bytes
+    references: tuple[Name, ...] = ()
+    links: tuple[tuple[Place, str], ...] = ()
 
     @property
     def id(self) -> str:

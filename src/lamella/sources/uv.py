@@ -131,5 +131,8 @@ def _candidate(told: dict[str, Any]) -> Candidate:
 
 def _file(told: dict[str, Any]) -> File:
     url = str(told["url"]) if "url" in told else Path(told["path"]).absolute().as_uri()
-    name = told.get("name") or unquote(urlsplit(url).path).rpartition("/")[2]
-    return File(name, url, str(told["hashes"]["sha256"]), int(told.get("size", 0)))
+    name = str(told.get("name") or unquote(urlsplit(url).path).rpartition("/")[2])
+    hashed = told.get("hashes", {}).get("sha256")
+    if not hashed:
+        raise ResolveError(f"the index tells no SHA-256 of {name}, so nobody could know it again; use another index")
+    return File(name, url, str(hashed), int(told.get("size", 0)))
