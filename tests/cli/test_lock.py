@@ -247,8 +247,10 @@ def test_what_a_killed_run_has_fetched_is_not_fetched_again(work: Path, index: I
 
 def test_private_indexes(work: Path, index: Index) -> None:
     index.login = "me:s3cret"
-    good(work, index, "lock", NETRC=str(netrc(work)))
-    told = good(work, index, "build", NETRC=str(netrc(work)))
+    good(work, index, "lock")
+    told = good(work, index, "build")
+    forget(work)
+    told += good(work, index, "build", NETRC=str(netrc(work)))
     assert "s3cret" not in told + (work / "lamella.lock").read_text() + (work / "image.json").read_text()
 
 
@@ -421,3 +423,23 @@ def test_locks_that_nobody_would_write(work: Path, index: Index, key: str, value
     assert "lamella.lock" in ran.stderr
     assert not index.asked
     assert not (work / "image.json").exists()
+
+
+def test_files_are_fetched_again_where_only_their_bytes_are_wanted(work: Path, index: Index) -> None:
+    """The layers are known, and their bytes are asked for after all."""
+    good(work, index, "lock")
+    good(work, index, "build")
+    shutil.rmtree(work.parent / "cache" / "files")
+    good(work, index, "copy", ".", "oci:out")
+    assert "0 problems" in good(work, index, "validate", "oci:out")
+    shutil.rmtree(work.parent / "cache" / "files")
+    path = "/usr/local/lib/python3.12/site-packages/low/data.bin"
+    assert "is in layer low" in good(work, index, "explain", path)
+
+
+def test_a_package_larger_than_a_layer_may_be(work: Path, index: Index) -> None:
+    (work / "lamella.toml").write_text(SPEC.replace('name = "low"', 'name = "low"\nmax_bytes = 100000'))
+    make_wheel(index.folder, "low", "1.0", {f"low/{i}": os.urandom(60_000) for i in range(6)})
+    good(work, index, "lock")
+    layers = json.loads(good(work, index, "build", "--json"))["layers"]
+    assert [layer["tar_size"] <= 100_000 for layer in layers if layer["name"].startswith("low")] == [True] * 6

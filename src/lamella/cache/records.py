@@ -5,10 +5,10 @@
     images/<name>/<tag>/     the last image of that name, by platform
 
 A record carries the digest of itself: one that a crash, a full disk or a hand has damaged is not believed but removed,
-and `mended` tells of it. Losing any of this costs time, never correctness.
+and `mended` tells of it. One that another version of lamella wrote in a form of its own is removed too. Losing any of
+this costs time, never correctness.
 """
 
-import contextlib
 import hashlib
 from collections.abc import Callable
 from typing import TypeVar
@@ -58,11 +58,14 @@ class Records:
         if data is None:
             return None
         seal, _, body = data.partition(b"\n")
-        if seal == _seal(body):
-            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-                return msgspec.json.decode(body, type=kind)
-        self._mend(name)
-        return None
+        if seal != _seal(body):
+            self._mend(name)
+            return None
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self.bucket.delete(name)  # another version of lamella wrote it
+            return None
 
     def write(self, name: str, value: object) -> None:
         """Stores `value` as the sealed item `name`."""

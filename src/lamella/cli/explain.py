@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, open_workplace, registry_options, view_at
+from lamella.cli.common import json_option, open_workplace, reaching_out, registry_options, view_at
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def command(what: str, image: str, since: str | None, as_json: bool, **reach: An
         told = _layer(what, view, view_at(since, **reach))
         lines = _layer_lines(told)
     else:
-        told = _package(what, view) or _path(what, view)
+        told = _package(what, view) or _path(what, view, reach)
         lines = _found_lines(told)
     if not told:
         layer = any(layer.name == what for layer in view.layers)
@@ -51,16 +51,17 @@ def _package(what: str, view: "ImageView") -> dict[str, Any]:
     return {}
 
 
-def _path(what: str, view: "ImageView") -> dict[str, Any]:
+def _path(what: str, view: "ImageView", reach: dict[str, Any]) -> dict[str, Any]:
     """The layer that has the last word on a path, and the package that the path is from."""
     from lamella.layers.split import part_entries
-    from lamella.pipeline.workplace import entries
+    from lamella.pipeline.fetching import fetched
 
     wanted = os.fsencode(what)
-    for layer in reversed(view.layers):
-        for part in layer.plan.parts if layer.plan else ():
-            if any(entry.path == wanted for entry in part_entries(part, entries)):
-                return {"path": what, "layer": layer.name, "from": part.package.id}
+    with reaching_out(open_workplace(), **reach) as place:
+        for layer in reversed(view.layers):
+            for part in layer.plan.parts if layer.plan else ():
+                if any(entry.path == wanted for entry in part_entries(part, fetched((), place))):
+                    return {"path": what, "layer": layer.name, "from": part.package.id}
     return {}
 
 

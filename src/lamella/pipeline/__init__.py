@@ -24,7 +24,7 @@ from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import History, Platform
 from lamella.pipeline.arrange import USUAL_LAYERS, arrange
 from lamella.pipeline.draft import Built, BuiltLayer, Draft, Target
-from lamella.pipeline.fetching import fetch
+from lamella.pipeline.fetching import fetch, fetched
 from lamella.pipeline.find import open_base
 from lamella.pipeline.gather import gather
 from lamella.pipeline.kept import kept, tar_at
@@ -34,7 +34,7 @@ from lamella.pipeline.memory import LAYER_KEY, notes_of
 from lamella.pipeline.remember import document_of, sections_of, whole
 from lamella.pipeline.trust import ForgottenError, RememberedBytes
 from lamella.pipeline.view import LAYER_NAME
-from lamella.pipeline.workplace import Workplace, entries
+from lamella.pipeline.workplace import Workplace
 from lamella.plan import Key, Planned
 from lamella.spec.derive import moment, platform, runtime_config
 from lamella.spec.model import Spec
@@ -48,7 +48,7 @@ def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Dra
     base = open_base(lock.pinned(image.base), spec.folder, wanted, place.outside)
     sections = gather(spec, wanted, lock, place)
     room = (image.max_layers or USUAL_LAYERS) - (len(base.layers) if base else 0)
-    arrangement = arrange(sections, room, sections_of(previous), entries)
+    arrangement = arrange(sections, room, sections_of(previous), fetched(image.debian.archives, place))
     return Draft(
         name=image.name,
         tag=image.tag,
@@ -142,7 +142,7 @@ def _layer(planned: Planned, draft: Draft, place: Workplace) -> Layer:
     if planned.key in place.remembered and not all(Path(package.path).exists() for package in plan.packages):
         content = place.remembered[planned.key].content
     elif plan.reproducible and not planned.stored:
-        content = PlannedBytes(plan, entries, draft.compression, record)
+        content = PlannedBytes(plan, fetched(draft.archives, place), draft.compression, record)
     else:
         content = kept(planned.stored or tar_at(place.blobs.path(record.diff_id), record), record, draft.compression)
 

@@ -1,16 +1,16 @@
 """Packages that lie elsewhere are fetched when their files are wanted, and no sooner."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from lamella.package import Package
+from lamella.package import Entries, Entry, Package
 from lamella.pipeline.outside import Outside, needed
-from lamella.pipeline.workplace import Workplace
+from lamella.pipeline.workplace import Workplace, entries
 from lamella.transport.downloads import Wanted
 
 if TYPE_CHECKING:
@@ -53,6 +53,16 @@ def fetch(packages: Iterable[Package], archives: Sequence[str], place: Workplace
     addresses = _addresses(sources, archives, place, outside)
     for one in sources:
         _build(one, addresses.get(one.wanted.sha256, []), outside)
+
+
+def fetched(archives: Sequence[str], place: Workplace) -> Entries:
+    """Gives the files of any package; one that is not here is fetched first."""
+
+    def give(package: Package) -> Iterator[Entry]:
+        fetch([package], archives, place)
+        return entries(package)
+
+    return give
 
 
 def _missing(package: Package) -> Missing:

@@ -32,7 +32,8 @@ def lock_python(asked: Asking, folder: Path, kept: Sequence[LockedWheel], place:
         [(one.name, one.version) for one in kept],
     )
     chosen = {one.candidate.name: one for one in pypi.choose(uv.resolve(question), asked.target)}
-    told = pypi.summaries({name: _look(one, asked.target, place, outside) for name, one in chosen.items()})
+    looks = {name: _look(one, asked.target, place, outside) for name, one in chosen.items()}
+    told = pypi.summaries(looks, lambda done: place.progress("looking at packages", done, len(looks)))
     refer = pypi.references(asked.whole.requirements, {name: one.requires for name, one in told.items()}, asked.target)
     left_out = pypi.conflicts(told, _allowed(asked.python.shared))
     wheels = [_locked(chosen[name], told[name], refer[name], left_out.get(name, ())) for name in sorted(chosen)]

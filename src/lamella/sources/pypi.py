@@ -8,7 +8,7 @@ Of a wheel only its directory and its metadata are read to lock it, also where i
 import email.parser
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -126,15 +126,18 @@ def required(wheel: Wheel) -> list[Requirement]:
     return [one for one in told if one]
 
 
-def summaries(work: Mapping[str, Callable[[], Summary]]) -> dict[str, Summary]:
-    """All of them, several at a time."""
+def summaries(work: Mapping[str, Callable[[], Summary]], progress: Callable[[int], object]) -> dict[str, Summary]:
+    """All of them, several at a time; `progress` hears how many are done."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         futures = {name: pool.submit(make) for name, make in work.items()}
         try:
-            return {name: future.result() for name, future in futures.items()}
+            for done, future in enumerate(as_completed(futures.values()), 1):
+                future.result()
+                progress(done)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    return {name: future.result() for name, future in futures.items()}
 
 
 def references(

@@ -2,9 +2,11 @@
 
 import base64
 import netrc
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 
 @dataclass(frozen=True)
@@ -34,3 +36,26 @@ def of_netrc(host: str, environment: Mapping[str, str]) -> Credential | None:
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
         return None
     return Credential(found[0], found[2]) if found else None
+
+
+_INDEXES = (
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX",
+    "UV_INDEX_URL",
+    "UV_EXTRA_INDEX_URL",
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+)
+
+
+def of_indexes(host: str, environment: Mapping[str, str]) -> Credential | None:
+    """Who we are at `host` (with its port) by the address of an index of Python packages there."""
+    for word in (word for name in _INDEXES for word in environment.get(name, "").split()):
+        address = word.partition("=")[2] if re.match(r"[\w-]+=https?://", word) else word
+        try:
+            parts = urlsplit(address)
+        except ValueError:
+            continue
+        if parts.username is not None and parts.netloc.rpartition("@")[2] == host:
+            return Credential(unquote(parts.username), unquote(parts.password or ""))
+    return None

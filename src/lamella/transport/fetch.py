@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from lamella.oci.image import Buffer, Sink
 from lamella.transport.connections import Connections, Response, Settings, shown, split
-from lamella.transport.credential import Credential, of_netrc
+from lamella.transport.credential import Credential, of_indexes, of_netrc
 from lamella.transport.errors import LostError, TransportError
 from lamella.transport.retry import PASSING, TRIES, wait
 
@@ -45,10 +45,9 @@ class Fetcher:
 
     def document(self, url: str) -> bytes:
         """All of a document, which is not large."""
-        parts = urlsplit(url)
-        if parts.scheme == "file":
+        if url.startswith("file:"):
             with _explained(url):
-                return _local(parts).read_bytes()
+                return _local(url).read_bytes()
 
         def take(response: Response) -> bytes:
             data = response.read(_LONGEST_DOCUMENT + 1, self._settings.patience)
@@ -60,9 +59,8 @@ class Fetcher:
 
     def part(self, url: str, count: int, at: int | None = None) -> tuple[bytes, int] | None:
         """`count` bytes from `at`, or the last ones, and the length of the whole; None where only all can be had."""
-        parts = urlsplit(url)
-        if parts.scheme == "file":
-            with _explained(url), _local(parts).open("rb") as file:
+        if url.startswith("file:"):
+            with _explained(url), _local(url).open("rb") as file:
                 length = file.seek(0, 2)
                 file.seek(max(0, length - count) if at is None else at)
                 return file.read(count), length
@@ -81,9 +79,8 @@ class Fetcher:
 
         Where the other side gives nothing but the whole, what is known of it is passed over.
         """
-        parts = urlsplit(url)
-        if parts.scheme == "file":
-            with _explained(url), _local(parts).open("rb") as file:
+        if url.startswith("file:"):
+            with _explained(url), _local(url).open("rb") as file:
                 file.seek(start)
                 while block := file.read(_BLOCK):
                     sink(block)
@@ -148,11 +145,11 @@ class Fetcher:
         raise TransportError(f"{shown(url)} leads from one place to another, and to no end")
 
     def _authorization(self, url: SplitResult) -> dict[str, str]:
-        """Who we are there: as the address itself says, or as netrc does."""
+        """Who we are there: as the address itself says, or an index's address, or netrc."""
+        told = self._settings.environment
+        found = of_indexes(url.netloc, told) or of_netrc(url.hostname or "", told)
         if url.username is not None:
-            found: Credential | None = Credential(unquote(url.username), unquote(url.password or ""))
-        else:
-            found = of_netrc(url.hostname or "", self._settings.environment)
+            found = Credential(unquote(url.username), unquote(url.password or ""))
         return {"Authorization": found.basic} if found else {}
 
 
@@ -166,8 +163,8 @@ def _copy(response: Response, sink: Sink, skip: int) -> None:
         skip = 0
 
 
-def _local(parts: SplitResult) -> Path:
-    return Path(unquote(parts.path))
+def _local(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path))
 
 
 @contextlib.contextmanager

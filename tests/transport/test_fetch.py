@@ -1,0 +1,144 @@
+"""Files come whole or not at all, whatever servers do, and nobody hears a password that is not his."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.index import Index, serving
+
+from lamella.oci.digest import DigestError
+from lamella.transport.connections import Settings
+from lamella.transport.downloads import Downloads, Wanted
+from lamella.transport.errors import TransportError
+from lamella.transport.fetch import Fetcher, GoneError
+from lamella.transport.remote import RemoteBytes, WholeOnlyError
+
+DATA = os.urandom(700_001)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "file").write_bytes(DATA)
+    with serving(Index(tmp_path / "index")) as found:
+        yield found
+
+
+@contextmanager
+def fetching(**environment: str) -> Iterator[Fetcher]:
+    fetcher = Fetcher(Settings(environment=environment, timeout=5), pause=lambda _: None)
+    try:
+        yield fetcher
+    finally:
+        fetcher.close()
+
+
+def url(index: Index, path: str = "files/file") -> str:
+    return f"http://127.0.0.1:{index.port}/{path}"
+
+
+def got(fetcher: Fetcher, address: str, start: int = 0) -> bytes:
+    found = bytearray()
+    fetcher.download(address, found.extend, start)
+    return bytes(found)
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("start", [0, 1, 350_000, len(DATA) - 1])
+def test_from_where_it_broke_off(index: Index, ranges: bool, start: int) -> None:
+    index.ranges, index.cut = ranges, 300_000
+    with fetching() as fetcher:
+        assert got(fetcher, url(index), start) == DATA[start:]
+
+
+def test_busy_servers_are_asked_again_and_gone_files_are_not(index: Index) -> None:
+    index.busy = 3
+    with fetching() as fetcher:
+        assert got(fetcher, url(index)) == DATA
+        asked = len(index.asked)
+        with pytest.raises(GoneError, match="there is nothing at"):
+            fetcher.document(url(index, "nowhere"))
+        assert len(index.asked) == asked + 1
+        index.busy = 99
+        with pytest.raises(TransportError, match="it is busy"):
+            fetcher.document(url(index))
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/x", "http://[bad", "ftp://host/x", "http://"])
+def test_addresses_where_nobody_is(address: str) -> None:
+    with fetching() as fetcher, pytest.raises(TransportError):
+        fetcher.document(address)
+
+
+def test_local_files(tmp_path: Path) -> None:
+    file = tmp_path / "a b%"
+    file.write_bytes(DATA)
+    with fetching() as fetcher:
+        assert got(fetcher, file.as_uri(), 5) == DATA[5:]
+        assert fetcher.document(file.as_uri()) == DATA
+        assert fetcher.part(file.as_uri(), 10, 3) == (DATA[3:13], len(DATA))
+        assert fetcher.part(file.as_uri(), 10) == (DATA[-10:], len(DATA))
+        with pytest.raises(GoneError, match="No such file"):
+            fetcher.document((tmp_path / "nowhere").as_uri())
+
+
+def test_parts(index: Index) -> None:
+    with fetching() as fetcher:
+        remote = RemoteBytes(fetcher, url(index))
+        assert remote.size() == len(DATA)
+        for at, count in ((0, 10), (len(DATA) - 5, 10), (300_000, 300_000), (len(DATA), 1)):
+            assert remote.read_at(count, at) == DATA[at : at + count]
+        asked = len(index.asked)
+        assert remote.read_at(1000, len(DATA) - 1000) == DATA[-1000:]
+        assert len(index.asked) == asked
+        index.ranges = False
+        with pytest.raises(WholeOnlyError):
+            RemoteBytes(fetcher, url(index))
+
+
+@pytest.mark.parametrize("how", ["address", "index", "netrc", "nobody", "another"])
+def test_who_we_are(index: Index, tmp_path: Path, how: str) -> None:
+    index.login = "me:s3%cret"
+    host = f"127.0.0.1:{index.port}"
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password s3%cret\n")
+    environment = {
+        "index": {"UV_INDEX": f"other=http://x:y@other/simple mine=http://me:s3%25cret@{host}/simple"},
+        "netrc": {"HOME": str(tmp_path)},
+        "another": {"UV_INDEX": "http://me:s3%25cret@127.0.0.2/simple"},
+    }.get(how, {})
+    address = url(index).replace("//", "//me:s3%25cret@") if how == "address" else url(index)
+    with fetching(**environment) as fetcher:
+        if how in ("nobody", "another"):
+            with pytest.raises(TransportError, match="is not for everybody") as raised:
+                fetcher.document(address)
+            assert "s3" not in str(raised.value)
+        else:
+            assert fetcher.document(address) == DATA
+
+
+def test_downloads_are_kept_by_their_hash(index: Index, tmp_path: Path) -> None:
+    wanted = Wanted("file", hashlib.sha256(DATA).hexdigest(), len(DATA))
+    with fetching() as fetcher:
+        downloads = Downloads(tmp_path / "cache", fetcher)
+        downloads.fetch([wanted, wanted], lambda lost: {one.sha256: [url(index, "gone"), url(index)] for one in lost})
+        assert downloads.path(wanted.sha256).read_bytes() == DATA
+        asked = len(index.asked)
+        downloads.fetch([wanted], lambda _: {})
+        assert len(index.asked) == asked
+        with pytest.raises(GoneError, match="no index that is asked has other"):
+            downloads.fetch([Wanted("other", "0" * 64)], lambda _: {})
+        with pytest.raises(DigestError, match="nothing of it is used"):
+            downloads.fetch([Wanted("other", "0" * 64)], lambda _: {"0" * 64: [url(index)]})
+    assert [file.name for file in (tmp_path / "cache" / "files").iterdir()] == [wanted.sha256]
+    assert not list((tmp_path / "cache" / "partial").iterdir())
+
+
+def test_a_full_disk(index: Index, small_disk: Path) -> None:
+    (index.folder / "file").write_bytes(os.urandom(6 << 20))
+    wanted = Wanted("file", hashlib.sha256((index.folder / "file").read_bytes()).hexdigest())
+    with fetching() as fetcher, pytest.raises(Exception, match="No space left"):
+        Downloads(small_disk, fetcher).fetch([wanted], lambda _: {wanted.sha256: [url(index)]})
+    assert not (small_disk / "files" / wanted.sha256).exists()
