@@ -36,6 +36,7 @@ bench: $(VENV)/ready ## measure against real peers
 	$(BIN)/python -m benchmarks.bench_layers
 	$(BIN)/python -m benchmarks.bench_layering
 	$(BIN)/python -m benchmarks.bench_shipping
+	$(BIN)/python -m benchmarks.bench_packages
 
 bench-layering: $(VENV)/ready ## layering strategies on a year of updates
 	$(BIN)/python -m benchmarks.bench_layering
