@@ -178,3 +178,18 @@ def test_layers_that_were_unpacked_are_unpacked_once(busybox: Path, index: Index
     assert before.items() < after.items()
     assert lamella(busybox, index, "cache", "prune", "--days", "0").returncode == 0
     assert not [path for path in roots.iterdir() if path.is_dir()]
+
+
+def test_a_shell_where_the_kernel_allows_none(busybox: Path, index: Index) -> None:
+    """Then Docker or podman is given the image, and asked."""
+    programs = busybox.parent / "programs"
+    programs.mkdir()
+    for name, body in {"unshare": "exit 1", "docker": 'echo "$0" "$@"'}.items():
+        (programs / name).write_text(f"#!/bin/sh\n{body}\n")
+        (programs / name).chmod(0o755)
+    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", "shell", ".", "--", "cat", "/x"]
+    told = {"LAMELLA_CACHE": str(busybox.parent / "cache"), "PATH": str(programs), "DOCKER_HOST": "unix:///nowhere"}
+    ran = subprocess.run(command, cwd=busybox, env=told, capture_output=True, text=True, check=False)
+    assert ran.returncode != 0
+    assert "/nowhere" in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -23,6 +23,7 @@ platform_option = click.option("--platform", default="", metavar="OS/ARCH", help
 format_option = click.option(
     "--format", "form", type=click.Choice(["oci", "v2s2"]), help="The form of the manifest; else it stays as it is."
 )
+layer_option = click.option("--layer", default="", metavar="NAME", help="Of a spec, only what is up to that layer.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no more than the result.")
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done as it is done.")
 previous_option = click.option(

@@ -49,11 +49,15 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which image of those that a place may give: for one platform, of layers compressed so, in a manifest's form."""
+    """Which image of those that a place may give: for one platform, of layers compressed so, in a manifest's form.
+
+    Of a spec it may be the image up to one `layer`.
+    """
 
     platform: str = ""
     compression: str = ""
     form: str = ""
+    layer: str = ""
 
 
 _ANY = Wanted()
@@ -68,10 +72,14 @@ def image_at(text: str, workplace: "Workplace", wanted: Wanted = _ANY) -> Found:
 
     place = spooled(parse_place(text), workplace)
     if find.is_bytes(place):
+        if wanted.layer:
+            raise PlaceError(f"{text} is an image, and --layer goes with a spec or an image.json")
         image = find.open_place(place, platform=wanted_platform(wanted.platform), outside=workplace.outside)
         name, _, tag = _called(place).rpartition(":")
     else:
         draft = draft_at(text, workplace, compression=wanted.compression, platform=wanted.platform)
+        if wanted.layer:
+            draft = draft.only(wanted.layer, below=True)
         built = pipeline.build(draft, workplace)
         pipeline.remember(built, workplace)
         image, name, tag = built.image, draft.name, draft.tag

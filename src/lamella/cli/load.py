@@ -8,6 +8,7 @@ import click
 from lamella.cli import show
 from lamella.cli.common import (
     json_option,
+    layer_option,
     open_workplace,
     platform_option,
     quiet_option,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option("--name", metavar="NAME[:TAG]", help="What it is called there; else it keeps its name.")
 @platform_option
+@layer_option
 @registry_options
 @json_option
 @quiet_option
@@ -80,7 +82,7 @@ def loaded(image: str, name: str | None, into: str, told: "Told", how: dict[str,
         assert place.outside is not None
         daemons = [daemon for one in into.split(",") for daemon in place.outside.daemons.named(one)]
         told.doing(f"looking at {image}")
-        found = image_at(image, place, Wanted(how["platform"], compression="none"))
+        found = image_at(image, place, Wanted(how["platform"], compression="none", layer=how["layer"]))
         called = docker_name(name) if name else found.docker_name
         if not called:
             raise click.UsageError(f"{image} has no name; say --name NAME")

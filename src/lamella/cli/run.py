@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lamella.cli.common import platform_option, quiet_option, registry_options, verbose_option
+from lamella.cli.common import layer_option, platform_option, quiet_option, registry_options, verbose_option
 from lamella.cli.load import loaded
 
 
@@ -18,6 +18,7 @@ from lamella.cli.load import loaded
 @click.option("--options", default="", metavar="OPTIONS", help='Options for the run of it, as in "-p 8080:80".')
 @click.option("--into", type=click.Choice(["docker", "podman"]), help="Who runs it; without it, whichever is there.")
 @platform_option
+@layer_option
 @registry_options
 @quiet_option
 @verbose_option
