@@ -13,8 +13,8 @@ import msgspec
 
 from lamella.oci.digest import Digest
 from lamella.package import Package
-from lamella.sources.target import Target
-from lamella.sources.wheel import Recipe, Scheme
+from lamella.sources.python.target import Target
+from lamella.sources.python.wheel import Recipe, Scheme
 
 SCHEME = Scheme(
     version="3.12",

@@ -19,9 +19,9 @@ from tests.real.programs import absent, needs, run
 from tests.wheels import package_of
 
 from lamella.package import Entry, Kind
-from lamella.sources import wheel
 from lamella.sources.debian.archives import ArchiveError, apt_suites, verified
-from lamella.sources.wheel import Scheme
+from lamella.sources.python import wheel
+from lamella.sources.python.wheel import Scheme
 from lamella.transport.connections import Settings
 from lamella.transport.fetch import Fetcher
 

@@ -16,9 +16,9 @@ from tests.wheels import SCHEME, hash_of, make_wheel, package_of, wheel_files, z
 from lamella.layers.tree import merge
 from lamella.oci.digest import sha256
 from lamella.package import Entry, order
-from lamella.sources import wheel
-from lamella.sources import zipped as archives
-from lamella.sources.zipped import WheelError
+from lamella.sources.python import wheel
+from lamella.sources.python import zipped as archives
+from lamella.sources.python.zipped import WheelError
 
 SITE = "/usr/local/lib/python3.12/site-packages"
 SCRIPTS = "[console_scripts]\ndemo = demo.main:run\nDemo-Two = demo:a.b [extra]\n\n[gui_scripts]\nwindow = demo:show\n"

@@ -18,8 +18,8 @@ from lamella.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lamella.pipeline.lock_changes import Change
-    from lamella.pipeline.lockfile import Lock
+    from lamella.pipeline.lock.changes import Change
+    from lamella.pipeline.lock.file import Lock
 
 
 @click.command("lock")
@@ -46,9 +46,9 @@ def command(spec: str, upgrade: tuple[str, ...], check: bool, diff: bool, **how:
     from pathlib import Path
 
     from lamella.cli.progress import Told
-    from lamella.pipeline.lock_changes import changes
-    from lamella.pipeline.lockfile import Lock, lock_path, read_lock, write_lock
-    from lamella.pipeline.locking import check_lock, make_lock
+    from lamella.pipeline.lock.changes import changes
+    from lamella.pipeline.lock.decide import check_lock, make_lock
+    from lamella.pipeline.lock.file import Lock, lock_path, read_lock, write_lock
     from lamella.spec.reader import read
 
     wanted = read(Path(spec))

@@ -28,7 +28,7 @@ from lamella.pipeline.fetching import fetch, fetched
 from lamella.pipeline.find import open_base
 from lamella.pipeline.gather import gather
 from lamella.pipeline.kept import kept, tar_at
-from lamella.pipeline.lockfile import locked
+from lamella.pipeline.lock.file import locked
 from lamella.pipeline.make import look_again, look_up, make_missing
 from lamella.pipeline.memory import LAYER_KEY, notes_of
 from lamella.pipeline.remember import document_of, sections_of, whole

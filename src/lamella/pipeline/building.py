@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamella.pipeline.outside import Outside
-from lamella.sources.build import build_archive, build_commit, built_path
-from lamella.sources.target import Target
+from lamella.sources.python.build import build_archive, build_commit, built_path
+from lamella.sources.python.target import Target
 from lamella.transport.downloads import Wanted
 from lamella.transport.fetch import GoneError
 

@@ -23,8 +23,8 @@ from lamella.pipeline.draft import Draft
 from lamella.pipeline.fetching import fetch
 from lamella.pipeline.workplace import Workplace, entries
 from lamella.plan import Part
-from lamella.sources.pypi import required
-from lamella.sources.wheel import Recipe, Wheel, wheel_of
+from lamella.sources.python.pypi import required
+from lamella.sources.python.wheel import Recipe, Wheel, wheel_of
 
 _LARGE = 64 << 20
 _STDLIB = re.compile(r"/lib/python(\d+\.\d+)/os\.py$")

@@ -9,7 +9,7 @@ import msgspec
 from lamella.closure import Closure, closure, restrict
 from lamella.oci.digest import sha256
 from lamella.package import Package
-from lamella.pipeline.lockfile import LockedDebian, LockError, check_words
+from lamella.pipeline.lock.file import LockedDebian, LockError, check_words
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.debian.archives import parse_line

@@ -14,7 +14,7 @@ from lamella.pipeline.workplace import Workplace, entries
 from lamella.transport.downloads import Wanted
 
 if TYPE_CHECKING:
-    from lamella.sources.target import Target
+    from lamella.sources.python.target import Target
 
 FETCHED = ("pypi", "deb")
 """The sources whose packages are files that are fetched."""
@@ -75,7 +75,7 @@ def _missing(package: Package) -> Missing:
 
 def _build(missing: Missing, urls: Sequence[str], outside: Outside) -> None:
     from lamella.pipeline.building import Source, build
-    from lamella.sources import wheel
+    from lamella.sources.python import wheel
 
     wanted = missing.wanted
     target = msgspec.json.decode(missing.package.how, type=wheel.Recipe).target
@@ -112,7 +112,7 @@ def _in_archives(package: Package, archives: Sequence[str], outside: Outside) ->
 def _in_indexes(packages: Sequence[Package]) -> dict[str, list[str]]:
     if not packages:
         return {}
-    from lamella.sources import uv, wheel
+    from lamella.sources.python import uv, wheel
 
     found: dict[str, list[str]] = {}
     by_target: dict[Target, list[str]] = {}

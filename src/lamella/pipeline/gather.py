@@ -7,7 +7,7 @@ from pathlib import Path
 from lamella.closure import Closure, merge, restrict
 from lamella.oci.wire import Platform
 from lamella.package import NO_RULES, Rules
-from lamella.pipeline.lockfile import LockedPlatform
+from lamella.pipeline.lock.file import LockedPlatform
 from lamella.pipeline.workplace import Workplace
 from lamella.sources import files, nix
 from lamella.sources.files import Memory

@@ -9,15 +9,15 @@ from packaging.utils import canonicalize_name
 
 from lamella.closure import Closure, restrict
 from lamella.oci.wire import Platform
-from lamella.pipeline.lockfile import LockedPython, LockError, check_words
+from lamella.pipeline.lock.file import LockedPython, LockError, check_words
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
-from lamella.sources import pypi
-from lamella.sources.build import built_path
 from lamella.sources.locked import LockedWheel
-from lamella.sources.requirements import Asked, parse, read_file, read_lock
-from lamella.sources.target import Target, target
-from lamella.sources.wheel import Scheme
+from lamella.sources.python import pypi
+from lamella.sources.python.build import built_path
+from lamella.sources.python.requirements import Asked, parse, read_file, read_lock
+from lamella.sources.python.target import Target, target
+from lamella.sources.python.wheel import Scheme
 from lamella.spec.model import Spec
 from lamella.spec.python import Python
 from lamella.spec.wants import PypiWant, Want

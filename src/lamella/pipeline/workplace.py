@@ -46,7 +46,7 @@ def workplace(folder: Path, mended: Callable[[str], None] = lambda _: None) -> W
 def entries(package: Package) -> Iterator[Entry]:
     """The files of a package that lies on this machine."""
     if package.source == "pypi":
-        from lamella.sources import wheel
+        from lamella.sources.python import wheel
 
         return wheel.entries(package)
     if package.source == "deb":

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lamella.sources.target import Target
+from lamella.sources.python.target import Target
+from lamella.sources.python.uv import uv_command
 from lamella.sources.tree import SourceError
-from lamella.sources.uv import uv_command
 from lamella.staging import explained
 
 _EPOCH = "315532800"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from lamella.oci.wire import Platform
 from lamella.pipeline.debian import Asking
-from lamella.pipeline.lockfile import LockedDebian
+from lamella.pipeline.lock.file import LockedDebian
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.debian import alternatives
@@ -15,8 +15,8 @@ from lamella.sources.debian.archives import address, indexes, suites
 from lamella.sources.debian.deb import control
 from lamella.sources.debian.resolve import Catalogue, Chosen, Deb, resolve
 from lamella.sources.locked import LockedDeb
+from lamella.sources.python.zipped import LocalBytes
 from lamella.sources.tree import SourceError
-from lamella.sources.zipped import LocalBytes
 from lamella.transport.downloads import Wanted
 from lamella.transport.remote import RemoteBytes, WholeOnlyError
 

@@ -21,12 +21,12 @@ from packaging.utils import canonicalize_name
 from lamella.closure import Closure, closure
 from lamella.oci.digest import Digest
 from lamella.package import Package
-from lamella.sources import wheel
 from lamella.sources.locked import LockedWheel
-from lamella.sources.target import Target
-from lamella.sources.uv import Candidate, File, ResolveError
-from lamella.sources.wheel import Recipe, Scheme, Wheel
-from lamella.sources.zipped import Archive, Bytes, WheelError
+from lamella.sources.python import wheel
+from lamella.sources.python.target import Target
+from lamella.sources.python.uv import Candidate, File, ResolveError
+from lamella.sources.python.wheel import Recipe, Scheme, Wheel
+from lamella.sources.python.zipped import Archive, Bytes, WheelError
 
 T = TypeVar("T")
 _AT_ONCE = 8

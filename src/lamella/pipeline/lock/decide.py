@@ -7,9 +7,9 @@ from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import Platform
 from lamella.pipeline import debian, python
 from lamella.pipeline.find import open_base
-from lamella.pipeline.lockfile import Lock, LockedPlatform, LockError, check_words, lock_path
-from lamella.pipeline.locking_debian import lock_debian
-from lamella.pipeline.locking_python import lock_python
+from lamella.pipeline.lock.debs import lock_debian
+from lamella.pipeline.lock.file import Lock, LockedPlatform, LockError, check_words, lock_path
+from lamella.pipeline.lock.wheels import lock_python
 from lamella.pipeline.workplace import Workplace
 from lamella.spec.derive import platform
 from lamella.spec.model import Spec

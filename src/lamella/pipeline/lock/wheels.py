@@ -5,16 +5,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lamella.pipeline.building import Source, build
-from lamella.pipeline.lockfile import LockedPython
+from lamella.pipeline.lock.file import LockedPython
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.python import Asking
 from lamella.pipeline.workplace import Workplace
-from lamella.sources import pypi, uv
-from lamella.sources.build import built_path
 from lamella.sources.locked import LockedWheel
-from lamella.sources.pypi import Chosen, Summary
-from lamella.sources.target import Target
-from lamella.sources.zipped import Bytes, LocalBytes
+from lamella.sources.python import pypi, uv
+from lamella.sources.python.build import built_path
+from lamella.sources.python.pypi import Chosen, Summary
+from lamella.sources.python.target import Target
+from lamella.sources.python.zipped import Bytes, LocalBytes
 from lamella.spec.globs import as_regex
 from lamella.transport.downloads import Wanted
 from lamella.transport.remote import RemoteBytes, WholeOnlyError

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from lamella.sources.target import Target
+from lamella.sources.python.target import Target
 from lamella.sources.tree import SourceError
 
 _QUIET = ("--quiet", "--no-header", "--no-annotate", "--no-python-downloads")

@@ -26,8 +26,8 @@ import msgspec
 
 from lamella.oci.digest import Digest, sha256
 from lamella.package import Entry, Kind, Package, order
-from lamella.sources.target import Target
-from lamella.sources.zipped import Archive, LocalBytes, Member, WheelError
+from lamella.sources.python.target import Target
+from lamella.sources.python.zipped import Archive, LocalBytes, Member, WheelError
 
 _RULES = "wheel-1"
 """Changes whenever the entries of a wheel would."""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lamella.pipeline.lockfile import Lock, LockedPlatform
+from lamella.pipeline.lock.file import Lock, LockedPlatform
 
 
 @dataclass(frozen=True)
