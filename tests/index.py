@@ -106,6 +106,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that ends a connection knows why."""
+
+
 def _project(file: str) -> str:
     return re.sub(r"[-_.]+", "-", file.partition("-")[0]).lower()
 
@@ -118,8 +125,7 @@ def _sum(file: Path) -> str:
 def serving(index: Index) -> Iterator[Index]:
     """The index, on a port of its own."""
     handler = type("IndexHandler", (_Handler,), {"index": index})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     index.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -443,3 +443,38 @@ def test_a_package_larger_than_a_layer_may_be(work: Path, index: Index) -> None:
     good(work, index, "lock")
     layers = json.loads(good(work, index, "build", "--json"))["layers"]
     assert [layer["tar_size"] <= 100_000 for layer in layers if layer["name"].startswith("low")] == [True] * 6
+
+
+def test_an_image_json_is_good_on_another_machine(work: Path, index: Index) -> None:
+    good(work, index, "lock")
+    good(work, index, "build")
+    assert str(work.parent / "cache") not in (work / "image.json").read_text()
+    forget(work)
+    (work / "lamella.toml").unlink()
+    (work / "lamella.lock").unlink()
+    good(work, index, "copy", "image.json", "oci:out")
+    assert "0 problems" in good(work, index, "validate", "oci:out")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('\\"sha256\\":\\"', '\\"sha256\\":\\"../../../../'),
+        ('\\"version\\":\\"3.12', '\\"version\\":\\"../../3.12'),
+        ('\\"file\\":\\"', '\\"file\\":\\"../'),
+        ('\\"size\\":', '\\"size\\":[1],\\"was\\":'),
+    ],
+)
+def test_an_image_json_that_nobody_would_write(work: Path, index: Index, before: str, after: str) -> None:
+    good(work, index, "lock")
+    good(work, index, "build")
+    forget(work)
+    text = (work / "image.json").read_text()
+    assert before in text
+    (work / "image.json").write_text(text.replace(before, after))
+    there = {file for file in work.parent.rglob("*") if "cache" not in file.parts and "uv" not in file.parts}
+    ran = lamella(work, index, "copy", "image.json", "oci:out")
+    assert ran.returncode in (3, 4)
+    assert ran.stderr.count("\n") == 1
+    left = {file for file in work.parent.rglob("*") if "cache" not in file.parts and "uv" not in file.parts}
+    assert {file for file in left - there if work / "out" not in (file, *file.parents)} == set()

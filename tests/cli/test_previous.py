@@ -14,6 +14,7 @@ SPEC = f"""
 name = "learns"
 files = {json.dumps(NAMES)}
 layering = "steady"
+compression = "none"
 max_layers = 3
 """
 

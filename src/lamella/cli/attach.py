@@ -25,8 +25,7 @@ def attach_contents(brought: Sequence[Brought], form: str, aim: Aim, workplace: 
     for one in brought:
         image = one.found.image
         told = view.of_image(image, one.found.name, document_in(image))
-        here = [package for layer in (one.draft.layers if one.draft else ()) for package in layer.plan.packages]
-        data, media_type = written(contents_of(told, workplace, here), form)
+        data, media_type = written(contents_of(told, workplace), form)
         for number, place in enumerate(aim.places):
             _attach(data, media_type, one.published[number].root, reference_of(place), workplace)
 

@@ -122,7 +122,7 @@ def _imports(draft: "Draft", place: "Workplace") -> dict[str, str]:
     from lamella import pipeline
     from lamella.pipeline.checking import modules
 
-    names, interpreter = modules(draft)
+    names, interpreter = modules(draft, place)
     if not names:
         return {}
     if not inside.is_possible():

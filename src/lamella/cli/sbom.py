@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamella.cli.common import open_workplace, platform_option, reach_of, registry_options, view_at
+from lamella.cli.common import open_workplace, platform_option, reach_of, reaching_out, registry_options, view_at
 
 if TYPE_CHECKING:
     from lamella.sbom.contents import Contents
@@ -27,7 +27,9 @@ def command(image: str, form: str, output: Path | None, **how: Any) -> None:
     from lamella.pipeline.contents import contents_of
     from lamella.staging import staged_beside, write_all
 
-    data, _ = written(contents_of(view_at(image, how["platform"], **reach_of(how)), open_workplace()), form)
+    view = view_at(image, how["platform"], **reach_of(how))
+    with reaching_out(open_workplace(), **reach_of(how)) as place:
+        data, _ = written(contents_of(view, place), form)
     if output is None:
         click.echo(data.decode(), nl=False)
         return

@@ -9,7 +9,6 @@ only what no record tells of.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from lamella.closure import merge
 from lamella.destinations.publish import Published, bring, publish
@@ -24,7 +23,7 @@ from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import History, Platform
 from lamella.pipeline.arrange import USUAL_LAYERS, arrange
 from lamella.pipeline.draft import Built, BuiltLayer, Draft, Target
-from lamella.pipeline.fetching import fetch, fetched
+from lamella.pipeline.fetching import fetch, fetched, is_here
 from lamella.pipeline.find import open_base
 from lamella.pipeline.gather import gather
 from lamella.pipeline.kept import kept, tar_at
@@ -91,7 +90,8 @@ def _build(draft: Draft, place: Workplace, targets: Sequence[Target]) -> Built:
         draft.archives,
         place,
     )
-    made = make_missing(draft.layers, draft.compression, place, [target.destination.stage for target in targets])
+    stages = [target.destination.stage for target in targets]
+    made = make_missing(draft.layers, draft.compression, place, fetched(draft.archives, place), stages)
     own = [
         BuiltLayer(after.plan, _layer(after, draft, place), before.record is None)
         for before, after in zip(draft.layers, made, strict=True)
@@ -139,7 +139,7 @@ def _layer(planned: Planned, draft: Draft, place: Workplace) -> Layer:
     record, plan = planned.record, planned.plan
     assert record is not None
     content: LayerBytes
-    if planned.key in place.remembered and not all(Path(package.path).exists() for package in plan.packages):
+    if planned.key in place.remembered and not all(is_here(package, place) for package in plan.packages):
         content = place.remembered[planned.key].content
     elif plan.reproducible and not planned.stored:
         content = PlannedBytes(plan, fetched(draft.archives, place), draft.compression, record)

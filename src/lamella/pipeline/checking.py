@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 from packaging.requirements import Requirement
@@ -20,7 +20,7 @@ from lamella.oci.wire import Platform
 from lamella.package import Entry, Kind, Package
 from lamella.pipeline.bases import names_in
 from lamella.pipeline.draft import Draft
-from lamella.pipeline.fetching import fetch
+from lamella.pipeline.fetching import fetch, here
 from lamella.pipeline.workplace import Workplace, entries
 from lamella.plan import Part
 from lamella.sources.python.pypi import required
@@ -66,8 +66,9 @@ class _Seen:
 
 def check(draft: Draft, place: Workplace) -> Report:
     """What is wrong with the image of `draft`. Its packages are fetched if they are not here."""
-    parts = [part for layer in draft.layers for part in layer.plan.parts]
-    fetch([part.package for part in parts], draft.archives, place)
+    planned = [part for layer in draft.layers for part in layer.plan.parts]
+    fetch([part.package for part in planned], draft.archives, place)
+    parts = [replace(part, package=here(part.package, place)) for part in planned]
     seen = _Seen(files=dict.fromkeys(names_in(draft.base), ("the base", None)))
     for part in parts:
         _take(part, seen)
@@ -201,10 +202,10 @@ def _of_interpreter(wheels: dict[Package, Recipe], seen: _Seen) -> Iterator[Prob
             yield Problem("tags", (one.id,), f"{recipe.file} does not run on Python {recipe.target.version}")
 
 
-def modules(draft: Draft) -> tuple[list[str], str]:
+def modules(draft: Draft, place: Workplace) -> tuple[list[str], str]:
     """The modules at the top of the Python packages, and the interpreter to import them with."""
     packages = [package for layer in draft.layers for package in layer.plan.packages if package.source == "pypi"]
-    names = {name for package in packages for name in wheel_of(package).top_levels()}
+    names = {name for package in packages for name in wheel_of(here(package, place)).top_levels()}
     if not packages:
         return [], ""
     return sorted(names), msgspec.json.decode(packages[0].how, type=Recipe).scheme.interpreter

@@ -1,14 +1,13 @@
 """What an image holds, gathered for an SBOM: from its plan or its notes, and from packages that are at hand."""
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
 
 import msgspec
 
 from lamella.oci.digest import sha256
 from lamella.package import Package
 from lamella.pipeline.draft import EPOCH
+from lamella.pipeline.fetching import here, is_here
 from lamella.pipeline.view import ImageView
 from lamella.pipeline.workplace import Workplace
 from lamella.sbom.contents import Component, Contents, Part, component
@@ -24,14 +23,13 @@ class _Told(msgspec.Struct, frozen=True):
     licence: str = ""
 
 
-def contents_of(view: ImageView, place: Workplace, here: Iterable[Package] = ()) -> Contents:
-    """The contents of an image; of a base's layers nothing is known but their digests. Some packages may be `here`."""
-    known = {package.id: package for package in here}
+def contents_of(view: ImageView, place: Workplace) -> Contents:
+    """The contents of an image; of a base's layers nothing is known but their digests."""
     layers = tuple(
         Part(
             layer.name or f"layer {number}",
             layer.record.digest if layer.record else "",
-            tuple(_component(known.get(package.id, package), place) for package in layer.packages),
+            tuple(_component(package, place) for package in layer.packages),
         )
         for number, layer in enumerate(view.layers, 1)
     )
@@ -44,8 +42,8 @@ def _component(package: Package, place: Workplace) -> Component:
     if package.how and package.source in ("pypi", "deb"):
         told = msgspec.json.decode(package.how, type=_Told)
     licence = told.licence
-    if package.source == "deb" and package.path and Path(package.path).exists():
-        licence = _of_deb(package, place)
+    if package.source == "deb" and place.outside and is_here(package, place):
+        licence = _of_deb(here(package, place), place)
     return component(package, told.sha256, licence)
 
 

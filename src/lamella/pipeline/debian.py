@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
@@ -10,8 +9,6 @@ from lamella.closure import Closure, closure, restrict
 from lamella.oci.digest import sha256
 from lamella.package import Package
 from lamella.pipeline.lock.file import LockedDebian, LockError, check_words
-from lamella.pipeline.outside import needed
-from lamella.pipeline.workplace import Workplace
 from lamella.sources.debian.archives import parse_line
 from lamella.sources.debian.deb import RULES, Recipe
 from lamella.sources.locked import LockedDeb
@@ -45,21 +42,19 @@ def asking(spec: Spec) -> Asking | None:
     return Asking(tuple(sorted(names)), tuple(sorted(told.without)), tuple(told.archives), keyring)
 
 
-def closures(asked: Asking, locked: LockedDebian | None, place: Workplace) -> dict[Want, Closure]:
+def closures(asked: Asking, locked: LockedDebian | None) -> dict[Want, Closure]:
     """What each want comes to by the lock, which must be of just what is asked for."""
     if locked is None:
         raise LockError("it is not decided yet which Debian packages these are; run lamella lock")
     check_words(asked.words, locked.asked)
-    downloads = needed(place.outside, "a cache of Debian packages").downloads
     ids = {one.name: one.id for one in locked.debs}
-    whole = closure([_package(one, ids, downloads.path(one.sha256)) for one in locked.debs], ())
+    whole = closure([_package(one, ids) for one in locked.debs], ())
     return {DebWant(name): restrict(whole, [ids[root] for root in locked.roots.get(name, ())]) for name in asked.names}
 
 
-def _package(one: LockedDeb, ids: Mapping[str, str], path: Path) -> Package:
+def _package(one: LockedDeb, ids: Mapping[str, str]) -> Package:
     how = Recipe(file=one.file, size=one.size, sha256=one.sha256, links=one.links)
     content = sha256(b"\0".join([RULES.encode(), one.sha256.encode(), msgspec.json.encode(one.links)]))
     references = tuple(ids[name] for name in one.references)
-    return Package(
-        one.id, one.name, content, one.unpacked, references, "deb", str(path), "/", msgspec.json.encode(how).decode()
-    )
+    text = msgspec.json.encode(how).decode()
+    return Package(one.id, one.name, content, one.unpacked, references, "deb", at="/", how=text)

@@ -2,20 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from lamella.package import Entries, Entry, Package
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.workplace import Workplace, entries
+from lamella.sources.locked import Commit, InArchive, Sha256
+from lamella.sources.tree import SourceError
 from lamella.transport.downloads import Wanted
 
 if TYPE_CHECKING:
     from lamella.sources.python.target import Target
 
+T = TypeVar("T")
 FETCHED = ("pypi", "deb")
 """The sources whose packages are files that are fetched."""
 
@@ -23,36 +26,68 @@ FETCHED = ("pypi", "deb")
 class Recipe(msgspec.Struct, frozen=True):
     """What all recipes of files tell."""
 
-    file: str
+    file: InArchive
     size: int
-    commit: str = ""
+    sha256: Sha256 = ""
+    commit: Commit = ""
+
+    @property
+    def what(self) -> str:
+        """What the file, or the commit, is known by."""
+        return self.sha256 or self.commit
+
+    @property
+    def is_source(self) -> bool:
+        """Whether a wheel has to be built of it first."""
+        return not self.file.endswith((".whl", ".deb"))
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A package, and the file or the commit that it comes from."""
+    """A package whose file is not here."""
 
     package: Package
-    wanted: Wanted
-    commit: str = ""
-    is_source: bool = False
+    recipe: Recipe
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.recipe.file.rpartition("/")[2], self.recipe.what, self.recipe.size)
+
+
+def here(package: Package, place: Workplace) -> Package:
+    """The package, with where its files lie on this machine, or will when they are fetched."""
+    if package.source not in FETCHED:
+        return package
+    downloads = needed(place.outside, package.id).downloads
+    recipe = _recipe(package, Recipe)
+    if not recipe.is_source:
+        return replace(package, path=str(downloads.path(recipe.what)))
+    from lamella.sources.python.build import built_path
+
+    return replace(package, path=str(built_path(downloads.folder, recipe.what, _target(package))))
+
+
+def is_here(package: Package, place: Workplace) -> bool:
+    """Whether the files of a package can be read without fetching any."""
+    return Path(here(package, place).path).exists()
 
 
 def fetch(packages: Iterable[Package], archives: Sequence[str], place: Workplace) -> None:
     """Sees to it that the files of `packages` are here; debs come from `archives`, if any are named."""
-    missing = [_missing(one) for one in packages if one.source in FETCHED and not Path(one.path).exists()]
-    if not missing:
+    lacking = [one for one in packages if one.source in FETCHED and not is_here(one, place)]
+    if not lacking:
         return
-    outside = needed(place.outside, missing[0].package.id)
-    sources = [one for one in missing if one.is_source]
-    by_hash = {one.wanted.sha256: one for one in missing if not one.is_source}
+    outside = needed(place.outside, lacking[0].id)
+    recipes = [_recipe(one, Recipe) for one in lacking]
+    missing = {found.what: Missing(one, found) for one, found in zip(lacking, recipes, strict=True)}
     outside.downloads.fetch(
-        [one.wanted for one in by_hash.values()],
-        lambda lost: _addresses([by_hash[one.sha256] for one in lost], archives, place, outside),
+        [one.wanted for one in missing.values() if not one.recipe.is_source],
+        lambda lost: _addresses([missing[one.sha256] for one in lost], archives, place, outside),
     )
+    sources = [one for one in missing.values() if one.recipe.is_source]
     addresses = _addresses(sources, archives, place, outside)
     for one in sources:
-        _build(one, addresses.get(one.wanted.sha256, []), outside)
+        _build(one, addresses.get(one.recipe.what, []), outside)
 
 
 def fetched(archives: Sequence[str], place: Workplace) -> Entries:
@@ -60,26 +95,31 @@ def fetched(archives: Sequence[str], place: Workplace) -> Entries:
 
     def give(package: Package) -> Iterator[Entry]:
         fetch([package], archives, place)
-        return entries(package)
+        return entries(here(package, place))
 
     return give
 
 
-def _missing(package: Package) -> Missing:
-    recipe = msgspec.json.decode(package.how, type=Recipe)
-    path = Path(package.path)
-    is_source = path.parent.name != "files"
-    source = path.parent.name.partition("-")[0] if is_source else path.name
-    return Missing(package, Wanted(recipe.file.rpartition("/")[2], source, recipe.size), recipe.commit, is_source)
+def _target(package: Package) -> "Target":
+    from lamella.sources.python import wheel
+
+    return _recipe(package, wheel.Recipe).target
+
+
+def _recipe(package: Package, kind: type[T]) -> T:
+    """What a package says of the file that it is. It may come from an image that anybody made."""
+    try:
+        return msgspec.json.decode(package.how, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SourceError(f"{package.id} does not say which file it is: {error}") from error
 
 
 def _build(missing: Missing, urls: Sequence[str], outside: Outside) -> None:
     from lamella.pipeline.building import Source, build
-    from lamella.sources.python import wheel
 
-    wanted = missing.wanted
-    target = msgspec.json.decode(missing.package.how, type=wheel.Recipe).target
-    build(Source(wanted.name, wanted.sha256, wanted.size, missing.commit), target, urls, outside)
+    recipe = missing.recipe
+    source = Source(recipe.file, recipe.what, recipe.size, recipe.commit)
+    build(source, _target(missing.package), urls, outside)
 
 
 def _addresses(
@@ -89,22 +129,21 @@ def _addresses(
     found: defaultdict[str, list[str]] = defaultdict(list)
     unknown = []
     for one in missing:
-        url = place.records.read(f"found/{one.wanted.sha256}", str)
+        url = place.records.read(f"found/{one.recipe.what}", str)
         if url:
-            found[one.wanted.sha256].append(url)
+            found[one.recipe.what].append(url)
         elif one.package.source == "deb":
-            found[one.wanted.sha256] += _in_archives(one.package, archives, outside)
-        elif not one.commit:
+            found[one.recipe.what] += _in_archives(one.recipe.file, archives, outside)
+        elif not one.recipe.commit:
             unknown.append(one.package)
     for sha256, urls in _in_indexes(unknown).items():
         found[sha256] += urls
     return found
 
 
-def _in_archives(package: Package, archives: Sequence[str], outside: Outside) -> list[str]:
+def _in_archives(file: str, archives: Sequence[str], outside: Outside) -> list[str]:
     from lamella.sources.debian.archives import address, suites
 
-    file = msgspec.json.decode(package.how, type=Recipe).file
     found = suites(archives, "", outside.registries.environment)
     return [address(uri, file) for uri in dict.fromkeys(suite.uri for suite in found)]
 
@@ -112,13 +151,14 @@ def _in_archives(package: Package, archives: Sequence[str], outside: Outside) ->
 def _in_indexes(packages: Sequence[Package]) -> dict[str, list[str]]:
     if not packages:
         return {}
-    from lamella.sources.python import uv, wheel
+    from lamella.sources.python import uv
 
     found: dict[str, list[str]] = {}
     by_target: dict[Target, list[str]] = {}
     for package in packages:
-        target = msgspec.json.decode(package.how, type=wheel.Recipe).target
-        by_target.setdefault(target, []).append(f"{package.name}=={package.id.removeprefix(f'{package.name}-')}")
+        by_target.setdefault(_target(package), []).append(
+            f"{package.name}=={package.id.removeprefix(f'{package.name}-')}"
+        )
     for target, lines in by_target.items():
         for candidate in uv.resolve(uv.Question(lines, target, Path(), only_these=True)):
             for file in candidate.files:

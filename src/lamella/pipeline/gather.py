@@ -46,7 +46,7 @@ def gather(spec: Spec, wanted: Platform, lock: LockedPlatform, place: Workplace)
         from lamella.pipeline import debian
 
         names = debian.asking(spec)
-        store |= debian.closures(names, lock.debian, place) if names else {}
+        store |= debian.closures(names, lock.debian) if names else {}
     return [_section(layer, spec, store, place.records) for layer in layers]
 
 

@@ -15,8 +15,9 @@ from lamella.errors import LamellaError
 from lamella.layers.compress import compressor
 from lamella.layers.make import make, pack
 from lamella.oci.image import Buffer, Record, Sink
+from lamella.package import Entries
 from lamella.pipeline.kept import stored_bytes
-from lamella.pipeline.workplace import Workplace, entries
+from lamella.pipeline.workplace import Workplace
 from lamella.plan import Key, LayerPlan, Planned, key, tar_key
 from lamella.sources import files
 
@@ -49,12 +50,12 @@ def look_again(planned: Planned, wrong: Key, compression: str, place: Workplace)
 
 
 def make_missing(
-    layers: Sequence[Planned], compression: str, place: Workplace, stages: Sequence[Stage]
+    layers: Sequence[Planned], compression: str, place: Workplace, entries: Entries, stages: Sequence[Stage]
 ) -> tuple[Planned, ...]:
     """`layers` with all their records; those that had none are made, the largest first, as many at once as threads."""
     missing = sorted((p for p in layers if p.record is None), key=lambda planned: (-planned.plan.size, planned.key))
     stop = threading.Event()
-    maker = _Maker(compression, place, stages, stop)
+    maker = _Maker(compression, place, entries, stages, stop)
     with ThreadPoolExecutor(place.threads) as pool:
         futures = {planned.key: pool.submit(maker.make, planned) for planned in missing}
         try:
@@ -71,6 +72,7 @@ def make_missing(
 class _Maker:
     compression: str
     place: Workplace
+    entries: Entries
     stages: Sequence[Stage]
     stop: threading.Event
 
@@ -101,9 +103,9 @@ class _Maker:
         if planned.stored:
             return pack(stored_bytes(planned.stored).tar, self.compression, sink)
         if plan.reproducible:
-            return make(plan, entries, self.compression, sink, self._progress(plan))
+            return make(plan, self.entries, self.compression, sink, self._progress(plan))
         with self.place.blobs.stage() as kept:
-            tar = make(plan, entries, "none", kept.write, self._progress(plan))
+            tar = make(plan, self.entries, "none", kept.write, self._progress(plan))
             kept.commit(tar.diff_id, tar.tar_size)
         return pack(lambda to: self.place.blobs.copy(tar.diff_id, to), self.compression, sink)
 

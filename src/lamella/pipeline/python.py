@@ -10,11 +10,8 @@ from packaging.utils import canonicalize_name
 from lamella.closure import Closure, restrict
 from lamella.oci.wire import Platform
 from lamella.pipeline.lock.file import LockedPython, LockError, check_words
-from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
-from lamella.sources.locked import LockedWheel
 from lamella.sources.python import pypi
-from lamella.sources.python.build import built_path
 from lamella.sources.python.requirements import Asked, parse, read_file, read_lock
 from lamella.sources.python.target import Target, target
 from lamella.sources.python.wheel import Scheme
@@ -99,15 +96,8 @@ def closures(asked: Asking, locked: LockedPython | None, place: Workplace) -> di
     if locked is None:
         raise LockError("it is not decided yet which Python packages these are; run lamella lock")
     check_words(asked.words, locked.asked)
-    downloads = needed(place.outside, "a cache of Python packages").downloads
-
-    def path(one: LockedWheel) -> Path:
-        if one.file.endswith(".whl"):
-            return downloads.path(one.sha256)
-        return built_path(downloads.folder, one.sha256 or one.commit, asked.target)
-
     _tell_addresses(asked, locked, place)
-    whole = pypi.packages(locked.wheels, scheme(asked.python), asked.target, path)
+    whole = pypi.packages(locked.wheels, scheme(asked.python), asked.target)
     ids = {package.name: package.id for package in whole.packages}
     found: dict[Want, Closure] = {}
     for want in asked.wants:

@@ -222,8 +222,7 @@ def _files(unpacked: _File, origin: str) -> Iterator[Entry]:
 
 def _place(name: str, origin: str) -> str:
     """Where a member lies; never outside."""
-    parts = name.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape").split("/")
-    plain = [part for part in parts if part not in ("", ".")]
+    plain = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in plain or "\0" in name or name.startswith("/"):
         raise DebError(f"{origin} holds the name {name[:200]!r}, which may lead out of it; do not trust it")
     return "/" + "/".join(plain)

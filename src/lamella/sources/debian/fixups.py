@@ -3,9 +3,11 @@
 Packages differ in what they need, so the table below is by name; the rest is the same for all.
 """
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
-from lamella.package import Content, Entry, Kind
+from lamella.package import Entry, Kind
 from lamella.sources.debian import authorities
 
 _STATUS = "/var/lib/dpkg/status.d"
@@ -61,10 +63,7 @@ def all_of(
 
 def made(path: str, data: bytes) -> Entry:
     """A file whose bytes are at hand."""
-    import io
-
-    content: Content = lambda: io.BytesIO(data)  # noqa: E731
-    return Entry(path.encode(), Kind.FILE, 0o644, len(data), content=content)
+    return Entry(path.encode(), Kind.FILE, 0o644, len(data), content=partial(io.BytesIO, data))
 
 
 def _believed(found: Mapping[bytes, Entry]) -> Iterator[Entry]:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from email.message import Message
-from pathlib import Path
-from typing import Protocol, TypeVar
 
 import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
@@ -21,6 +19,7 @@ from packaging.utils import canonicalize_name
 from lamella.closure import Closure, closure
 from lamella.oci.digest import Digest
 from lamella.package import Package
+from lamella.sources.files import Memory
 from lamella.sources.locked import LockedWheel
 from lamella.sources.python import wheel
 from lamella.sources.python.target import Target
@@ -28,7 +27,6 @@ from lamella.sources.python.uv import Candidate, File, ResolveError
 from lamella.sources.python.wheel import Recipe, Scheme, Wheel
 from lamella.sources.python.zipped import Archive, Bytes, WheelError
 
-T = TypeVar("T")
 _AT_ONCE = 8
 _LONGEST_LICENCE = 80
 
@@ -42,14 +40,6 @@ class Summary(msgspec.Struct, frozen=True, array_like=True):
     requires: tuple[str, ...]
     licence: str
     files: tuple[tuple[str, int, int], ...]
-
-
-class Memory(Protocol):
-    """What remembers summaries from one run to the next; forgetting costs time only."""
-
-    def read(self, name: str, kind: type[T]) -> T | None: ...
-
-    def write(self, name: str, value: object) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -170,10 +160,10 @@ def _requirement(text: str) -> Requirement | None:
         return None
 
 
-def conflicts(told: Mapping[str, Summary], infos: Callable[[str], bool]) -> dict[str, tuple[str, ...]]:
+def conflicts(told: Mapping[str, Summary], allowed: Callable[[str], bool]) -> dict[str, tuple[str, ...]]:
     """Places that several packages fill with different files: which package has to leave out which members.
 
-    `infos` says of a place whether that is allowed; then the last package by name has it. Otherwise it is an error.
+    `allowed` says of a place whether that may be; then the last package by name has it. Otherwise it is an error.
     """
     seen: dict[str, tuple[str, int, int]] = {}
     left_out: dict[str, list[str]] = {}
@@ -182,7 +172,7 @@ def conflicts(told: Mapping[str, Summary], infos: Callable[[str], bool]) -> dict
             other = seen.setdefault(path, (name, size, crc))
             if other[0] == name or other[1:] == (size, crc):
                 continue
-            if not infos(path):
+            if not allowed(path):
                 raise WheelError(
                     f"{name} and {other[0]} both have a file {path}, and not the same one; drop one of them, or allow "
                     f'it: shared = ["{path}"] in [python]'
@@ -191,15 +181,13 @@ def conflicts(told: Mapping[str, Summary], infos: Callable[[str], bool]) -> dict
     return {name: tuple(paths) for name, paths in left_out.items()}
 
 
-def packages(
-    locked: Sequence[LockedWheel], scheme: Scheme, target: Target, place: Callable[[LockedWheel], Path]
-) -> Closure:
-    """All that is locked, as packages without a root; `place` tells where a wheel is kept."""
+def packages(locked: Sequence[LockedWheel], scheme: Scheme, target: Target) -> Closure:
+    """All that is locked, as packages without a root."""
     ids = {one.name: one.id for one in locked}
-    return closure([_package(one, ids, scheme, target, place(one)) for one in locked], ())
+    return closure([_package(one, ids, scheme, target) for one in locked], ())
 
 
-def _package(one: LockedWheel, ids: Mapping[str, str], scheme: Scheme, target: Target, path: Path) -> Package:
+def _package(one: LockedWheel, ids: Mapping[str, str], scheme: Scheme, target: Target) -> Package:
     own = msgspec.structs.replace(scheme, without=tuple(wheel.absolute(place, scheme) for place in one.without))
     archive = Digest(f"sha256:{one.sha256 or hashlib.sha256(one.commit.encode()).hexdigest()}")
     recipe = Recipe(
@@ -216,9 +204,8 @@ def _package(one: LockedWheel, ids: Mapping[str, str], scheme: Scheme, target: T
         one.name,
         wheel.content_of(archive, own),
         one.unpacked,
-        tuple(ids[name] for name in one.references if name in ids),
+        tuple(ids[name] for name in one.references),
         "pypi",
-        str(path),
-        scheme.packages,
-        msgspec.json.encode(recipe).decode(),
+        at=scheme.packages,
+        how=msgspec.json.encode(recipe).decode(),
     )

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
+import msgspec
 from packaging.markers import Marker
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -17,13 +19,17 @@ _ALSO = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 _NEWEST_MUSL = 2
 
 
+Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.]*\Z")]
+"""What may be part of a path."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A version as in `3.12`, a machine as wheels call it, and the newest C library that wheels may be made for."""
 
-    version: str
-    machine: str
-    libc: str
+    version: Word
+    machine: Word
+    libc: Word
 
     @property
     def uv_platform(self) -> str:
