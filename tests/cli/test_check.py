@@ -193,3 +193,35 @@ def test_a_shell_where_the_kernel_allows_none(busybox: Path, index: Index) -> No
     assert ran.returncode != 0
     assert "/nowhere" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_links_of_an_image_lead_nowhere_out_of_it(busybox: Path, index: Index) -> None:
+    """A shell arranges files in the image; where it says that /etc lies elsewhere, nothing there is touched."""
+    outside = busybox.parent / "outside"
+    outside.mkdir()
+    for name in ("resolv.conf", "hosts"):
+        (outside / name).write_text("ours")
+    (busybox / "etc").symlink_to(outside)
+    (busybox / "lamella.toml").write_text(
+        'name = "s"\nfiles = [{ from = "usr/", to = "/usr" }, "etc"]\n[config]\nenv = { PATH = "/usr/bin" }\n'
+    )
+    ran = lamella(busybox, index, "shell", ".", "--", "sh", "-c", "echo in")
+    assert (ran.stdout, ran.returncode) == ("in\n", 0), ran.stderr
+    assert {file.name: file.read_text() for file in outside.iterdir()} == {"resolv.conf": "ours", "hosts": "ours"}
+
+
+def test_what_a_base_holds_counts(work: Path, index: Index) -> None:
+    needed = (elf.parse(LS) or pytest.fail("ls is no ELF file")).needed
+    base = work.parent / "base"
+    (base / "lib").mkdir(parents=True)
+    for library in needed:
+        (base / "lib" / library).write_bytes(b"")
+    machine = "arm64" if os.uname().machine == "aarch64" else "amd64"
+    (base / "lamella.toml").write_text(f'name = "base"\nplatforms = ["linux/{machine}"]\nfiles = ["lib"]\n')
+    assert lamella(base, index, "copy", ".", "oci:image").returncode == 0
+    make_wheel(index.folder, "top", files={"top/tool.so": LS})
+    wanting(work, "top")
+    assert problems(work, index)
+    text = (work / "lamella.toml").read_text()
+    (work / "lamella.toml").write_text(text.replace('name = "checked"', 'name = "checked"\nbase = "oci:../base/image"'))
+    assert problems(work, index, code=0) == []

@@ -185,3 +185,16 @@ def test_locks_that_nobody_would_write(work: Path, key: str, value: object) -> N
     assert ran.returncode in (3, 4)
     assert ran.stderr.count("\n") == 1
     assert "lamella.lock" in ran.stderr
+
+
+def test_layers_of_more_packages_than_files_may_usually_be_open(work: Path, archive: Repository) -> None:
+    names = [f"package{number}" for number in range(60)]
+    for name in names:
+        archive.add(name)
+    text = (work / "lamella.toml").read_text().replace('["top"]', json.dumps(names))
+    (work / "lamella.toml").write_text(text)
+    good(work, "lock")
+    build = f"ulimit -Sn 40 && exec {sys.executable} -c 'from lamella.cli.main import main; main()' build"
+    env = {**os.environ, "LAMELLA_CACHE": str(work.parent / "cache")}
+    ran = subprocess.run(["bash", "-c", build], cwd=work, env=env, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr

@@ -40,7 +40,7 @@ name = "low"
 deb = ["demo"]
 files = ["lamella.toml"]
 """
-COPYRIGHT = b"Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nLicense: GPL-2+\n"
+COPYRIGHT = b"Format: copyright-format/1.0\n\nFiles: *\nLicense: GPL-2+\n"
 
 
 @pytest.fixture

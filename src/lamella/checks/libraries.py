@@ -48,9 +48,8 @@ def foreign(programs: Iterable[Program], architecture: str) -> list[Program]:
     return [one for one in whole if one.package not in good]
 
 
-def debian_names(library: str) -> list[str]:
+def debian_name(library: str) -> str:
     """What a Debian package that holds the library would be called: `libstdc++.so.6` comes from `libstdc++6`."""
     stem, _, version = library.partition(".so")
     stem, version = stem.lower().replace("_", "-"), version.strip(".").partition(".")[0]
-    plain = stem + ("-" if stem[-1:].isdigit() and version else "") + version
-    return list(dict.fromkeys([plain, stem + version, stem]))
+    return stem + ("-" if stem[-1:].isdigit() and version else "") + version

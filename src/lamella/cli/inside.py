@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
 _MOUNTS = """set -e
 mount -t overlay overlay -o "$1" "$2" 2>/dev/null || mount -t overlay overlay -o "$1,userxattr" "$2"
-for place in dev proc sys; do mkdir -p "$2/$place"; mount --rbind "/$place" "$2/$place"; done
-for file in /etc/resolv.conf /etc/hosts; do
-    mkdir -p "$2/etc"; rm -f "$2$file"; cp "$file" "$2$file" 2>/dev/null || true
+for place in dev proc sys; do
+    [ -L "$2/$place" ] || { mkdir -p "$2/$place"; mount --rbind "/$place" "$2/$place"; }
+done
+[ -L "$2/etc" ] || for file in resolv.conf hosts; do
+    mkdir -p "$2/etc"; rm -f "$2/etc/$file"; [ -e "$2/etc/$file" ] || cp "/etc/$file" "$2/etc/$file" 2>/dev/null || true
 done
 cd "$2"
 shift 2
 exec "$@"
 """
+"""What the image holds is not trusted: a link of it may lead anywhere on this machine, and is left alone."""
+
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -63,11 +67,10 @@ def run_inside(
         told = [*image.config.config.env, f"TERM={os.environ.get('TERM', 'dumb')}", "HOME=/root"]
         if not any(entry.startswith("PATH=") for entry in told):
             told.append(_PATH)
-        clean = ["env", "-i", *told]
         if has(folders, "/usr/bin/env"):
             inner = ["chroot", str(top / "root"), "/usr/bin/env", "-i", *told, *arguments]
         else:
-            inner = [*clean, "/usr/sbin/chroot", str(top / "root"), *arguments]
+            inner = ["env", "-i", *told, "/usr/sbin/chroot", str(top / "root"), *arguments]
         command = ["unshare", *_as_root(), "--mount", "--fork", "sh", "-c", _MOUNTS, "sh", options, str(top / "root")]
         return subprocess.run([*command, *inner], cwd=home, input=given, capture_output=given is not None, check=False)
 

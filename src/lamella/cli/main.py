@@ -4,6 +4,7 @@ import difflib
 import gc
 import importlib
 import os
+import resource
 import signal
 import sys
 from typing import Any, NoReturn
@@ -79,10 +80,17 @@ def _stop(_signal: int, _frame: object) -> NoReturn:
     raise _StoppedError
 
 
+def _allow_many_files() -> None:
+    """A layer of many packages has many open at once; the usual limit is for programs that could not know better."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> None:
     """Runs a command; a failure is one line on stderr and an exit code."""
     signal.signal(signal.SIGTERM, _stop)
     gc.set_threshold(_GARBAGE)
+    _allow_many_files()
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:

@@ -1,11 +1,12 @@
 """What a base image holds, as far as its names tell."""
 
+import posixpath
 import tarfile
-import threading
+import tempfile
 from collections.abc import Iterator
-from os import fdopen, pipe
 
-from lamella.oci.image import Buffer, Image, Layer
+from lamella.images.stored import ImageError
+from lamella.oci.image import Image, Layer
 
 
 def names_in(base: Image | None) -> set[str]:
@@ -14,22 +15,13 @@ def names_in(base: Image | None) -> set[str]:
 
 
 def _names(layer: Layer) -> Iterator[str]:
-    """The layer's tar is read as it comes, by way of a pipe."""
-    read, write = pipe()
-
-    def give() -> None:
-        with fdopen(write, "wb") as into:
-
-            def put(block: Buffer) -> None:
-                into.write(block)
-
-            layer.content.tar(put)
-
-    thread = threading.Thread(target=give, name="reading a base")
-    thread.start()
-    with fdopen(read, "rb") as out, tarfile.open(fileobj=out, mode="r|") as archive:
-        for member in archive:
-            yield "/" + member.name.lstrip("./")
-        while out.read(1 << 20):
-            pass
-    thread.join()
+    with tempfile.TemporaryFile() as file:
+        layer.content.tar(file.write)
+        file.seek(0)
+        try:
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                yield from (
+                    posixpath.normpath("/" + member.name.lstrip("/")) for member in archive if not member.isdir()
+                )
+        except tarfile.TarError as error:
+            raise ImageError(f"the layer {layer.record.digest} of the base cannot be read: {error}") from error

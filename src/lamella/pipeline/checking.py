@@ -53,9 +53,9 @@ class Report:
 
 @dataclass
 class _Seen:
-    """What is in the image."""
+    """What is in the image: by path, the part it is of (None for the base) and what it is, without its bytes."""
 
-    files: dict[str, tuple[str, Entry | None]] = field(default_factory=dict)
+    files: dict[str, tuple[Part | None, Entry]] = field(default_factory=dict)
     clashes: list[Problem] = field(default_factory=list)
     programs: list[Program] = field(default_factory=list)
 
@@ -69,7 +69,7 @@ def check(draft: Draft, place: Workplace) -> Report:
     planned = [part for layer in draft.layers for part in layer.plan.parts]
     fetch([part.package for part in planned], draft.archives, place)
     parts = [replace(part, package=here(part.package, place)) for part in planned]
-    seen = _Seen(files=dict.fromkeys(names_in(draft.base), ("the base", None)))
+    seen = _Seen(files={path: (None, Entry(path.encode(), Kind.FILE, 0)) for path in names_in(draft.base)})
     for part in parts:
         _take(part, seen)
     with ThreadPoolExecutor(place.threads) as pool:
@@ -87,19 +87,21 @@ def _take(part: Part, seen: _Seen) -> None:
         if entry.kind is Kind.DIRECTORY:
             continue
         path = entry.path.decode("utf-8", "surrogateescape")
-        owner, other = seen.files.get(path, ("", None))
-        if other and package.source != "files" and not _same(other, entry):
-            text = f"{owner} and {package.id} both have {path}, and not the same"
-            seen.clashes.append(Problem("conflict", (owner, package.id), text, path))
-        seen.files[path] = (package.id, entry)
+        owner, other = seen.files.get(path, (None, entry))
+        if owner and package.source != "files" and not _same(owner, other, entry):
+            text = f"{owner.package.id} and {package.id} both have {path}, and not the same"
+            seen.clashes.append(Problem("conflict", (owner.package.id, package.id), text, path))
+        seen.files[path] = (part, entry._replace(content=None))
 
 
-def _same(one: Entry, other: Entry) -> bool:
+def _same(owner: Part, one: Entry, other: Entry) -> bool:
+    """Whether two packages put the same at a place. Files are opened again for that: there may be very many."""
     if (one.kind, one.size, one.target) != (other.kind, other.size, other.target):
         return False
     if one.kind is not Kind.FILE:
         return True
-    with _data(one) as first, _data(other) as second:
+    opened = next(entry for entry in part_entries(owner, entries) if entry.path == one.path)
+    with _data(opened) as first, _data(other) as second:
         return bytes(first) == bytes(second)
 
 
@@ -152,7 +154,7 @@ def _of_libraries(seen: _Seen, platform: Platform) -> Iterator[Problem]:
     for missing in libraries.missing(seen.programs, seen.names):
         package, path = missing.users[0]
         more = f" and {len(missing.users) - 1} more need" if len(missing.users) > 1 else " needs"
-        hint = f"; the deb {libraries.debian_names(missing.library)[0]} may bring it"
+        hint = f"; the deb {libraries.debian_name(missing.library)} may bring it"
         text = f"{package}{more} {missing.library}, and nothing here has it ({path}){hint}"
         yield Problem("library", tuple(user for user, _ in missing.users), text, missing.library)
     told = set()

@@ -67,7 +67,9 @@ def _tell_addresses(asked: Asking, locked: LockedPython, place: Workplace) -> No
         if one.name in urls:
             parts = urlsplit(urls[one.name].removeprefix("git+"))
             bare = parts._replace(path=parts.path.partition("@")[0] if one.commit else parts.path, fragment="")
-            place.records.write(f"found/{one.sha256 or one.commit}", bare.geturl())
+            name = f"found/{one.sha256 or one.commit}"
+            if place.records.read(name, str) != bare.geturl():
+                place.records.write(name, bare.geturl())
 
 
 def _asked(want: PypiWant, spec: Spec) -> Asked:

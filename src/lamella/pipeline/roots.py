@@ -2,6 +2,7 @@
 
     roots/<diff_id>         the files of one layer, as they came; layers are stacked when they are looked at
     roots/<diff_id>.used    when it was last
+    roots/<diff_id>.hides   it takes away files of layers below
 
 A layer that the next image has too is there already.
 """
@@ -42,6 +43,8 @@ def _unpacked(layer: Layer, folder: Path, progress: Progress) -> Path:
                 made = Path(staging, "root")
                 made.mkdir()
                 _extract(layer, made, progress)
+                if next(made.rglob(f"{_WHITEOUT}*"), None):
+                    target.with_suffix(".hides").touch()
                 made.rename(target)
         target.with_suffix(".used").touch()
     return target
@@ -74,7 +77,7 @@ def _extract(layer: Layer, root: Path, progress: Progress) -> None:
 
 def hides(folders: Iterable[Path]) -> bool:
     """Whether a layer takes away files of those below: then they cannot simply be stacked."""
-    return any(next(folder.rglob(f"{_WHITEOUT}*"), None) for folder in folders)
+    return any(folder.with_suffix(".hides").exists() for folder in folders)
 
 
 def forget(cache: Path, seconds: float) -> int:
@@ -83,6 +86,7 @@ def forget(cache: Path, seconds: float) -> int:
     for used in (cache / ROOTS).glob("*.used"):
         if used.stat().st_mtime <= time.time() - seconds:
             shutil.rmtree(used.with_suffix(""), ignore_errors=True)
+            used.with_suffix(".hides").unlink(missing_ok=True)
             used.unlink(missing_ok=True)
             count += 1
     return count

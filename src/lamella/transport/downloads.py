@@ -84,12 +84,11 @@ class Downloads:
             fcntl.flock(file, fcntl.LOCK_EX)
             if target.exists():
                 return
-            resumed = self._transfer(wanted, url, file)
-            right = _sum(file) == wanted.sha256
+            resumed = bool(file.seek(0, os.SEEK_END))
+            right = self._transfer(wanted, url, file) == wanted.sha256
             if not right and resumed:
                 file.truncate(0)
-                self._transfer(wanted, url, file)
-                right = _sum(file) == wanted.sha256
+                right = self._transfer(wanted, url, file) == wanted.sha256
             size = file.seek(0, os.SEEK_END)
             if not right:
                 partial.unlink(missing_ok=True)
@@ -99,28 +98,23 @@ class Downloads:
                 )
             partial.rename(target)
 
-    def _transfer(self, wanted: Wanted, url: str, file: BinaryIO) -> bool:
-        """Fetches what is missing of the file; tells whether something of it was there before."""
-        start = passed = file.seek(0, os.SEEK_END)
-        if wanted.size and start >= wanted.size:
-            return True
+    def _transfer(self, wanted: Wanted, url: str, file: BinaryIO) -> str:
+        """Fetches what is missing of the file, and tells the hash of the whole."""
+        hashed = hashlib.sha256()
+        file.seek(0)
+        while block := file.read(_BLOCK):
+            hashed.update(block)
+        start = passed = file.tell()
 
         def put(block: Buffer) -> None:
             nonlocal passed
+            hashed.update(block)
             passed += file.write(block)
             if wanted.size and passed > wanted.size:
                 raise DigestError(f"{wanted.name} is larger than the {wanted.size} bytes that it should have")
             self.progress(wanted.name, passed, max(wanted.size, passed))
 
-        self.fetcher.download(url, put, start)
+        if not wanted.size or start < wanted.size:
+            self.fetcher.download(url, put, start)
         file.flush()
-        return bool(start)
-
-
-def _sum(file: BinaryIO) -> str:
-    file.flush()
-    file.seek(0)
-    hashed = hashlib.sha256()
-    while block := file.read(_BLOCK):
-        hashed.update(block)
-    return hashed.hexdigest()
+        return hashed.hexdigest()

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 
 from lamella.oci.platforms import here, spelled
-from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import Platform
 from lamella.pipeline import debian, python
 from lamella.pipeline.find import open_base
 from lamella.pipeline.lock.debs import lock_debian
-from lamella.pipeline.lock.file import Lock, LockedPlatform, LockError, check_words, lock_path
+from lamella.pipeline.lock.file import Lock, LockedPlatform, LockError, check_base, check_words, hashed_name, lock_path
 from lamella.pipeline.lock.wheels import lock_python
 from lamella.pipeline.workplace import Workplace
 from lamella.spec.derive import platform
@@ -33,8 +32,9 @@ def check_lock(spec: Spec, lock: Lock | None) -> None:
     for wanted in _platforms(spec):
         found = lock.platforms.get(spelled(wanted), LockedPlatform())
         pairs = [(python.asking(spec, wanted), found.python), (debian.asking(spec), found.debian)]
-        if any(asked and not locked for asked, locked in pairs) or (_is_remote(spec.image.base) and not found.base):
+        if any(asked and not locked for asked, locked in pairs):
             raise LockError(f"{path} does not say all of {spelled(wanted)}; run lamella lock")
+        check_base(found, spec.image.base)
         for asked, locked in pairs:
             if asked and locked:
                 check_words(asked.words, locked.asked)
@@ -42,10 +42,6 @@ def check_lock(spec: Spec, lock: Lock | None) -> None:
 
 def _platforms(spec: Spec) -> list[Platform]:
     return [platform(text) for text in spec.image.platforms] or [here()]
-
-
-def _is_remote(base: str) -> bool:
-    return bool(base) and parse_place(base).kind == DOCKER
 
 
 def _platform(
@@ -56,8 +52,11 @@ def _platform(
     known = before or LockedPlatform()
     kept = [one for one in (known.python.wheels if known.python else ()) if not upgraded(one.name)]
     old = {one.name: one.version for one in (known.debian.debs if known.debian else ()) if not upgraded(one.name)}
+    name = hashed_name(spec.image.base)
+    stays = known.base and known.base_name == name and not upgraded("base")
     return LockedPlatform(
-        base=known.base if known.base and not upgraded("base") else _base(spec, wanted, place),
+        base=known.base if stays else _base(spec, wanted, place),
+        base_name=name,
         python=lock_python(wheels, spec.folder, kept, place) if wheels else None,
         debian=lock_debian(debs, wanted, old, place) if debs else None,
     )
@@ -65,7 +64,7 @@ def _platform(
 
 def _base(spec: Spec, wanted: Platform, place: Workplace) -> str:
     """The digest that the base's tag leads to now."""
-    if not _is_remote(spec.image.base):
+    if not hashed_name(spec.image.base):
         return ""
     base = open_base(spec.image.base, spec.folder, wanted, place.outside)
     return base.root.digest if base and base.root else ""

@@ -1,5 +1,6 @@
 """`lamella.lock`: what a spec's requirements came to, for every platform. It names files by hash, and no hosts."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,9 +42,10 @@ class LockedDebian(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class LockedPlatform(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is decided for one platform. `base` is the digest of the image to build on."""
+    """What is decided for one platform: `base` is the digest of the image to build on, `base_name` tells of which."""
 
     base: str = ""
+    base_name: str = ""
     python: LockedPython | None = None
     debian: LockedDebian | None = None
 
@@ -111,7 +113,20 @@ def locked(spec: Spec, wanted: Platform) -> LockedPlatform:
     found = lock.platforms.get(spelled(wanted))
     if found is None:
         raise LockError(f"{path} says nothing of {spelled(wanted)}; run lamella lock")
+    check_base(found, spec.image.base)
     return found
+
+
+def check_base(found: LockedPlatform, base: str) -> None:
+    """Refuses a lock that is of another base image."""
+    if found.base_name != hashed_name(base):
+        raise LockError("the base is another than when the spec was locked; run lamella lock")
+
+
+def hashed_name(base: str) -> str:
+    """What tells the base that was asked for from others, without its host; empty for none in a registry."""
+    remote = bool(base) and parse_place(base).kind == DOCKER
+    return hashlib.sha256(base.encode()).hexdigest()[:12] if remote else ""
 
 
 def check_words(asked: Sequence[str], locked: Sequence[str]) -> None:

@@ -115,6 +115,7 @@ def entries(package: Package) -> Iterator[Entry]:
         there = found.setdefault(entry.path, entry)
         if there.kind is Kind.DIRECTORY and entry.kind is Kind.SYMLINK:
             found[entry.path] = entry
+    del source, packed  # an image may have many hundreds of these open at once
     yield from sorted(found.values(), key=lambda entry: order(entry.path))
 
 
