@@ -34,6 +34,10 @@ class Package:
     how: str = ""
 
 
+MTIME = 1
+"""When every file in a layer was last changed: the second after 1970 began."""
+
+
 class Kind(IntEnum):
     """What an entry is; the values are the type flags of tar."""
 

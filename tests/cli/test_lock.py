@@ -478,3 +478,22 @@ def test_an_image_json_that_nobody_would_write(work: Path, index: Index, before:
     assert ran.stderr.count("\n") == 1
     left = {file for file in work.parent.rglob("*") if "cache" not in file.parts and "uv" not in file.parts}
     assert {file for file in left - there if work / "out" not in (file, *file.parents)} == set()
+
+
+def test_bytecode_is_by_the_python_that_the_lock_names(work: Path, index: Index) -> None:
+    version = ".".join(map(str, sys.version_info[:2]))
+    spec = work / "lamella.toml"
+    spec.write_text(SPEC.replace('"3.12"', f'"{version}"\nbytecode = true').replace('"top[more]"', '"top"'))
+    good(work, index, "lock")
+    lock = work / "lamella.lock"
+    named = json.loads(lock.read_text())["platforms"]["linux/amd64"]["python"]["compiler"]
+    assert named.startswith(f"{version}.")
+    good(work, index, "build")
+    ran = good(work, index, "check", "--list", "--json")
+    assert "low" in ran
+    lock.write_text(lock.read_text().replace(f'"{named}"', f'"{version}.99"'))
+    assert f"Python {version}.99, which is not here" in bad(work, index, "build")
+    good(work, index, "lock")
+    assert f'"{version}.99"' in lock.read_text(), "what was decided stays"
+    good(work, index, "lock", "--upgrade", "python")
+    assert f'"{named}"' in lock.read_text()

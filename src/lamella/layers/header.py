@@ -14,7 +14,7 @@ from zlib import adler32
 
 from lamella.errors import LamellaError, shown
 from lamella.layers.names import clean
-from lamella.package import Entry, Kind, Owner
+from lamella.package import MTIME, Entry, Kind, Owner
 
 UNIT = 512
 _NAME = 100
@@ -23,7 +23,7 @@ _OWNER_NAME = 32
 _SMALL = 0o7777777
 _LARGEST = 0o77777777777
 
-_TIME = b"00000000001\0"
+_TIME = b"%011o\0" % MTIME
 _NO_TIME = b"00000000000\0"
 _MAGIC = b"ustar\x0000"
 _DEVICES = b"0000000\x000000000\0"

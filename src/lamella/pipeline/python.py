@@ -40,8 +40,9 @@ class Asking:
         told = self.target
         limits = [line for file in self.constraints for line in _constraint_lines(file)]
         newest = [f"no newer than {self.python.exclude_newer}"] if self.python.exclude_newer else []
+        bytecode = ["bytecode"] if self.python.bytecode else []
         shared = [f"shared {pattern}" for pattern in self.python.shared]
-        return (f"Python {told.version} {told.libc}", *newest, *shared, *limits, *self.whole.texts)
+        return (f"Python {told.version} {told.libc}", *newest, *bytecode, *shared, *limits, *self.whole.texts)
 
     def roots(self, want: PypiWant) -> list[str]:
         """The names of the packages that `want` asks for."""
@@ -82,14 +83,15 @@ def _constraint_lines(file: Path) -> list[str]:
     return [f"constraint {text}" for text in read_file(file).texts]
 
 
-def scheme(python: Python) -> Scheme:
-    """Where things lie in that Python."""
+def scheme(python: Python, compiler: str) -> Scheme:
+    """Where things lie in that Python, whose modules are compiled by the version `compiler` of it."""
     prefix = python.prefix.rstrip("/")
     return Scheme(
         version=python.version,
         prefix=prefix,
         packages=(python.packages or f"{prefix}/lib/python{python.version}/site-packages").rstrip("/"),
         interpreter=python.interpreter or f"{prefix}/bin/python{python.version}",
+        compiler=compiler,
     )
 
 
@@ -99,7 +101,7 @@ def closures(asked: Asking, locked: LockedPython | None, place: Workplace) -> di
         raise LockError("it is not decided yet which Python packages these are; run lamella lock")
     check_words(asked.words, locked.asked)
     _tell_addresses(asked, locked, place)
-    whole = pypi.packages(locked.wheels, scheme(asked.python), asked.target)
+    whole = pypi.packages(locked.wheels, scheme(asked.python, locked.compiler), asked.target)
     ids = {package.name: package.id for package in whole.packages}
     found: dict[Want, Closure] = {}
     for want in asked.wants:

@@ -6,6 +6,7 @@ import msgspec
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9+._-]*\Z")]
 Version = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9+.:~!_-]+\Z")]
+Exact = Annotated[str, msgspec.Meta(pattern=r"^(\d+\.\d+\.\d+)?\Z")]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?\Z")]
 Commit = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{40,64})?\Z")]
 File = Annotated[str, msgspec.Meta(pattern=r"^[^/\x00-\x1f\\]+\Z")]

@@ -52,6 +52,14 @@ class Python(Value, frozen=True, kw_only=True):
         Sequence[str],
         Said("Files of constraints, as pip has them, from the folder of this file.", kinds.texts(kinds.line)),
     ] = ()
+    bytecode: Annotated[
+        bool,
+        Said(
+            "Whether modules are compiled beforehand, which makes the first start faster and the image larger. The "
+            "lock says by which version of Python, which then has to be on machines that build.",
+            kinds.flag,
+        ),
+    ] = False
     shared: Annotated[
         Sequence[str],
         Said(

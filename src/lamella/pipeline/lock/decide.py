@@ -7,7 +7,16 @@ from lamella.oci.wire import Platform
 from lamella.pipeline import debian, python
 from lamella.pipeline.find import open_base
 from lamella.pipeline.lock.debs import lock_debian
-from lamella.pipeline.lock.file import Lock, LockedPlatform, LockError, check_base, check_words, hashed_name, lock_path
+from lamella.pipeline.lock.file import (
+    Lock,
+    LockedPlatform,
+    LockedPython,
+    LockError,
+    check_base,
+    check_words,
+    hashed_name,
+    lock_path,
+)
 from lamella.pipeline.lock.wheels import lock_python
 from lamella.pipeline.workplace import Workplace
 from lamella.spec.derive import platform
@@ -50,15 +59,25 @@ def _platform(
     wheels = python.asking(spec, wanted)
     debs = debian.asking(spec)
     known = before or LockedPlatform()
-    kept = [one for one in (known.python.wheels if known.python else ()) if not upgraded(one.name)]
+    old_wheels = _kept(known.python, upgraded)
     old = {one.name: one.version for one in (known.debian.debs if known.debian else ()) if not upgraded(one.name)}
     name = hashed_name(spec.image.base)
     stays = known.base and known.base_name == name and not upgraded("base")
     return LockedPlatform(
         base=known.base if stays else _base(spec, wanted, place),
         base_name=name,
-        python=lock_python(wheels, spec.folder, kept, place) if wheels else None,
+        python=lock_python(wheels, spec.folder, old_wheels, place) if wheels else None,
         debian=lock_debian(debs, wanted, old, place) if debs else None,
+    )
+
+
+def _kept(known: LockedPython | None, upgraded: Callable[[str], bool]) -> LockedPython:
+    """What stays of a lock."""
+    old = known or LockedPython(asked=(), wheels=())
+    return LockedPython(
+        asked=(),
+        wheels=tuple(one for one in old.wheels if not upgraded(one.name)),
+        compiler="" if upgraded("python") else old.compiler,
     )
 
 

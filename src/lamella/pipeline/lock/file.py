@@ -13,7 +13,7 @@ from lamella.oci.digest import parse_digest
 from lamella.oci.platforms import spelled
 from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import Platform, decode
-from lamella.sources.locked import LockedDeb, LockedWheel
+from lamella.sources.locked import Exact, LockedDeb, LockedWheel
 from lamella.spec.model import Spec
 from lamella.staging import explained, staged_beside, write_all
 
@@ -27,10 +27,11 @@ class LockError(LamellaError):
 
 
 class LockedPython(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was asked for, word by word, and what that came to."""
+    """What was asked for, word by word, and what that came to; `compiler` is the Python that compiles modules."""
 
     asked: tuple[str, ...]
     wheels: tuple[LockedWheel, ...]
+    compiler: Exact = ""
 
 
 class LockedDebian(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

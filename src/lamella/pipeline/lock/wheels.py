@@ -10,17 +10,18 @@ from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.python import Asking
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.locked import LockedWheel
-from lamella.sources.python import pypi, uv
+from lamella.sources.python import bytecode, pypi, uv
 from lamella.sources.python.build import built_path
 from lamella.sources.python.pypi import Chosen, Summary
 from lamella.sources.python.target import Target
 from lamella.sources.python.zipped import Bytes, LocalBytes
 from lamella.spec.globs import as_regex
+from lamella.spec.python import Python
 from lamella.transport.downloads import Wanted
 from lamella.transport.remote import RemoteBytes, WholeOnlyError
 
 
-def lock_python(asked: Asking, folder: Path, kept: Sequence[LockedWheel], place: Workplace) -> LockedPython:
+def lock_python(asked: Asking, folder: Path, kept: LockedPython, place: Workplace) -> LockedPython:
     """What is asked for, resolved now; versions that are `kept` stay where nothing speaks against them."""
     outside = needed(place.outside, "an index of Python packages")
     question = uv.Question(
@@ -29,7 +30,7 @@ def lock_python(asked: Asking, folder: Path, kept: Sequence[LockedWheel], place:
         folder,
         asked.constraints,
         asked.python.exclude_newer,
-        [(one.name, one.version) for one in kept],
+        [(one.name, one.version) for one in kept.wheels],
     )
     chosen = {one.candidate.name: one for one in pypi.choose(uv.resolve(question), asked.target)}
     looks = {name: _look(one, asked.target, place, outside) for name, one in chosen.items()}
@@ -37,7 +38,13 @@ def lock_python(asked: Asking, folder: Path, kept: Sequence[LockedWheel], place:
     refer = pypi.references(asked.whole.requirements, {name: one.requires for name, one in told.items()}, asked.target)
     left_out = pypi.conflicts(told, _allowed(asked.python.shared))
     wheels = [_locked(chosen[name], told[name], refer[name], left_out.get(name, ())) for name in sorted(chosen)]
-    return LockedPython(asked=asked.words, wheels=tuple(wheels))
+    return LockedPython(asked=asked.words, wheels=tuple(wheels), compiler=_compiler(asked.python, kept.compiler))
+
+
+def _compiler(python: Python, kept: str) -> str:
+    if not python.bytecode:
+        return ""
+    return kept if kept.startswith(f"{python.version}.") else bytecode.newest(python.version)
 
 
 def _look(one: Chosen, target: Target, place: Workplace, outside: Outside) -> Callable[[], Summary]:

@@ -26,6 +26,7 @@ import msgspec
 
 from lamella.oci.digest import Digest, sha256
 from lamella.package import Entry, Kind, Package, order
+from lamella.sources.python.bytecode import compiler
 from lamella.sources.python.target import Target
 from lamella.sources.python.zipped import Archive, LocalBytes, Member, WheelError
 
@@ -33,6 +34,7 @@ _RULES = "wheel-1"
 """Changes whenever the entries of a wheel would."""
 
 _INSTALLER = b"lamella\n"
+_BLOCK = 1 << 20
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 _PYTHON = b"#!python"
 _SCRIPT_NAME = re.compile(r"[\w.+-]+")
@@ -49,13 +51,17 @@ if __name__ == "__main__":
 
 
 class Scheme(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where things lie in the Python of an image. `version` is as in `3.12`; what is at `without` is another's."""
+    """Where things lie in the Python of an image. `version` is as in `3.12`; what is at `without` is another's.
+
+    Modules are compiled by the Python whose exact version `compiler` is, if it is any.
+    """
 
     version: str
     prefix: str
     packages: str
     interpreter: str
     without: tuple[str, ...] = ()
+    compiler: str = ""
 
 
 ANYWHERE = Scheme(version="{version}", prefix="{prefix}", packages="{packages}", interpreter="")
@@ -107,10 +113,46 @@ def content_of(archive: Digest, scheme: Scheme) -> Digest:
 
 def entries(package: Package) -> Iterator[Entry]:
     """The files of the wheel at `package.path`, as they lie in an image of the scheme that `package.how` tells."""
-    placed = wheel_of(package).placed(msgspec.json.decode(package.how, type=Recipe).scheme)
-    placed.sort(key=lambda file: order(file.path.encode()))
-    for file in placed:
-        yield Entry(file.path.encode(), Kind.FILE, file.mode, file.size, content=file.content)
+    scheme = msgspec.json.decode(package.how, type=Recipe).scheme
+    placed = wheel_of(package).placed(scheme)
+    if scheme.compiler:
+        yield from _compiled(placed, scheme)
+    else:
+        yield from map(_entry, sorted(placed, key=_order))
+
+
+def _compiled(placed: "list[_Placed]", scheme: Scheme) -> Iterator[Entry]:
+    """The files and, where Python looks for it, the bytecode of those that are modules."""
+    with compiler(scheme.compiler) as python:
+        files = {file.path: file for file in placed}
+        modules = {_cached(path, python.tag): files[path] for path in files if _is_module(path, scheme)}
+        for file in sorted({**modules, **files}.items(), key=lambda item: order(item[0].encode())):
+            path, source = file
+            if path in files:
+                yield _entry(source)
+                continue
+            with source.content() as opened:
+                data = python.compile(b"".join(iter(lambda: opened.read(_BLOCK), b"")))
+            if data:
+                yield _entry(_made(path, data))
+
+
+def _is_module(path: str, scheme: Scheme) -> bool:
+    return path.endswith(".py") and path.startswith(f"{scheme.packages}/")
+
+
+def _cached(path: str, tag: str) -> str:
+    """Where Python looks for the bytecode of the module at `path`."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/__pycache__/{name.removesuffix('.py')}.{tag}.pyc"
+
+
+def _entry(file: "_Placed") -> Entry:
+    return Entry(file.path.encode(), Kind.FILE, file.mode, file.size, content=file.content)
+
+
+def _order(file: "_Placed") -> bytes:
+    return order(file.path.encode())
 
 
 def wheel_of(package: Package) -> "Wheel":
