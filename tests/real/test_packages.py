@@ -114,6 +114,35 @@ def test_what_debs_hold_is_what_dpkg_unpacks(comfyui: Path, cache: Path, tmp_pat
     assert found.items() <= {**told, "var/run": found.get("var/run"), "var/lock": found.get("var/lock")}.items()
 
 
+def test_the_loader_finds_what_ldconfig_would_have_noted(tmp_path: Path, cache: Path) -> None:
+    needs("ldconfig")
+    if not apt_suites():
+        absent("apt names no archives here")
+    debs = ["libc-bin", "libc6", "libblas3", "fakeroot", "libstdc++6", "libncursesw6", "libssl3", "libpython3-stdlib"]
+    (tmp_path / "lamella.toml").write_text(f'name = "libs"\nplatforms = ["linux/amd64"]\ndeb = {json.dumps(debs)}\n')
+    lamella(tmp_path, cache, "lock")
+    lamella(tmp_path, cache, "copy", ".", "oci:out")
+    blobs = tmp_path / "out" / "blobs" / "sha256"
+    index = json.loads((tmp_path / "out" / "index.json").read_text())
+    manifest = json.loads((blobs / index["manifests"][0]["digest"][7:]).read_text())
+    root = tmp_path / "root"
+    root.mkdir()
+    for layer in manifest["layers"]:
+        run("tar", "-xzf", blobs / layer["digest"][7:], "-C", root)
+    run("ldconfig", "-r", root, "-X", "-C", "/theirs")
+    ours, theirs = (
+        [
+            line.partition(", OS ABI")[0].partition(")")[0] + line[line.index(" => ") :]
+            for line in lines
+            if " => " in line
+        ]
+        for lines in (run("ldconfig", "-p", "-C", root / name).splitlines() for name in ("etc/ld.so.cache", "theirs"))
+    )
+    assert ours == theirs
+    assert len(ours) > 30
+    assert "libfakeroot/libfakeroot-0.so" in "".join(ours)
+
+
 def test_only_what_is_signed_is_believed(tmp_path: Path) -> None:
     """What an archive of this machine says, and what comes of changing a byte of it."""
     needs("gpgv")

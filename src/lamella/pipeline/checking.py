@@ -1,10 +1,7 @@
 """`check`: what would be found out when the image runs, found out before, from the files that its packages give."""
 
-import contextlib
-import mmap
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -12,21 +9,22 @@ from dataclasses import dataclass, field, replace
 import msgspec
 from packaging.requirements import Requirement
 
-from lamella.checks import elf, libraries, python
+from lamella.checks import libraries, python
 from lamella.checks.elf import Elf
 from lamella.checks.libraries import Program
 from lamella.layers.split import part_entries
 from lamella.oci.wire import Platform
 from lamella.package import Entry, Kind, Package
+from lamella.pipeline import linking
 from lamella.pipeline.bases import names_in
 from lamella.pipeline.draft import Draft
 from lamella.pipeline.fetching import fetch, here
+from lamella.pipeline.programs import data_of, elf_of
 from lamella.pipeline.workplace import Workplace, entries
 from lamella.plan import Part
 from lamella.sources.python.pypi import required
-from lamella.sources.python.wheel import Recipe, Wheel, wheel_of
+from lamella.sources.python.wheel import Recipe, Wheel, wheel_of, without_bytecode
 
-_LARGE = 64 << 20
 _STDLIB = re.compile(r"/lib/python(\d+\.\d+)/os\.py$")
 
 
@@ -66,9 +64,10 @@ class _Seen:
 
 def check(draft: Draft, place: Workplace) -> Report:
     """What is wrong with the image of `draft`. Its packages are fetched if they are not here."""
-    planned = [part for layer in draft.layers for part in layer.plan.parts]
+    whole = [part for layer in draft.layers for part in layer.plan.parts]
+    planned = [part for part in whole if part.package.source != linking.SOURCE]
     fetch([part.package for part in planned], draft.archives, place)
-    parts = [replace(part, package=here(part.package, place)) for part in planned]
+    parts = [replace(part, package=_here(part.package, place)) for part in planned]
     seen = _Seen(files={path: (None, Entry(path.encode(), Kind.FILE, 0)) for path in names_in(draft.base)})
     for part in parts:
         _take(part, seen)
@@ -78,6 +77,11 @@ def check(draft: Draft, place: Workplace) -> Report:
     packages = [part.package for part in parts]
     problems = [*seen.clashes, *_of_libraries(seen, draft.platform), *_of_python(packages, seen)]
     return Report(tuple(problems), len(packages), len(seen.files), len(seen.programs))
+
+
+def _here(package: Package, place: Workplace) -> Package:
+    found = here(package, place)
+    return without_bytecode(found) if found.source == "pypi" else found
 
 
 def _take(part: Part, seen: _Seen) -> None:
@@ -101,30 +105,8 @@ def _same(owner: Part, one: Entry, other: Entry) -> bool:
     if one.kind is not Kind.FILE:
         return True
     opened = next(entry for entry in part_entries(owner, entries) if entry.path == one.path)
-    with _data(opened) as first, _data(other) as second:
+    with data_of(opened) as first, data_of(other) as second:
         return bytes(first) == bytes(second)
-
-
-@contextlib.contextmanager
-def _data(entry: Entry) -> Iterator[bytes | mmap.mmap]:
-    """A file's bytes; large ones by way of a file that has no name."""
-    if not entry.size or entry.content is None:
-        yield b""
-        return
-    if isinstance(entry.content, bytes):
-        with open(entry.content, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:  # noqa: PTH123
-            yield mapped
-        return
-    with entry.content() as opened:
-        if entry.size <= _LARGE:
-            yield b"".join(iter(lambda: opened.read(1 << 20), b""))
-            return
-        with tempfile.TemporaryFile() as spooled:
-            while block := opened.read(1 << 20):
-                spooled.write(block)
-            spooled.flush()
-            with mmap.mmap(spooled.fileno(), 0, prot=mmap.PROT_READ) as mapped:
-                yield mapped
 
 
 def _programs(part: Part, place: Workplace) -> list[Program]:
@@ -132,22 +114,9 @@ def _programs(part: Part, place: Workplace) -> list[Program]:
     name = f"elf/{part.package.content}"
     known = place.records.read(name, list[tuple[str, Elf]])
     if known is None:
-        known = [found for entry in entries(part.package) if (found := _elf(entry))]
+        known = [found for entry in entries(part.package) if (found := elf_of(entry))]
         place.records.write(name, known)
     return [Program(path, part.package.id, one) for path, one in known]
-
-
-def _elf(entry: Entry) -> tuple[str, Elf] | None:
-    if entry.kind is not Kind.FILE or entry.size < 64:
-        return None
-    if not (entry.mode & 0o111 or b".so" in entry.path.rpartition(b"/")[2]):
-        return None
-    with _data(entry) as data:
-        if data[:4] != elf.MAGIC:
-            return None
-        with memoryview(data) as view:
-            found = elf.parse(view)
-    return (entry.path.decode("utf-8", "surrogateescape"), found) if found else None
 
 
 def _of_libraries(seen: _Seen, platform: Platform) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ import msgspec
 
 from lamella.oci.digest import sha256
 from lamella.package import Package
+from lamella.pipeline import linking
 from lamella.pipeline.draft import EPOCH
 from lamella.pipeline.fetching import here, is_here
 from lamella.pipeline.view import ImageView
@@ -29,7 +30,7 @@ def contents_of(view: ImageView, place: Workplace) -> Contents:
         Part(
             layer.name or f"layer {number}",
             layer.record.digest if layer.record else "",
-            tuple(_component(package, place) for package in layer.packages),
+            tuple(_component(package, place) for package in layer.packages if package.source != linking.SOURCE),
         )
         for number, layer in enumerate(view.layers, 1)
     )

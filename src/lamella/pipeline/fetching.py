@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from lamella.package import Entries, Entry, Package
+from lamella.pipeline import linking
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.workplace import Workplace, entries
 from lamella.sources.locked import Commit, InArchive, Sha256
@@ -69,12 +70,18 @@ def here(package: Package, place: Workplace) -> Package:
 
 def is_here(package: Package, place: Workplace) -> bool:
     """Whether the files of a package can be read without fetching any."""
-    return Path(here(package, place).path).exists()
+    return all(Path(here(one, place).path).exists() for one in _read(package, place))
+
+
+def _read(package: Package, place: Workplace) -> list[Package]:
+    """The packages that are read to give the files of one."""
+    return linking.unknown(package, place) if package.source == linking.SOURCE else [package]
 
 
 def fetch(packages: Iterable[Package], archives: Sequence[str], place: Workplace) -> None:
     """Sees to it that the files of `packages` are here; debs come from `archives`, if any are named."""
-    lacking = [one for one in packages if one.source in FETCHED and not is_here(one, place)]
+    wanted = list({one.id: one for package in packages for one in _read(package, place)}.values())
+    lacking = [one for one in wanted if one.source in FETCHED and not is_here(one, place)]
     if not lacking:
         return
     outside = needed(place.outside, lacking[0].id)
@@ -95,6 +102,8 @@ def fetched(archives: Sequence[str], place: Workplace) -> Entries:
 
     def give(package: Package) -> Iterator[Entry]:
         fetch([package], archives, place)
+        if package.source == linking.SOURCE:
+            return linking.entries(package, give, place)
         return entries(here(package, place))
 
     return give

@@ -1,12 +1,13 @@
 """Steps 1 to 3: what the layers of a spec name becomes packages, and what those refer to comes along."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lamella.closure import Closure, merge, restrict
 from lamella.oci.wire import Platform
 from lamella.package import NO_RULES, Rules
+from lamella.pipeline import linking
 from lamella.pipeline.lock.file import LockedPlatform
 from lamella.pipeline.workplace import Workplace
 from lamella.sources import files, nix
@@ -47,7 +48,17 @@ def gather(spec: Spec, wanted: Platform, lock: LockedPlatform, place: Workplace)
 
         names = debian.asking(spec)
         store |= debian.closures(names, lock.debian) if names else {}
-    return [_section(layer, spec, store, place.records) for layer in layers]
+    sections = [_section(layer, spec, store, place.records) for layer in layers]
+    return sections if image.base else _linked(sections)
+
+
+def _linked(sections: list[Section]) -> list[Section]:
+    """With a note of shared libraries in the last one, where the image has a loader that goes by it."""
+    note = linking.noted([section.closure for section in sections])
+    if note is None:
+        return sections
+    *lower, last = sections
+    return [*lower, replace(last, closure=linking.with_note(last.closure, note))]
 
 
 def _rest(image: Image) -> Layer:

@@ -45,11 +45,16 @@ class BytecodeError(SourceError):
 
 
 class Compiler:
-    """A Python that compiles, in a process of its own. `tag` is what it calls its bytecode by."""
+    """A Python that compiles, in a process of its own. `tag` is what its bytecode is called by."""
 
     def __init__(self, process: subprocess.Popen[bytes], tag: str) -> None:
         self._process = process
-        self.tag = tag
+        self._tag = tag
+
+    def place(self, path: str) -> str:
+        """Where Python looks for the bytecode of the module at `path`."""
+        folder, _, name = path.rpartition("/")
+        return f"{folder}/__pycache__/{name.removesuffix('.py')}.{self._tag}.pyc"
 
     def compile(self, source: bytes) -> bytes:
         """What is to stand in `__pycache__`; nothing if this is no module of that Python."""

@@ -18,7 +18,7 @@ import posixpath
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -125,7 +125,7 @@ def _compiled(placed: "list[_Placed]", scheme: Scheme) -> Iterator[Entry]:
     """The files and, where Python looks for it, the bytecode of those that are modules."""
     with compiler(scheme.compiler) as python:
         files = {file.path: file for file in placed}
-        modules = {_cached(path, python.tag): files[path] for path in files if _is_module(path, scheme)}
+        modules = {python.place(path): files[path] for path in files if _is_module(path, scheme)}
         for file in sorted({**modules, **files}.items(), key=lambda item: order(item[0].encode())):
             path, source = file
             if path in files:
@@ -141,18 +141,19 @@ def _is_module(path: str, scheme: Scheme) -> bool:
     return path.endswith(".py") and path.startswith(f"{scheme.packages}/")
 
 
-def _cached(path: str, tag: str) -> str:
-    """Where Python looks for the bytecode of the module at `path`."""
-    folder, _, name = path.rpartition("/")
-    return f"{folder}/__pycache__/{name.removesuffix('.py')}.{tag}.pyc"
-
-
 def _entry(file: "_Placed") -> Entry:
     return Entry(file.path.encode(), Kind.FILE, file.mode, file.size, content=file.content)
 
 
 def _order(file: "_Placed") -> bytes:
     return order(file.path.encode())
+
+
+def without_bytecode(package: Package) -> Package:
+    """The same wheel, with nothing in it that has to be made."""
+    recipe = msgspec.json.decode(package.how, type=Recipe)
+    plain = msgspec.structs.replace(recipe, scheme=msgspec.structs.replace(recipe.scheme, compiler=""))
+    return replace(package, how=msgspec.json.encode(plain).decode())
 
 
 def wheel_of(package: Package) -> "Wheel":
