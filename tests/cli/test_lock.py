@@ -13,6 +13,8 @@ import pytest
 from tests.index import Index, serving
 from tests.wheels import make_wheel
 
+from lamella.sources.python.uv import uv_command
+
 SPEC = """
 name = "demo"
 platforms = ["linux/amd64", "linux/arm64"]
@@ -66,8 +68,8 @@ def good(folder: Path, index: Index, *args: str, **more: str) -> str:
     return ran.stdout
 
 
-def bad(folder: Path, index: Index, *args: str, code: int = 3) -> str:
-    ran = lamella(folder, index, *args)
+def bad(folder: Path, index: Index, *args: str, code: int = 3, **more: str) -> str:
+    ran = lamella(folder, index, *args, **more)
     assert (ran.returncode, ran.stderr.count("\n"), "Traceback" in ran.stderr) == (code, 1, False), ran.stderr
     return ran.stderr
 
@@ -252,6 +254,21 @@ def test_private_indexes(work: Path, index: Index) -> None:
     forget(work)
     told += good(work, index, "build", NETRC=str(netrc(work)))
     assert "s3cret" not in told + (work / "lamella.lock").read_text() + (work / "image.json").read_text()
+
+
+def test_who_we_are_is_known_to_uv_or_by_an_indexs_name(work: Path, index: Index) -> None:
+    index.login = "me:s3cret"
+    good(work, index, "lock")
+    bare = {"UV_DEFAULT_INDEX": f"own=http://127.0.0.1:{index.port}/simple"}
+    forget(work)
+    assert "lack of valid authentication" in bad(work, index, "build", code=3, **bare)
+    good(work, index, "build", UV_INDEX_OWN_USERNAME="me", UV_INDEX_OWN_PASSWORD="s3cret", **bare)
+    forget(work)
+    kept = {"UV_CREDENTIALS_DIR": str(work.parent / "credentials"), **bare}
+    log_in = [*uv_command(), "auth", "login", bare["UV_DEFAULT_INDEX"][4:], "--token", "s3cret"]
+    subprocess.run(log_in, env={**os.environ, **kept}, check=True, capture_output=True)
+    index.login = "__token__:s3cret"
+    good(work, index, "build", **kept)
 
 
 def netrc(work: Path) -> Path:

@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -99,13 +99,18 @@ def test_parts(index: Index) -> None:
             RemoteBytes(fetcher, url(index))
 
 
-@pytest.mark.parametrize("how", ["address", "index", "netrc", "nobody", "another"])
+@pytest.mark.parametrize("how", ["address", "index", "netrc", "named", "nobody", "another"])
 def test_who_we_are(index: Index, tmp_path: Path, how: str) -> None:
     index.login = "me:s3%cret"
     host = f"127.0.0.1:{index.port}"
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password s3%cret\n")
     environment = {
         "index": {"UV_INDEX": f"other=http://x:y@other/simple mine=http://me:s3%25cret@{host}/simple"},
+        "named": {
+            "UV_INDEX": f"my.own=http://{host}/simple",
+            "UV_INDEX_MY_OWN_USERNAME": "me",
+            "UV_INDEX_MY_OWN_PASSWORD": "s3%cret",
+        },
         "netrc": {"HOME": str(tmp_path)},
         "another": {"UV_INDEX": "http://me:s3%25cret@127.0.0.2/simple"},
     }.get(how, {})
@@ -117,6 +122,27 @@ def test_who_we_are(index: Index, tmp_path: Path, how: str) -> None:
             assert "s3" not in str(raised.value)
         else:
             assert fetcher.document(address) == DATA
+
+
+@pytest.mark.parametrize("told", ["nothing", "the name"])
+def test_other_programs_are_asked_once_who_we_are(index: Index, told: str) -> None:
+    index.login = "me:s3cret"
+    host = f"127.0.0.1:{index.port}"
+    asked = []
+
+    def stored(address: str, username: str, environment: Mapping[str, str]) -> tuple[str, str] | None:
+        asked.append(username)
+        return ("me", environment["SECRET"]) if address == url(index) else None
+
+    environment = {"SECRET": "s3cret", **({"UV_INDEX": f"http://me@{host}/simple"} if told == "the name" else {})}
+    fetcher = Fetcher(Settings(environment=environment, timeout=5), stored=stored)
+    with closing(fetcher):
+        assert fetcher.document(url(index)) == DATA
+        assert fetcher.document(url(index)) == DATA
+        assert asked == ["me" if told == "the name" else ""]
+        index.login = "me:another"
+        with pytest.raises(TransportError, match="is not for everybody"):
+            fetcher.document(url(index))
 
 
 def test_downloads_are_kept_by_their_hash(index: Index, tmp_path: Path) -> None:

@@ -71,14 +71,14 @@ def reaching_out(
     from dataclasses import replace
 
     from lamella.destinations.daemons import Daemons
-    from lamella.pipeline.outside import Outside
+    from lamella.pipeline.outside import Outside, password_of
     from lamella.registry.registries import Registries
     from lamella.transport.connections import Settings
     from lamella.transport.downloads import Downloads
     from lamella.transport.fetch import Fetcher
 
     registries = Registries(os.environ, creds or os.environ.get("LAMELLA_CREDS", "").split("\n"), home, insecure, ca)
-    fetcher = Fetcher(Settings(insecure, ca, os.environ))
+    fetcher = Fetcher(Settings(insecure, ca, os.environ), stored=password_of)
     downloads = Downloads(cache_folder(), fetcher, place.progress)
     with contextlib.closing(Outside(registries, Daemons(os.environ), place.blobs, downloads)) as outside:
         yield replace(place, outside=outside)

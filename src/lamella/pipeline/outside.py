@@ -1,6 +1,7 @@
 """What is beyond the files that a user names: registries and daemons. Nothing is asked before it is needed."""
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,13 @@ class Outside:
         self.registries.close()
         self.downloads.close()
         self._scratch.close()
+
+
+def password_of(address: str, username: str, environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """The name and password for an address, of other programs that keep such."""
+    from lamella.sources.python.accounts import stored
+
+    return stored(address, username, environment)
 
 
 def needed(outside: Outside | None, what: str) -> Outside:

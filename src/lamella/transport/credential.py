@@ -49,13 +49,21 @@ _INDEXES = (
 
 
 def of_indexes(host: str, environment: Mapping[str, str]) -> Credential | None:
-    """Who we are at `host` (with its port) by the address of an index of Python packages there."""
+    """Who we are at `host` (with its port) by the address of an index of Python packages there, or by its name.
+
+    The password is empty where the address has just a name.
+    """
     for word in (word for name in _INDEXES for word in environment.get(name, "").split()):
-        address = word.partition("=")[2] if re.match(r"[\w-]+=https?://", word) else word
+        label, _, address = word.rpartition("=") if re.match(r"[\w.-]+=https?://", word) else ("", "", word)
         try:
             parts = urlsplit(address)
         except ValueError:
             continue
-        if parts.username is not None and parts.netloc.rpartition("@")[2] == host:
-            return Credential(unquote(parts.username), unquote(parts.password or ""))
+        if parts.netloc.rpartition("@")[2] != host:
+            continue
+        named = f"UV_INDEX_{re.sub('[^A-Z0-9]', '_', label.upper())}"
+        username = unquote(parts.username or "") or (environment.get(f"{named}_USERNAME", "") if label else "")
+        password = unquote(parts.password or "") or (environment.get(f"{named}_PASSWORD", "") if label else "")
+        if username or password:
+            return Credential(username, password)
     return None

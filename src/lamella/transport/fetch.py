@@ -16,11 +16,14 @@ from lamella.transport.errors import LostError, TransportError
 from lamella.transport.retry import PASSING, TRIES, wait
 
 T = TypeVar("T")
+Stored = Callable[[str, str, Mapping[str, str]], tuple[str, str] | None]
+"""Asks other programs for the name and password of an address, given the name if it is known, and the environment."""
+
 _LONGEST_DOCUMENT = 256 << 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_TURNS = 8
 _BLOCK = 1 << 20
-_WHOLE, _PART, _BEYOND = 200, 206, 416
+_WHOLE, _PART, _UNKNOWN, _BEYOND = 200, 206, 401, 416
 
 
 class GoneError(TransportError):
@@ -34,8 +37,12 @@ class _BusyError(Exception):
 class Fetcher:
     """Gets what lies at addresses: `http`, `https` and `file`. May be used by any number of threads."""
 
-    def __init__(self, settings: Settings, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, settings: Settings, pause: Callable[[float], None] = time.sleep, stored: Stored = lambda *_: None
+    ) -> None:
         self._settings = settings
+        self._stored = stored
+        self._known: dict[str, Credential] = {}
         self._connections = Connections(settings)
         self._pause = pause
 
@@ -133,6 +140,8 @@ class Fetcher:
                     return take(response)
                 with contextlib.suppress(LostError):
                     response.read(1 << 16, self._settings.patience)
+            if response.status == _UNKNOWN and self._learn(urlsplit(here)):
+                continue
             if response.status in PASSING:
                 raise _BusyError(response.header("Retry-After"))
             to = response.header("Location")
@@ -145,12 +154,25 @@ class Fetcher:
         raise TransportError(f"{shown(url)} leads from one place to another, and to no end")
 
     def _authorization(self, url: SplitResult) -> dict[str, str]:
-        """Who we are there: as the address itself says, or an index's address, or netrc."""
+        """Who we are there: as the address itself says, or an index's address, or netrc, or what was found out."""
         told = self._settings.environment
-        found = of_indexes(url.netloc, told) or of_netrc(url.hostname or "", told)
+        found = of_indexes(url.netloc, told)
+        if not (found and found.password):
+            found = self._known.get(url.netloc) or of_netrc(url.hostname or "", told) or found
         if url.username is not None:
             found = Credential(unquote(url.username), unquote(url.password or ""))
         return {"Authorization": found.basic} if found else {}
+
+    def _learn(self, url: SplitResult) -> bool:
+        """Asks other programs who we are at a host that does not know us; each host once."""
+        if url.username is not None or url.netloc in self._known:
+            return False
+        told = self._settings.environment
+        by_index = of_indexes(url.netloc, told)
+        answer = self._stored(url.geturl(), by_index.username if by_index else "", told)
+        if answer:
+            self._known[url.netloc] = Credential(*answer)
+        return answer is not None
 
 
 def _copy(response: Response, sink: Sink, skip: int) -> None:
@@ -180,7 +202,7 @@ def _refusal(url: str, status: int) -> TransportError:
         return GoneError(f"there is nothing at {shown(url)} (any more)")
     if status in (401, 403):
         return TransportError(
-            f"{shown(url)} is not for everybody: put NAME:PASSWORD@ into the index's address, or netrc"
+            f"{shown(url)} is not for everybody: put NAME:PASSWORD@ into its address, or netrc, or run uv auth login"
         )
     if status == _BEYOND:
         return TransportError(f"{shown(url)} is shorter than it was")
