@@ -86,6 +86,26 @@ def test_from_the_archive_to_the_image(work: Path) -> None:
     assert "/usr/bin/dpkg" not in found
 
 
+def test_libraries_are_noted_in_the_last_layer_with_debs_and_nothing_else_needs_them(
+    work: Path, archive: Repository
+) -> None:
+    archive.add("libc6", files={"./lib/libc.so.6": b"no ELF"})
+    text = SPEC.format(line=archive.line).replace('["top"]\n', '["libc6"]\n')
+    (work / "lamella.toml").write_text(text + '\n[[layer]]\nname = "own"\nfiles = ["lamella.lock"]\n')
+    good(work, "lock")
+    assert "/etc/ld.so.cache" in paths(work)
+    layers = json.loads(good(work, "build", "--json"))["layers"]
+    assert [(layer["name"], len(layer["packages"])) for layer in layers] == [("low", 1), ("own", 1), ("app", 2)]
+    shutil.rmtree(work.parent / "cache" / "files")
+    with (work / "lamella.toml").open("a") as spec:
+        spec.write('\n[[layer]]\nname = "more"\nfiles = ["lamella.toml"]\n')
+    good(work, "build")
+    assert not (work.parent / "cache" / "files").exists()
+    told = good(work, "check", "--list")
+    assert "ld.so.cache" in told
+    assert "ld.so.cache" not in good(work, "sbom")
+
+
 def test_the_best_alternative_wins(work: Path, archive: Repository) -> None:
     text = SPEC.format(line=archive.line).replace('["top"]', '["top", "gawk", "mawk"]')
     (work / "lamella.toml").write_text(text)

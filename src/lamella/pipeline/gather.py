@@ -53,12 +53,13 @@ def gather(spec: Spec, wanted: Platform, lock: LockedPlatform, place: Workplace)
 
 
 def _linked(sections: list[Section]) -> list[Section]:
-    """With a note of shared libraries in the last one, where the image has a loader that goes by it."""
+    """With a note of shared libraries in the last one with debs, where the image has a loader that goes by it."""
     note = linking.noted([section.closure for section in sections])
     if note is None:
         return sections
-    *lower, last = sections
-    return [*lower, replace(last, closure=linking.with_note(last.closure, note))]
+    last = max(i for i, section in enumerate(sections) if linking.has_debs(section.closure))
+    linked = replace(sections[last], closure=linking.with_note(sections[last].closure, note))
+    return [*sections[:last], linked, *sections[last + 1 :]]
 
 
 def _rest(image: Image) -> Layer:

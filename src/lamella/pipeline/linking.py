@@ -35,6 +35,11 @@ def noted(closures: Sequence[Closure]) -> Package | None:
     return Package(SOURCE, SOURCE, content, _ABOUT, (), SOURCE, at="/etc", how=msgspec.json.encode(bare).decode())
 
 
+def has_debs(whole: Closure) -> bool:
+    """Whether there are any, so that a change of the note is not the only one there."""
+    return any(one.source == "deb" for one in whole.packages)
+
+
 def with_note(whole: Closure, note: Package) -> Closure:
     """The closure, and the note as one of its roots."""
     return merge([whole, closure([note], [note.id])])
