@@ -30,7 +30,9 @@ MAY_IMPORT = {
     "registry": {"errors", "oci", "transport"},
     "destinations": {"errors", "oci", "staging", "layers", "registry", "transport"},
     "pipeline": NOUNS | STEPS | {"transport", "checks", "sbom"},
-    "cli": NOUNS | {"sbom", "spec", "pipeline", "images", "layers", "destinations", "cache", "registry", "transport"},
+    "nix": NOUNS | STEPS | {"pipeline"},
+    "cli": NOUNS
+    | {"nix", "sbom", "spec", "pipeline", "images", "layers", "destinations", "cache", "registry", "transport"},
     "__init__": {"errors", "spec"},
 }
 FILES = sorted(SOURCE.rglob("*.py"))

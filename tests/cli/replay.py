@@ -76,9 +76,13 @@ def folder(name: str) -> tarfile.TarInfo:
 
 
 def block(info: tarfile.TarInfo) -> bytes:
-    """The header as Go writes it: without a slash after folders, and with device numbers."""
+    """The header as Go writes it: without a slash after folders, with device numbers, long names in two parts."""
+    name = info.name.encode()
+    cut = name.rfind(b"/", 0, 156) if len(name) > 100 else -1
+    info.name = name[cut + 1 :].decode()
     data = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
-    data[:100] = info.name.encode().ljust(100, b"\0")
+    data[:100] = name[cut + 1 :].ljust(100, b"\0")
+    data[345:500] = name[: max(cut, 0)].ljust(155, b"\0")
     data[329:345] = b"0000000\0" * 2
     data[148:156] = b" " * 8
     data[148:156] = b"%06o\0 " % sum(data)

@@ -49,14 +49,14 @@ def nix_packages(debs: Path) -> NixPackages:
     needs("nix", "nix-build", "patchelf", "dpkg-deb", "apt-get")
     if os.geteuid():
         absent("building into the Nix store needs root here")
-    _download(debs)
+    download(debs)
     wanted = [argument for name in NixPackages.__dataclass_fields__ for argument in ("-A", name)]
     options = ("--no-out-link", "--arg", "debs", debs, "--argstr", "python", sys.executable)
     built = run("nix-build", DATA / "packages.nix", *options, *wanted, NIX_CONF_DIR=str(DATA))
     return NixPackages(*built.split())
 
 
-def _download(debs: Path) -> None:
+def download(debs: Path) -> None:
     """Fetches the packages that are not in the folder yet; package lists may have to be fetched first."""
     missing = [name for name in DEBS if not list(debs.glob(f"{name}_*.deb"))]
     if not missing:

@@ -33,6 +33,7 @@ COMMANDS = {
     "explain": "Say why a layer is new, which layer holds a path, or why a package is there.",
     "copy": "Copy an image between registries, layouts, archives and daemons.",
     "validate": "Hash every byte of an image again and compare.",
+    "nix": "What the Nix library needs to make images.",
     "cache": "List, measure and prune what is remembered of earlier builds.",
     "schema": "Print the JSON Schema of lamella.toml, for editors.",
 }

@@ -248,7 +248,7 @@ def _part(item: PathItem, layer: LayerItem, origin: str) -> Part:
     rewrite = options.rewrite
     rules = Rules(
         rewrites=(Rewrite(rewrite.regex, rewrite.repl),) if rewrite.regex else (),
-        permissions=tuple(_permission(perm, origin) for perm in options.perms),
+        permissions=tuple(permission(perm, origin) for perm in options.perms),
         ignore=options.ignore_destination,
     )
     path = item.path.rstrip("/") or item.path[:1]
@@ -256,7 +256,8 @@ def _part(item: PathItem, layer: LayerItem, origin: str) -> Part:
     return Part(Package(path, name, layer.diff_ids, 0, source="path", path=path, at=path), rules)
 
 
-def _permission(perm: PermItem, origin: str) -> Permission:
+def permission(perm: PermItem, origin: str) -> Permission:
+    """A rule for modes and owners; `origin` is named where it is none."""
     return Permission(
         regex=perm.regex,
         mode=_octal(perm.mode, origin) if perm.mode else None,

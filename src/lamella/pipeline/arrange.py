@@ -75,11 +75,11 @@ def _layers(section: Section, own: Closure, left: int, before: Previous, entries
         )
     ]
     for parts in layers:
-        name = section.name if len(layers) == 1 else f"{section.name}: {_title(parts)}"
+        name = section.name if len(layers) == 1 else f"{section.name}: {title(parts)}"
         yield LayerPlan(name, tuple(parts), section.history or name, section.reproducible, section.name)
 
 
-def _title(parts: Sequence[Part]) -> str:
+def title(parts: Sequence[Part]) -> str:
     """The largest package, and how many more there are."""
     largest = max(parts, key=lambda part: (part.package.size, part.package.id))
     return largest.package.name + (f" +{len(parts) - 1}" if len(parts) > 1 else "")

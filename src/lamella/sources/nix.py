@@ -59,6 +59,11 @@ def read_graph(file: Path, memory: Memory) -> Closure:
     return _closure(data, [], str(file), memory)
 
 
+def of_graph(told: Sequence[dict[str, Any]], memory: Memory) -> Closure:
+    """The closure in a graph that was read already."""
+    return _closure(msgspec.json.encode(told), [], "the graph", memory)
+
+
 def _closure(data: bytes, roots: list[str], origin: str, memory: Memory) -> Closure:
     try:
         packages = [_package(path, info, memory) for path, info in _paths(msgspec.json.decode(data))]

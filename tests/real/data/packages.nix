@@ -1,9 +1,8 @@
 # A few real packages, made from Debian's: each has its own store path, and its programs find their loader and
 # libraries by store paths alone, so a closure that lacks one of them does not run. `debs` is a
 # folder of .deb files, `python` one that runs here.
-{ debs, python }:
+{ debs, python, system ? builtins.currentSystem }:
 let
-  system = builtins.currentSystem;
   machine = builtins.head (builtins.match "([^-]*)-.*" system);
   triple = "${machine}-linux-gnu";
   loader = if machine == "aarch64" then "ld-linux-aarch64.so.1" else "ld-linux-x86-64.so.2";

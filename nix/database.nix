@@ -1,0 +1,8 @@
+# What Nix in the image needs to know of the store paths there, for its root.
+{ tool }:
+{ paths, ignore, layers }:
+tool.run "nix-database" "database" {
+  exportReferencesGraph.graph = map (path: "${path}") (paths ++ layers);
+  ignore = map (path: "${path}") ignore;
+  layers = map (layer: "${layer}") layers;
+}

@@ -1,0 +1,46 @@
+# Derivations that lamella builds itself: no shell, no stdenv, nothing but the program and what is put into them.
+{ pkgs, lamella }:
+let
+  inherit (pkgs) lib;
+  host = pkgs.stdenv.hostPlatform;
+in
+rec {
+  inherit lamella;
+
+  # What `lamella nix COMMAND` makes of `attributes`, which it reads from .attrs.json.
+  run =
+    name: command: attributes:
+    derivation (
+      {
+        inherit name;
+        system = pkgs.stdenv.buildPlatform.system;
+        builder = lib.getExe' lamella "lamella";
+        args = [ "nix" command ];
+        __structuredAttrs = true;
+        preferLocalBuild = true;
+        allowSubstitutes = false;
+      }
+      // attributes
+    );
+
+  text = name: text: run name "text" { inherit text; };
+
+  # A program that runs lamella with these arguments, and those of its user after them.
+  program =
+    name: arguments:
+    run name "text" {
+      program = "bin/${name}";
+      text = ''
+        #!/bin/sh
+        exec ${lib.getExe' lamella "lamella"} ${lib.escapeShellArgs arguments} "$@"
+      '';
+    };
+
+  # The architecture, as OCI calls it.
+  arch =
+    let
+      names = { x86_64 = "amd64"; aarch64 = "arm64"; i686 = "386"; armv7l = "arm"; armv6l = "arm"; powerpc64le = "ppc64le"; };
+      machine = builtins.head (lib.splitString "-" host.system);
+    in
+    names.${machine} or machine;
+}

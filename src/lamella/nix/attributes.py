@@ -1,0 +1,93 @@
+"""What a derivation of the Nix library says of itself: `.attrs.json`, which Nix writes into the folder of a build."""
+
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from lamella.images.document import PermItem, RewriteItem
+from lamella.oci.digest import Digest
+from lamella.oci.wire import Document, History, decode
+from lamella.staging import explained
+
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+T = TypeVar("T", bound="Attributes")
+
+
+class Attributes(Document, frozen=True, kw_only=True, rename="camel"):
+    """What all have: where the outputs go."""
+
+    outputs: dict[str, str]
+
+    @property
+    def out(self) -> Path:
+        """The only one."""
+        return Path(self.outputs["out"])
+
+
+class PathRewrite(RewriteItem, frozen=True, kw_only=True):
+    path: str
+
+
+class PathPerm(PermItem, frozen=True, kw_only=True):
+    path: str
+
+
+class LayerAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
+    """Of `buildLayer`. `graph` is the closure as Nix tells it, `parents` are outputs of other such derivations."""
+
+    graph: list[dict[str, Any]] = []
+    ignore: list[str] = []
+    rewrites: list[PathRewrite] = []
+    perms: list[PathPerm] = []
+    parents: list[str] = []
+    history: History = History()
+    reproducible: bool = True
+    max_layers: AtLeastOne = 1
+    max_bytes: NotNegative = 0
+    strategy: str = ""
+
+
+class ImageAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
+    """Of `buildImage`. `layers` are outputs of `buildLayer`, lowest first; `from_image` is that of `pullImage`."""
+
+    config: str
+    layers: list[str]
+    image_name: str
+    image_tag: str = ""
+    from_image: str = ""
+    from_image_env: bool = False
+    arch: str
+    created: str
+    compression: str = "gzip"
+
+
+class PulledAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
+    """Of `pullImage`, once the image is here; of `pullImageFromManifest`, its `blobs` by their digests."""
+
+    folder: str = ""
+    manifest: str = ""
+    blobs: dict[Digest, str] = {}
+
+
+class DatabaseAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
+    """Of the Nix database of an image: the closure, and what of it is not in the image under its own path."""
+
+    graph: list[dict[str, Any]] = []
+    ignore: list[str] = []
+    layers: list[str] = []
+
+
+class TextAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
+    """A file with that text; a program if it lies at a place below the output."""
+
+    text: str
+    program: str = ""
+
+
+def read(folder: Path, kind: type[T]) -> T:
+    """The attributes of the derivation that is built in `folder`."""
+    path = folder / ".attrs.json"
+    with explained(path, "cannot read"):
+        return decode(path.read_bytes(), kind, "what the derivation says of itself")

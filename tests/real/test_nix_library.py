@@ -1,0 +1,227 @@
+"""The Nix library under a real Nix: images as people write them for nix2container, loaded, run, pushed."""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.replay import tar_of
+from tests.real.daemons import as_docker, as_podman
+from tests.real.library import Library, library
+from tests.real.programs import Docker, Podman, needs, run, skopeo_copy
+from tests.real.registries import real_registry
+
+pytestmark = pytest.mark.real
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "nix"
+RUNS = {
+    "basic": "Hello, world!\n",
+    "layered": "Hello, world!\n",
+    "nested": "nested\n",
+    "chained": "hello from python\n",
+    "uwsgi": "hello from python\n",
+    "perms": "400 1000:100 /etc/app/key\n1777 0:0 /var/cache\n",
+    "openbar": "777\n",
+    "ownership": "7:8\n",
+    "metadata": "Hello, world!\n",
+    "created": "Hello, world!\n",
+}
+"""What containers of the examples print."""
+
+FLAKE = """{
+  inputs.nixpkgs.url = "nixpkgs";
+  inputs.nix2container.url = "nix2container";
+  inputs.nix2container.inputs.nixpkgs.follows = "nixpkgs";
+  outputs = { self, nixpkgs, nix2container }: let
+    pkgs = import nixpkgs { system = "x86_64-linux"; };
+    n2c = nix2container.packages.x86_64-linux.nix2container;
+    library = nix2container.legacyPackages.x86_64-linux;
+  in { packages.x86_64-linux = rec { IMAGES }; };
+}
+"""
+OTHERS = ("bash", "nginx", "nix", "nonReproducible")
+
+
+@pytest.fixture(scope="module")
+def nix(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Library:
+    debs = pytestconfig.rootpath / ".pytest_cache" / "debs"
+    debs.mkdir(parents=True, exist_ok=True)
+    return library(tmp_path_factory.mktemp("library"), debs)
+
+
+@pytest.fixture(scope="module")
+def examples(nix: Library) -> Path:
+    folder = nix.folder / "examples"
+    shutil.copytree(EXAMPLES, folder)
+    return folder
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    with real_registry(tmp_path) as name:
+        yield name
+
+
+def layers_of(image: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(image.read_text())["layers"]
+    return found
+
+
+def flake(folder: Path, attributes: str) -> Path:
+    """A flake of images that are told as `attributes`."""
+    folder.mkdir(exist_ok=True)
+    (folder / "flake.nix").write_text(FLAKE.replace("IMAGES", attributes))
+    return folder
+
+
+@pytest.mark.parametrize("name", [*RUNS, *OTHERS])
+def test_digests_are_those_of_nix2container(nix: Library, examples: Path, name: str) -> None:
+    for layer in layers_of(nix.build(examples, name)):
+        if "layer-path" in layer:
+            data = Path(layer["layer-path"]).read_bytes()
+            told = (hashlib.sha256(data).hexdigest(), len(data))
+        else:
+            told = tar_of(layer["paths"])
+        assert (f"sha256:{told[0]}", told[1]) == (layer["digest"], layer["size"])
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_docker_runs_it(nix: Library, examples: Path, docker: Docker, name: str) -> None:
+    daemon = as_docker(docker)
+    nix.run(examples, f"{name}.copyToDockerDaemon", **daemon.environment)
+    reference = nix.eval(examples, f"{name}.imageRefUnsafe")
+    assert daemon.run(reference) == RUNS[name]
+
+
+@pytest.mark.parametrize("name", ["basic", "chained", "perms"])
+def test_podman_runs_it(nix: Library, examples: Path, podman: Podman, name: str, tmp_path: Path) -> None:
+    daemon = as_podman(podman, tmp_path)
+    path = f"{daemon.environment['PATH']}:/usr/local/bin"
+    nix.run(examples, f"{name}.copyToPodman", PATH=path)
+    assert daemon.run(nix.eval(examples, f"{name}.imageRefUnsafe")) == RUNS[name]
+
+
+def test_a_push_moves_what_changed(nix: Library, examples: Path, registry: str, tmp_path: Path) -> None:
+    folder = tmp_path / "app"
+    shutil.copytree(examples, folder)
+    words = ["--dest-tls-verify=false", f"{registry}/uwsgi:v1"]
+    assert "2 uploaded" in nix.run(folder, "uwsgi.copyToRegistry", *words)
+    images = folder / "images.nix"
+    images.write_text(images.read_text().replace("hello from python", "changed"))
+    assert "1 exists, 1 uploaded" in nix.run(folder, "uwsgi.copyToRegistry", *words)
+    told = json.loads(run("skopeo", "inspect", "--tls-verify=false", f"docker://{registry}/uwsgi:v1"))
+    assert len(told["Layers"]) == 2
+    assert nix.run(folder, "uwsgi.copyTo", f"dir:{tmp_path}/out")
+    assert (tmp_path / "out" / "manifest.json").exists()
+    ran = nix.nix(folder, "run", f"path:{folder}#uwsgi.copyToRegistry", "--", "--dest-what")
+    assert (ran.returncode, "--dest-what means nothing here" in ran.stderr) == (2, True)
+
+
+def test_sixty_layers_in_a_chain(nix: Library, tmp_path: Path) -> None:
+    """Each stands on all before it; where these are told of by evaluation, their number doubles with each."""
+    texts = " ".join(f'(pkgs.writeText "t{number}" "{number}")' for number in range(60))
+    folder = flake(
+        tmp_path / "chain",
+        f"""image = n2c.buildImage {{
+          name = "chain"; layers = library.foldImageLayers (map (text: {{ deps = [ text ]; }}) [ {texts} ]);
+        }};""",
+    )
+    layers = layers_of(nix.build(folder, "image"))
+    assert [[Path(path["path"]).name[33:] for path in layer["paths"]] for layer in layers] == [
+        [f"t{number}"] for number in range(60)
+    ]
+
+
+@pytest.mark.parametrize("how", ["pullImage", "pullImageFromManifest"])
+def test_on_top_of_an_image_from_a_registry(
+    nix: Library, examples: Path, registry: str, tmp_path: Path, how: str
+) -> None:
+    needs("skopeo")
+    nix.run(examples, "bash.copyToRegistry", "--dest-tls-verify=false", f"{registry}/base:v1")
+    skopeo_copy(f"docker://{registry}/base:v1", f"dir:{tmp_path}/base", "--src-tls-verify=false")
+    digest = json.loads(run("skopeo", "inspect", "--tls-verify=false", f"docker://{registry}/base:v1"))["Digest"]
+    pulled = {
+        "pullImage": f"""imageName = "{registry}/base"; imageDigest = "{digest}"; tlsVerify = false;
+            sha256 = "{run("nix-hash", "--type", "sha256", "--base32", tmp_path / "base").strip()}";""",
+        "pullImageFromManifest": f"""imageName = "base"; registryUrl = "{registry}"; tlsVerify = false;
+            imageTag = "v1"; imageManifest = ./manifest.json;""",
+    }
+    folder = flake(
+        tmp_path / "top",
+        f"""base = n2c.{how} {{ {pulled[how]} }};
+        image = n2c.buildImage {{
+          name = "top"; fromImage = base; fromImageEnv = true;
+          copyToRoot = pkgs.runCommand "own" {{ }} "mkdir -p $out/own; echo ours > $out/own/file";
+          config.Cmd = [ "/bin/cat" "/own/file" ];
+        }};""",
+    )
+    if how == "pullImageFromManifest":
+        (folder / "manifest.json").write_text("{}")
+        manifest = nix.nix(folder, "run", f"path:{folder}#base.getManifest").stdout
+        assert manifest == (tmp_path / "base" / "manifest.json").read_text()
+        (folder / "manifest.json").write_text(manifest)
+    layers = layers_of(nix.build(folder, "image"))
+    base = json.loads((tmp_path / "base" / "manifest.json").read_text())["layers"]
+    assert [layer["digest"] for layer in layers[:-1]] == [layer["digest"] for layer in base]
+    out = tmp_path / "out"
+    nix.run(folder, "image.copyTo", f"oci:{out}:v1")
+    skopeo_copy(f"oci:{out}:v1", f"dir:{tmp_path}/copied")
+    for layer in json.loads((tmp_path / "copied" / "manifest.json").read_text())["layers"]:
+        (tmp_path / "root").mkdir(exist_ok=True)
+        run("tar", "-xzf", tmp_path / "copied" / layer["digest"][7:], "-C", tmp_path / "root")
+    assert (tmp_path / "root" / "own" / "file").read_text() == "ours\n"
+    assert (tmp_path / "root" / "bin" / "bash").is_symlink()
+
+
+def test_nix_in_an_image_knows_what_is_there(nix: Library, examples: Path, tmp_path: Path) -> None:
+    image = nix.build(examples, "nix")
+    (layer,) = layers_of(image)
+    (database,) = [path for path in layer["paths"] if path["path"].endswith("-nix-database")]
+    assert database["options"]["perms"] == [{"regex": ".*", "mode": "0755", "uid": 1000, "gid": 100}]
+    assert database["options"]["rewrite"]["regex"] == f"^{database['path']}"
+    root = tmp_path / "root"
+    shutil.copytree(database["path"], root, symlinks=True)
+    run("chmod", "-R", "u+w", root)
+    known = run(
+        "nix", "path-info", "--store", f"local?root={root}", "--all", "--size", "--json", NIX_CONF_DIR=nix.config
+    )
+    told = {info["path"]: info for info in json.loads(known)}
+    inside = {path["path"] for path in layer["paths"] if not path.get("options")}
+    assert set(told) == inside
+    for info in json.loads(run("nix", "path-info", "--json", *inside, NIX_CONF_DIR=nix.config)):
+        own = told[info["path"]]
+        assert (own["narHash"], own["narSize"], sorted(own["references"])) == (
+            info["narHash"],
+            info["narSize"],
+            sorted(info["references"]),
+        )
+    run("nix-store", "--store", f"local?root={root}", "--query", "--requisites", *inside, NIX_CONF_DIR=nix.config)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("copyToRoot = pkgs.hello; contents = pkgs.hello;", "two names for one thing"),
+        ('copyToRoot = pkgs.hello; perms = [ { path = pkgs.hello; regex = "."; mode = "9"; } ];', "not an octal mode"),
+        ('strategy = "popularit";', "popularit"),
+        ("layers = [ (n2c.buildLayer { deps = [ pkgs.hello ]; maxLayers = 0; }) ];", "maxLayers"),
+    ],
+)
+def test_what_cannot_be_is_told(nix: Library, tmp_path: Path, arguments: str, said: str) -> None:
+    folder = flake(tmp_path / "wrong", f'image = n2c.buildImage {{ name = "wrong"; {arguments} }};')
+    ran = nix.nix(folder, "build", "--no-link", f"path:{folder}#image")
+    assert ran.returncode
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_an_old_name_is_warned_of(nix: Library, tmp_path: Path) -> None:
+    folder = flake(tmp_path / "old", 'image = n2c.buildImage { name = "OLD"; contents = pkgs.hello; };')
+    ran = nix.nix(folder, "eval", "--raw", f"path:{folder}#image.imageRefUnsafe")
+    assert ran.returncode == 0, ran.stderr
+    assert re.fullmatch("old:[0-9a-z]{32}", ran.stdout)
+    assert "contents is an old name" in ran.stderr
