@@ -21,6 +21,7 @@ in
       fromImageEnv ? false,
       arch ? tool.arch,
       perms ? [ ],
+      owner ? { },
       maxLayers ? 1,
       strategy ? "",
       maxBytes ? 0,
@@ -46,7 +47,7 @@ in
         deps = [ configFile ];
         ignore = configFile;
         perms = perms ++ lib.optional initializeNixDatabase { path = database; regex = ".*"; mode = "0755"; uid = nixUid; gid = nixGid; };
-        inherit layers maxLayers strategy maxBytes;
+        inherit layers owner maxLayers strategy maxBytes;
       };
 
       imageName = lib.toLower name;

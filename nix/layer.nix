@@ -20,6 +20,8 @@ let
       reproducible ? true,
       # Modes and owners: [ { path; regex; mode; uid; gid; uname; gname; } ]
       perms ? [ ],
+      # Who owns files of which perms say nothing: { uid; gid; uname; gname; }
+      owner ? { },
       # How many layers there may be.
       maxLayers ? 1,
       # How packages are spread over them; nix2container's way if none is named.
@@ -39,7 +41,7 @@ let
       perms = map (perm: perm // { path = toString' perm.path; }) perms;
       parents = map toString' layers;
       history = metadata;
-      inherit reproducible maxLayers strategy maxBytes;
+      inherit owner reproducible maxLayers strategy maxBytes;
     };
 
   # The path of a derivation or of a file, which is copied into the store.

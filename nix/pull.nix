@@ -7,20 +7,14 @@ let
   # /etc/skopeo/auth.json, where builds can see that, or of $LAMELLA_CREDS, as the daemon has it.
   fetch =
     name: hash: arguments:
-    derivation (
+    tool.derive name (
       {
-        inherit name;
-        system = pkgs.stdenv.buildPlatform.system;
-        builder = lib.getExe' tool.lamella "lamella";
-        args = arguments;
-        preferLocalBuild = true;
-        LAMELLA_CACHE = "cache";
         REGISTRY_AUTH_FILE = "/etc/skopeo/auth.json";
         impureEnvVars = [ "http_proxy" "https_proxy" "no_proxy" "NO_PROXY" "LAMELLA_CREDS" ];
       }
       // lib.optionalAttrs (pkgs ? cacert) { SSL_CERT_FILE = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt"; }
       // hash
-    );
+    ) arguments;
   insecure = tlsVerify: lib.optional (!tlsVerify) "--insecure";
   out = builtins.placeholder "out";
 in

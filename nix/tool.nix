@@ -25,16 +25,31 @@ rec {
 
   text = name: text: run name "text" { inherit text; };
 
+  # What lamella makes with these arguments, which tell it of the output.
+  derive =
+    name: attributes: arguments:
+    derivation (
+      {
+        inherit name;
+        system = pkgs.stdenv.buildPlatform.system;
+        builder = lib.getExe' lamella "lamella";
+        args = arguments;
+        preferLocalBuild = true;
+        LAMELLA_CACHE = "cache";
+      }
+      // attributes
+    );
+
+  # A program, as a shell script.
+  script = name: lines: run name "text" { program = "bin/${name}"; text = "#!/bin/sh\n${lines}"; };
+
   # A program that runs lamella with these arguments, and those of its user after them.
-  program =
-    name: arguments:
-    run name "text" {
-      program = "bin/${name}";
-      text = ''
-        #!/bin/sh
-        exec ${lib.getExe' lamella "lamella"} ${lib.escapeShellArgs arguments} "$@"
-      '';
-    };
+  program = name: arguments: script name (call arguments);
+
+  # The same, without a folder around it.
+  executable = name: arguments: run name "text" { executable = true; text = "#!/bin/sh\n${call arguments}"; };
+
+  call = arguments: "exec ${lib.getExe' lamella "lamella"} ${lib.escapeShellArgs arguments} \"$@\"\n";
 
   # The architecture, as OCI calls it.
   arch =

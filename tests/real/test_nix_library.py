@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,71 @@ def test_nix_in_an_image_knows_what_is_there(nix: Library, examples: Path, tmp_p
             sorted(info["references"]),
         )
     run("nix-store", "--store", f"local?root={root}", "--query", "--requisites", *inside, NIX_CONF_DIR=nix.config)
+
+
+STREAM = """
+  stream = library.streamLayeredImage {
+    name = "stream"; tag = "v1"; contents = [ pkgs.coreutils ]; uid = 5; gid = 6; uname = "five";
+    extraCommands = "mkdir -p srv; echo text > srv/file";
+    config.Cmd = [ "/bin/stat" "-c" "%u:%g %n" "/srv/file" ];
+  };
+"""
+
+
+def test_a_stream_is_a_program_that_writes_an_archive(nix: Library, docker: Docker, tmp_path: Path) -> None:
+    folder = flake(tmp_path / "stream", STREAM)
+    archive = subprocess.run([nix.build(folder, "stream")], capture_output=True, check=True).stdout
+    subprocess.run(["docker", "-H", docker.host, "load"], input=archive, check=True, capture_output=True)
+    assert as_docker(docker).run("stream:v1") == "5:6 /srv/file\n"
+    (tmp_path / "base.tar").write_bytes(archive)
+    shutil.copy(tmp_path / "base.tar", folder)
+    flake(
+        folder,
+        """top = library.streamLayeredImage {
+          name = "top"; tag = "v1"; fromImage = ./base.tar; contents = pkgs.hello; config.Cmd = [ "/bin/hello" ];
+        };""",
+    )
+    run("sh", "-c", f"{nix.build(folder, 'top')} | docker -H {docker.host} load")
+    assert as_docker(docker).run("top:v1") == "Hello, world!\n"
+    base, top = (
+        json.loads(docker("image", "inspect", name))[0]["RootFS"]["Layers"] for name in ("stream:v1", "top:v1")
+    )
+    assert top[: len(base)] == base
+
+
+def test_a_manifest_of_several_platforms_at_several_registries(nix: Library, registry: str, tmp_path: Path) -> None:
+    folder = flake(
+        tmp_path / "manifest",
+        STREAM
+        + f"""
+        image = arch: n2c.buildImage {{ name = "app"; inherit arch; copyToRoot = pkgs.hello; }};
+        manifest = library.mkDockerManifest {{
+          version = "v1.2.3"; branch = "main"; tags = [ "edge" ];
+          imageStreams = [ (image "amd64") ]; imageFiles = [ (image "arm64") ];
+          annotations.org.opencontainers.image.vendor = "us \\"and\\" them";
+          registries."{registry}" = {{ repo = "team/app"; username = "$NAME"; password = "$WORD"; }};
+          registries.other = {{ name = "{registry}"; repo = "team/copy"; }};
+        }};
+        foreign = library.mkDockerManifest {{
+          tags = [ "v1" ]; imageStreams = [ (pkgs.writeScript "s" "#!/bin/sh\nexec ${{stream}}") ];
+          registries."{registry}".repo = "team/foreign";
+        }};
+        untagged = library.mkDockerManifest {{ images = [ stream.image ]; registries.r.repo = "x"; }};
+        """,
+    )
+    nix.run(folder, "manifest", "--insecure", NAME="me", WORD="secret")
+    tags = ["1", "1.2", "1.2.3", "edge", "latest", "main"]
+    for name in ("team/app", "team/copy"):
+        told = json.loads(run("skopeo", "list-tags", "--tls-verify=false", f"docker://{registry}/{name}"))
+        assert sorted(told["Tags"]) == tags
+        index = json.loads(run("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{registry}/{name}:1.2"))
+        assert [child["platform"]["architecture"] for child in index["manifests"]] == ["amd64", "arm64"]
+        assert index["annotations"]["org.opencontainers.image.vendor"] == 'us "and" them'
+        assert index["annotations"]["org.opencontainers.image.version"] == "1.2.3"
+        assert "org.opencontainers.image.created" in index["annotations"]
+    nix.run(folder, "foreign", "--insecure")
+    ran = nix.nix(folder, "build", f"path:{folder}#untagged")
+    assert (ran.returncode, "no tag follows" in ran.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def text() -> None:
     path = told.out / told.program if told.program else told.out
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(told.text)
-    path.chmod(0o755 if told.program else 0o644)
+    path.chmod(0o755 if told.program or told.executable else 0o644)
 
 
 @command.command("blob", hidden=True)

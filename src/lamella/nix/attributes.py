@@ -34,6 +34,15 @@ class PathPerm(PermItem, frozen=True, kw_only=True):
     path: str
 
 
+class Owned(Document, frozen=True, kw_only=True):
+    """Who owns files; of nobody in particular they are root's."""
+
+    uid: int = 0
+    gid: int = 0
+    uname: str = ""
+    gname: str = ""
+
+
 class LayerAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
     """Of `buildLayer`. `graph` is the closure as Nix tells it, `parents` are outputs of other such derivations."""
 
@@ -42,6 +51,7 @@ class LayerAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
     rewrites: list[PathRewrite] = []
     perms: list[PathPerm] = []
     parents: list[str] = []
+    owner: Owned = Owned()
     history: History = History()
     reproducible: bool = True
     max_layers: AtLeastOne = 1
@@ -84,6 +94,7 @@ class TextAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
 
     text: str
     program: str = ""
+    executable: bool = False
 
 
 def read(folder: Path, kind: type[T]) -> T:

@@ -13,9 +13,9 @@ from lamella.images.document import LayerItem, encode_document, layer_item, perm
 from lamella.layering import NOTHING, Budget, Group, strategy
 from lamella.layering.limits import one_each
 from lamella.layers.split import split
-from lamella.nix.attributes import LayerAttributes
+from lamella.nix.attributes import LayerAttributes, Owned
 from lamella.oci.image import Record
-from lamella.package import NO_RULES, Package, Rewrite, Rules
+from lamella.package import NO_RULES, Package, Permission, Rewrite, Rules
 from lamella.pipeline.arrange import title
 from lamella.pipeline.make import look_up, make_missing
 from lamella.pipeline.workplace import Workplace, entries
@@ -77,7 +77,11 @@ def _groups(whole: Closure, taken: set[str], told: LayerAttributes) -> Sequence[
 
 def _rules(package: Package, told: LayerAttributes) -> Rules:
     rewrites = [Rewrite(rule.regex, rule.repl) for rule in told.rewrites if rule.path == package.path]
-    permissions = [permission(rule, "perms") for rule in told.perms if rule.path == package.path]
+    owner = told.owner
+    permissions = (
+        [Permission(".*", None, 0, owner.uid, owner.gid, owner.uname, owner.gname)] if owner != Owned() else []
+    )
+    permissions += [permission(rule, "perms") for rule in told.perms if rule.path == package.path]
     return Rules(tuple(rewrites[-1:]), tuple(permissions)) if rewrites or permissions else NO_RULES
 
 

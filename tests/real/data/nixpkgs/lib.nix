@@ -15,7 +15,11 @@ rec {
   concatMapStringsSep = separator: f: xs: b.concatStringsSep separator (map f xs);
   escapeShellArg = text: "'${b.replaceStrings [ "'" ] [ "'\\''" ] (toString text)}'";
   escapeShellArgs = concatMapStringsSep " " escapeShellArg;
-  splitString = separator: text: b.filter b.isString (b.split separator text);
+  splitString = separator: text: b.filter b.isString (b.split (b.replaceStrings [ "." ] [ "\\." ] separator) text);
+  take = count: xs: b.genList (i: b.elemAt xs i) (if count < b.length xs then count else b.length xs);
+  drop = count: xs: if count >= b.length xs then [ ] else b.genList (i: b.elemAt xs (i + count)) (b.length xs - count);
+  unique = b.foldl' (found: x: if b.elem x found then found else found ++ [ x ]) [ ];
+  imap0 = f: xs: b.genList (i: f i (b.elemAt xs i)) (b.length xs);
   removePrefix = prefix: text: let n = b.stringLength prefix; in if b.substring 0 n text == prefix then b.substring n (-1) text else text;
   hasSuffix = suffix: text: let n = b.stringLength text - b.stringLength suffix; in n >= 0 && b.substring n (-1) text == suffix;
   toLower =
