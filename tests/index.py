@@ -58,6 +58,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._page(path.strip("/").rpartition("/")[2])
         elif path.startswith("/files/"):
             self._file(path.rpartition("/")[2])
+        elif path.startswith("/plain/") and (index.folder / path[7:]).is_file():
+            self._file(path[7:])
         else:
             self._say(404, b"")
 
@@ -99,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        if index.cut and len(body) > index.cut and self.path not in index._cut and self.path.startswith("/files/"):
+        if index.cut and len(body) > index.cut and self.path not in index._cut and "/simple/" not in self.path:
             index._cut.add(self.path)
             body = body[: index.cut]
             self.close_connection = True

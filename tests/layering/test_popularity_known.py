@@ -22,7 +22,7 @@ from lamella import Image, Layer, nix, pipeline
 from lamella.layering import NOTHING, Budget
 from lamella.layering.popularity import count_walks, popularity
 from lamella.pipeline.workplace import workplace
-from lamella.sources.nix import read_graph
+from lamella.sources.nix.graph import read_graph
 from lamella.spec.model import Spec
 
 GRAPH = {"m": "m s t", "t": "c t", "s": "c", "k": "", "c": "c", "z": "k t"}

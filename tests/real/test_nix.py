@@ -21,7 +21,8 @@ from lamella.closure import restrict
 from lamella.images.reading import open_layout
 from lamella.oci.validate import validate
 from lamella.package import Entry, Kind
-from lamella.sources import nix
+from lamella.sources.nix import graph as nix
+from lamella.sources.nix import store
 
 pytestmark = pytest.mark.real
 
@@ -176,7 +177,7 @@ def told(path: Path) -> tuple[Entry, bytes]:
 
 
 def test_nix_and_its_graph_file_tell_the_same(packages: NixPackages) -> None:
-    asked = nix.resolve(packages.all, Forgetful())
+    asked = nix.closure_of(store.paths_of(packages.all), packages.all, Forgetful())
     read = nix.read_graph(Path(packages.graph), Forgetful())
     assert asked == restrict(read, packages.all)
     assert {package.name for package in asked.packages} >= {"bash", "glibc", "python3", "hello"}

@@ -14,7 +14,7 @@ from tests.debs import Member, ar_of, deb_of, package_of, tar_of
 from lamella.layers.tree import merge
 from lamella.package import Entry, Kind, order
 from lamella.sources.debian import authorities, deb
-from lamella.sources.debian.deb import DebError
+from lamella.sources.spool import DamagedError
 
 CONTROL = "Package: demo\nVersion: 1\nArchitecture: all\n"
 LARGE = os.urandom(3_000_000)
@@ -141,7 +141,7 @@ def test_authorities_are_found_as_openssl_finds_them(tmp_path: Path) -> None:
 
 
 def refused(path: Path) -> str:
-    with pytest.raises(DebError) as raised:
+    with pytest.raises(DamagedError) as raised:
         {name: data_of(entry) for name, entry in entries(path).items() if entry.kind is Kind.FILE}
     assert "\n" not in str(raised.value)
     return str(raised.value)
@@ -211,5 +211,5 @@ def test_what_is_no_deb(tmp_path: Path, data: bytes) -> None:
 def test_a_deb_that_is_gone(tmp_path: Path) -> None:
     package = package_of(made(tmp_path, FILES))
     Path(package.path).unlink()
-    with pytest.raises(DebError, match="cannot be read"):
+    with pytest.raises(DamagedError, match="cannot be read"):
         list(deb.entries(package))

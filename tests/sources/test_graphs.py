@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lamella.closure import Closure
-from lamella.sources.nix import NixError, read_graph
+from lamella.sources.nix.graph import NixError, read_graph
 
 LIBC, HELLO = "/nix/store/" + "a" * 32 + "-libc-2.36", "/nix/store/" + "b" * 32 + "-hello-2.12"
 HASH = "sha256:" + "0" * 64

@@ -54,13 +54,14 @@ def _package(what: str, view: "ImageView") -> dict[str, Any]:
 def _path(what: str, view: "ImageView", reach: dict[str, Any]) -> dict[str, Any]:
     """The layer that has the last word on a path, and the package that the path is from."""
     from lamella.layers.split import part_entries
+    from lamella.pipeline.draft import Where
     from lamella.pipeline.fetching import fetched
 
     wanted = os.fsencode(what)
     with reaching_out(open_workplace(), **reach) as place:
         for layer in reversed(view.layers):
             for part in layer.plan.parts if layer.plan else ():
-                if any(entry.path == wanted for entry in part_entries(part, fetched((), place))):
+                if any(entry.path == wanted for entry in part_entries(part, fetched(Where(), place))):
                     return {"path": what, "layer": layer.name, "from": part.package.id}
     return {}
 

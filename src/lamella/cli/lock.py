@@ -105,6 +105,7 @@ def _summary(lock: "Lock", path: str, *, diff: bool, written: bool) -> str:
     for platform, locked in lock.platforms.items():
         sizes = [one.size for one in (locked.python.wheels if locked.python else ())]
         sizes += [one.size for one in (locked.debian.debs if locked.debian else ())]
+        sizes += [one.size for one in (locked.nix.paths if locked.nix else ())]
         counts.append(f"{platform}: {show.plural(len(sizes), 'package')} ({show.size(sum(sizes))})")
     state = "would hold" if diff else "was written, and holds" if written else "is as it was, and holds"
     return f"{path} {state} {', '.join(counts)}"

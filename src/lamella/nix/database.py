@@ -14,7 +14,7 @@ from typing import Any
 
 from lamella.nix.attributes import DatabaseAttributes
 from lamella.nix.layers import with_nested
-from lamella.sources.nix import nar_hash
+from lamella.sources.nix.graph import nar_hash
 
 _SCHEMA = "10"
 _TABLES = """

@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from lamella.closure import Closure, without
 from lamella.images.document import LayerItem, encode_document, layer_item, permission, plan_of, read_layers
 from lamella.layering import NOTHING, Budget, Group, strategy
@@ -20,7 +22,7 @@ from lamella.pipeline.arrange import title
 from lamella.pipeline.make import look_up, make_missing
 from lamella.pipeline.workplace import Workplace, entries
 from lamella.plan import LayerPlan, Part
-from lamella.sources import nix
+from lamella.sources.nix.graph import closure_of, paths_in
 
 LAYERS = "layers.json"
 NESTED = "nested.json"
@@ -64,7 +66,7 @@ def _closure(told: LayerAttributes, place: Workplace) -> Closure:
         for info in sorted(told.graph, key=lambda info: str(info["path"]))
         if info["path"] not in told.ignore
     ]
-    return nix.of_graph(graph, place.records)
+    return closure_of(paths_in(msgspec.json.encode(graph), "the graph"), (), place.records)
 
 
 def _groups(whole: Closure, taken: set[str], told: LayerAttributes) -> Sequence[Group]:

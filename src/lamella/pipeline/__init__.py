@@ -22,7 +22,7 @@ from lamella.oci.platforms import here, spelled
 from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import History, Platform
 from lamella.pipeline.arrange import USUAL_LAYERS, arrange
-from lamella.pipeline.draft import Built, BuiltLayer, Draft, Target
+from lamella.pipeline.draft import Built, BuiltLayer, Draft, Target, Where
 from lamella.pipeline.fetching import fetch, fetched, is_here
 from lamella.pipeline.find import open_base
 from lamella.pipeline.gather import gather
@@ -47,7 +47,8 @@ def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Dra
     base = open_base(lock.pinned(image.base), spec.folder, wanted, place.outside)
     sections = gather(spec, wanted, lock, place)
     room = (image.max_layers or USUAL_LAYERS) - (len(base.layers) if base else 0)
-    arrangement = arrange(sections, room, sections_of(previous), fetched(image.debian.archives, place))
+    where = Where(tuple(image.debian.archives), tuple(image.store.caches))
+    arrangement = arrange(sections, room, sections_of(previous), fetched(where, place))
     return Draft(
         name=image.name,
         tag=image.tag,
@@ -62,7 +63,7 @@ def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Dra
         churn=learn(whole(previous), merge(section.closure for section in sections)),
         saved=arrangement.saved,
         previous=previous,
-        archives=tuple(image.debian.archives),
+        where=where,
     )
 
 
@@ -87,11 +88,11 @@ def build(draft: Draft, place: Workplace, targets: Sequence[Target] = ()) -> Bui
 def _build(draft: Draft, place: Workplace, targets: Sequence[Target]) -> Built:
     fetch(
         (package for layer in draft.layers if not layer.record for package in layer.plan.packages),
-        draft.archives,
+        draft.where,
         place,
     )
     stages = [target.destination.stage for target in targets]
-    made = make_missing(draft.layers, draft.compression, place, fetched(draft.archives, place), stages)
+    made = make_missing(draft.layers, draft.compression, place, fetched(draft.where, place), stages)
     own = [
         BuiltLayer(after.plan, _layer(after, draft, place), before.record is None)
         for before, after in zip(draft.layers, made, strict=True)
@@ -142,7 +143,7 @@ def _layer(planned: Planned, draft: Draft, place: Workplace) -> Layer:
     if planned.key in place.remembered and not all(is_here(package, place) for package in plan.packages):
         content = place.remembered[planned.key].content
     elif plan.reproducible and not planned.stored:
-        content = PlannedBytes(plan, fetched(draft.archives, place), draft.compression, record)
+        content = PlannedBytes(plan, fetched(draft.where, place), draft.compression, record)
     else:
         content = kept(planned.stored or tar_at(place.blobs.path(record.diff_id), record), record, draft.compression)
 

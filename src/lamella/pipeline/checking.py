@@ -66,7 +66,7 @@ def check(draft: Draft, place: Workplace) -> Report:
     """What is wrong with the image of `draft`. Its packages are fetched if they are not here."""
     whole = [part for layer in draft.layers for part in layer.plan.parts]
     planned = [part for part in whole if part.package.source != linking.SOURCE]
-    fetch([part.package for part in planned], draft.archives, place)
+    fetch([part.package for part in planned], draft.where, place)
     parts = [replace(part, package=_here(part.package, place)) for part in planned]
     seen = _Seen(files={path: (None, Entry(path.encode(), Kind.FILE, 0)) for path in names_in(draft.base)})
     for part in parts:

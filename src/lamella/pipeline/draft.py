@@ -26,6 +26,14 @@ EPOCH = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
+class Where:
+    """Where packages may be fetched from, if the spec says: archives of debs, and caches of store paths."""
+
+    archives: tuple[str, ...] = ()
+    caches: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Draft:
     name: str
     tag: str
@@ -42,8 +50,7 @@ class Draft:
     """Bytes that would lie in the image more than once if layers were not chained."""
     previous: ImageItem | None = None
     """The image before this one, as far as one is known."""
-    archives: tuple[str, ...] = ()
-    """Where Debian packages may be fetched from, if the spec says."""
+    where: Where = Where()
 
     def only(self, layer: str, *, below: bool) -> "Draft":
         """The layer of that name as an image of its own, the same bytes as in the whole; or the image up to it."""

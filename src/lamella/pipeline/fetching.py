@@ -10,6 +10,7 @@ import msgspec
 
 from lamella.package import Entries, Entry, Package
 from lamella.pipeline import linking
+from lamella.pipeline.draft import Where
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.workplace import Workplace, entries
 from lamella.sources.locked import Commit, InArchive, Sha256
@@ -57,6 +58,10 @@ class Missing:
 
 def here(package: Package, place: Workplace) -> Package:
     """The package, with where its files lie on this machine, or will when they are fetched."""
+    if package.source == "nix":
+        from lamella.pipeline.nars import as_nar
+
+        return as_nar(package, place)
     if package.source not in FETCHED:
         return package
     downloads = needed(place.outside, package.id).downloads
@@ -70,7 +75,15 @@ def here(package: Package, place: Workplace) -> Package:
 
 def is_here(package: Package, place: Workplace) -> bool:
     """Whether the files of a package can be read without fetching any."""
-    return all(Path(here(one, place).path).exists() for one in _read(package, place))
+    return all(_is_here(one, place) for one in _read(package, place))
+
+
+def _is_here(package: Package, place: Workplace) -> bool:
+    if package.source == "nix":
+        from lamella.pipeline.nars import is_kept
+
+        return is_kept(package, place)
+    return Path(here(package, place).path).exists()
 
 
 def _read(package: Package, place: Workplace) -> list[Package]:
@@ -78,10 +91,15 @@ def _read(package: Package, place: Workplace) -> list[Package]:
     return linking.unknown(package, place) if package.source == linking.SOURCE else [package]
 
 
-def fetch(packages: Iterable[Package], archives: Sequence[str], place: Workplace) -> None:
-    """Sees to it that the files of `packages` are here; debs come from `archives`, if any are named."""
+def fetch(packages: Iterable[Package], where: Where, place: Workplace) -> None:
+    """Sees to it that the files of `packages` are here; `where` says from where, if anything does."""
     wanted = list({one.id: one for package in packages for one in _read(package, place)}.values())
     lacking = [one for one in wanted if one.source in FETCHED and not is_here(one, place)]
+    nars = [one for one in wanted if one.source == "nix" and not is_here(one, place)]
+    if nars:
+        from lamella.pipeline.nars import fetch_nars
+
+        fetch_nars(nars, where.caches, place)
     if not lacking:
         return
     outside = needed(place.outside, lacking[0].id)
@@ -89,19 +107,19 @@ def fetch(packages: Iterable[Package], archives: Sequence[str], place: Workplace
     missing = {found.what: Missing(one, found) for one, found in zip(lacking, recipes, strict=True)}
     outside.downloads.fetch(
         [one.wanted for one in missing.values() if not one.recipe.is_source],
-        lambda lost: _addresses([missing[one.sha256] for one in lost], archives, place, outside),
+        lambda lost: _addresses([missing[one.sha256] for one in lost], where, place, outside),
     )
     sources = [one for one in missing.values() if one.recipe.is_source]
-    addresses = _addresses(sources, archives, place, outside)
+    addresses = _addresses(sources, where, place, outside)
     for one in sources:
         _build(one, addresses.get(one.recipe.what, []), outside)
 
 
-def fetched(archives: Sequence[str], place: Workplace) -> Entries:
+def fetched(where: Where, place: Workplace) -> Entries:
     """Gives the files of any package; one that is not here is fetched first."""
 
     def give(package: Package) -> Iterator[Entry]:
-        fetch([package], archives, place)
+        fetch([package], where, place)
         if package.source == linking.SOURCE:
             return linking.entries(package, give, place)
         return entries(here(package, place))
@@ -131,9 +149,7 @@ def _build(missing: Missing, urls: Sequence[str], outside: Outside) -> None:
     build(source, _target(missing.package), urls, outside)
 
 
-def _addresses(
-    missing: Sequence[Missing], archives: Sequence[str], place: Workplace, outside: Outside
-) -> dict[str, list[str]]:
+def _addresses(missing: Sequence[Missing], where: Where, place: Workplace, outside: Outside) -> dict[str, list[str]]:
     """Where files may be: where they were seen when they were locked, and where indexes and archives have them now."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     unknown = []
@@ -142,7 +158,7 @@ def _addresses(
         if url:
             found[one.recipe.what].append(url)
         elif one.package.source == "deb":
-            found[one.recipe.what] += _in_archives(one.recipe.file, archives, outside)
+            found[one.recipe.what] += _in_archives(one.recipe.file, where.archives, outside)
         elif not one.recipe.commit:
             unknown.append(one.package)
     for sha256, urls in _in_indexes(unknown).items():

@@ -1,16 +1,16 @@
 """Steps 1 to 3: what the layers of a spec name becomes packages, and what those refer to comes along."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lamella.closure import Closure, merge, restrict
+from lamella.closure import Closure, merge
 from lamella.oci.wire import Platform
 from lamella.package import NO_RULES, Rules
 from lamella.pipeline import linking
 from lamella.pipeline.lock.file import LockedPlatform
 from lamella.pipeline.workplace import Workplace
-from lamella.sources import files, nix
+from lamella.sources import files
 from lamella.sources.files import Memory
 from lamella.spec.derive import left_out, place, rules
 from lamella.spec.model import APP, Image, Layer, Layering, Spec
@@ -33,11 +33,14 @@ class Section:
 
 
 def gather(spec: Spec, wanted: Platform, lock: LockedPlatform, place: Workplace) -> list[Section]:
-    """The sections of `spec`, lowest first. Nix is asked once for all of them, and so is the lock."""
+    """The sections of `spec`, lowest first. Each source is asked once for all of them."""
     image = spec.image
     layers = [*image.layers, *([_rest(image)] if image.take else [])]
-    nixes = [want for want in image.all_taken if isinstance(want, NixWant)]
-    store = _nix_closure(nixes, spec, place.records)
+    store: dict[Want, Closure] = {}
+    if any(isinstance(want, NixWant) for want in image.all_taken):
+        from lamella.pipeline import nix
+
+        store |= nix.closures(spec, wanted, lock.nix, place)
     if any(isinstance(want, PypiWant) for want in image.all_taken):
         from lamella.pipeline import python
 
@@ -94,16 +97,3 @@ def _folder(want: FilesWant, folder: Path, memory: Memory) -> Closure:
     whole = path.resolve() if want.path.endswith("/") else path
     package = files.package(want.path, whole, place(want), left_out(want), memory)
     return Closure((package,), (package.id,))
-
-
-def _nix_closure(wants: Sequence[NixWant], spec: Spec, memory: Memory) -> dict[Want, Closure]:
-    """What each want refers to; Nix is asked once for all that no graph tells of, and each graph is read once."""
-    asked = {want: nix.store_path(spec.folder / want.path) for want in wants if not want.graph}
-    store = nix.resolve(list(asked.values()), memory)
-    found: dict[Want, Closure] = {want: restrict(store, [path]) for want, path in asked.items()}
-    graphs = {name: nix.read_graph(spec.folder / name, memory) for name in {want.graph for want in wants} - {""}}
-    for want in wants:
-        if want.graph:
-            whole = graphs[want.graph]
-            found[want] = restrict(whole, [nix.store_path(spec.folder / want.path)] if want.path else whole.roots)
-    return found

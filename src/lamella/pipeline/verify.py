@@ -16,7 +16,7 @@ def verify(draft: Draft, place: Workplace) -> tuple[int, list[Problem]]:
     for planned in told:
         record = place.remembered[planned.key].record
         try:
-            PlannedBytes(planned.plan, fetched(draft.archives, place), draft.compression, record).blob(_nowhere)
+            PlannedBytes(planned.plan, fetched(draft.where, place), draft.compression, record).blob(_nowhere)
         except LamellaError as error:
             problems.append(Problem(str(error), draft.layers.index(planned)))
     return len(told), problems

@@ -53,4 +53,8 @@ def entries(package: Package) -> Iterator[Entry]:
         from lamella.sources.debian import deb
 
         return deb.entries(package)
+    if package.source == "nix" and package.how:
+        from lamella.sources.nix import nar
+
+        return nar.entries(package)
     return tree.walk(os.fsencode(package.path), os.fsencode(package.at), package.how)

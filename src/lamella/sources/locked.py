@@ -12,8 +12,28 @@ Commit = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{40,64})?\Z")]
 File = Annotated[str, msgspec.Meta(pattern=r"^[^/\x00-\x1f\\]+\Z")]
 InArchive = Annotated[str, msgspec.Meta(pattern=r"^(?!.*\.\./)[^/\x00-\x1f\\][^\x00-\x1f\\]*\Z")]
 Place = Annotated[str, msgspec.Meta(pattern=r"^/(?!.*(^|/)\.\.(/|\Z))[^\x00]*\Z")]
+StorePath = Annotated[str, msgspec.Meta(pattern=r"^/[^\x00-\x1f]*\Z")]
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
 """What may stand in a lock; names become parts of paths."""
+
+
+class LockedPath(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A Nix store path. `nar_hash` is in base 16, and empty only in graphs that do not tell it."""
+
+    path: StorePath
+    nar_hash: Sha256 = ""
+    size: Bytes
+    references: tuple[StorePath, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called where only one may be of a name."""
+        return self.path
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it can be told from others."""
+        return bool(self.nar_hash)
 
 
 class LockedWheel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -39,6 +59,11 @@ class LockedWheel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         """What it is called among other packages."""
         return f"{self.name}-{self.version}"
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it can be told from others."""
+        return bool(self.sha256 or self.commit)
+
 
 class LockedDeb(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A Debian package as the lock has it. `file` is its path in the archive; `links` are those of alternatives."""
@@ -57,3 +82,8 @@ class LockedDeb(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def id(self) -> str:
         """What it is called among other packages."""
         return f"{self.name}_{self.version}_{self.architecture}"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it can be told from others."""
+        return bool(self.sha256)

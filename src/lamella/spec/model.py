@@ -15,6 +15,7 @@ from lamella.spec.debian import Debian
 from lamella.spec.fields import Said, Value
 from lamella.spec.problems import Problem
 from lamella.spec.python import Python
+from lamella.spec.store import Store
 from lamella.spec.wants import SOURCES, PypiWant, Want
 
 APP = "app"
@@ -160,6 +161,7 @@ class Image(Layered, frozen=True):
     layers: Annotated[Sequence[Layer], Said(Layer.summary, each=Layer)] = msgspec.field(default=(), name="layer")
     config: Annotated[Config, Said(Config.summary, table=Config)] = Config()
     python: Annotated[Python | None, Said(Python.summary, table=Python)] = None
+    store: Annotated[Store, Said(Store.summary, table=Store)] = Store()
     debian: Annotated[Debian, Said(Debian.summary, table=Debian)] = Debian()
     tag: Annotated[str, Said("The image's tag.", names.tag)] = "latest"
     platforms: Annotated[

@@ -20,17 +20,21 @@ def _check_deb(value: str) -> str:
 
 
 class NixWant(Value, frozen=True):
-    """A Nix store path and all that it refers to."""
+    """A Nix store path, or what builds to some, and all that it refers to."""
 
     short = "path"
     summary = (
-        "Nix store paths, with all that they refer to: a path in `/nix/store`, a link to one such as `./result`, "
-        "or a table that names the file with the closure's graph."
+        "Nix packages, with all that they refer to: a path in `/nix/store`, a link to one such as `./result`, a "
+        "package of a flake such as `.#app` or `nixpkgs#git`, or a table that names the file with the closure's graph."
     )
 
     path: Annotated[
         str,
-        Said("A path in `/nix/store`, or a link to one such as `./result`, from the folder of this file.", kinds.line),
+        Said(
+            "A path in `/nix/store`, or a link to one such as `./result`, from the folder of this file; or a package "
+            "of a flake, which Nix builds or fetches: `.#app`.",
+            kinds.line,
+        ),
     ] = ""
     graph: Annotated[
         str,
@@ -44,6 +48,11 @@ class NixWant(Value, frozen=True):
     def wrongs(self) -> Iterator[Problem]:
         if not self.path and not self.graph:
             yield Problem((), "must name a path or a graph")
+
+    @property
+    def is_flake(self) -> bool:
+        """Whether Nix has to say which paths it is."""
+        return "#" in self.path
 
 
 class FilesWant(Value, frozen=True):
@@ -123,7 +132,7 @@ SOURCES: dict[str, type[Value]] = {"nix": NixWant, "files": FilesWant, "pypi": P
 
 
 def nix(path: str = "", *, graph: str = "") -> NixWant:
-    """A Nix store path, or a link to one, with all that it refers to; `graph` is a file that tells the references."""
+    """A Nix store path, a link to one, or a package of a flake; `graph` is a file that tells of references."""
     return NixWant(path, graph)
 
 

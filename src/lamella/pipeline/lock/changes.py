@@ -50,3 +50,6 @@ def _items(platform: LockedPlatform | None) -> Iterator[tuple[str, Item]]:
         yield one.name, Item(one.version, f"{one.file} {one.sha256} {one.commit}", one.size)
     for deb in platform.debian.debs if platform and platform.debian else ():
         yield f"{deb.name} (deb)", Item(deb.version, deb.sha256, deb.size)
+    for found in platform.nix.paths if platform and platform.nix else ():
+        hashed, _, name = found.path.rpartition("/")[2].partition("-")
+        yield f"{name} (nix)", Item(hashed[:7], found.path, found.size)

@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 from lamella.oci.platforms import here, spelled
 from lamella.oci.wire import Platform
-from lamella.pipeline import debian, python
+from lamella.pipeline import debian, nix, python
 from lamella.pipeline.find import open_base
 from lamella.pipeline.lock.debs import lock_debian
 from lamella.pipeline.lock.file import (
     Lock,
+    LockedDebian,
+    LockedNix,
     LockedPlatform,
     LockedPython,
     LockError,
@@ -17,10 +19,14 @@ from lamella.pipeline.lock.file import (
     hashed_name,
     lock_path,
 )
+from lamella.pipeline.lock.paths import lock_nix
 from lamella.pipeline.lock.wheels import lock_python
 from lamella.pipeline.workplace import Workplace
 from lamella.spec.derive import platform
 from lamella.spec.model import Spec
+
+_Asking = python.Asking | debian.Asking | nix.Asking
+_Locked = LockedPython | LockedDebian | LockedNix
 
 
 def make_lock(spec: Spec, before: Lock, upgraded: Callable[[str], bool], place: Workplace) -> Lock:
@@ -40,7 +46,11 @@ def check_lock(spec: Spec, lock: Lock | None) -> None:
         raise LockError(f"there is no {path}; run lamella lock")
     for wanted in _platforms(spec):
         found = lock.platforms.get(spelled(wanted), LockedPlatform())
-        pairs = [(python.asking(spec, wanted), found.python), (debian.asking(spec), found.debian)]
+        pairs: list[tuple[_Asking | None, _Locked | None]] = [
+            (python.asking(spec, wanted), found.python),
+            (debian.asking(spec), found.debian),
+            (nix.asking(spec, wanted), found.nix),
+        ]
         if any(asked and not locked for asked, locked in pairs):
             raise LockError(f"{path} does not say all of {spelled(wanted)}; run lamella lock")
         check_base(found, spec.image.base)
@@ -58,6 +68,7 @@ def _platform(
 ) -> LockedPlatform:
     wheels = python.asking(spec, wanted)
     debs = debian.asking(spec)
+    paths = nix.asking(spec, wanted)
     known = before or LockedPlatform()
     old_wheels = _kept(known.python, upgraded)
     old = {one.name: one.version for one in (known.debian.debs if known.debian else ()) if not upgraded(one.name)}
@@ -68,6 +79,7 @@ def _platform(
         base_name=name,
         python=lock_python(wheels, spec.folder, old_wheels, place) if wheels else None,
         debian=lock_debian(debs, wanted, old, place) if debs else None,
+        nix=lock_nix(paths, known.nix, upgraded, place) if paths else None,
     )
 
 

@@ -13,7 +13,7 @@ from lamella.oci.digest import parse_digest
 from lamella.oci.platforms import spelled
 from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import Platform, decode
-from lamella.sources.locked import Exact, LockedDeb, LockedWheel
+from lamella.sources.locked import Exact, LockedDeb, LockedPath, LockedWheel
 from lamella.spec.model import Spec
 from lamella.staging import explained, staged_beside, write_all
 
@@ -42,6 +42,14 @@ class LockedDebian(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     roots: dict[str, tuple[str, ...]] = {}
 
 
+class LockedNix(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The same of Nix packages. `roots` are the store paths that each word stands for."""
+
+    asked: tuple[str, ...]
+    paths: tuple[LockedPath, ...]
+    roots: dict[str, tuple[str, ...]] = {}
+
+
 class LockedPlatform(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is decided for one platform: `base` is the digest of the image to build on, `base_name` tells of which."""
 
@@ -49,6 +57,7 @@ class LockedPlatform(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     base_name: str = ""
     python: LockedPython | None = None
     debian: LockedDebian | None = None
+    nix: LockedNix | None = None
 
     def pinned(self, base: str) -> str:
         """The place of the image to build on, at the digest that is locked."""
@@ -89,7 +98,8 @@ def _check(platform: LockedPlatform, path: Path) -> None:
         parse_digest(platform.base)
     wheels = platform.python.wheels if platform.python else ()
     debs = platform.debian.debs if platform.debian else ()
-    for what, packages in (("wheel", wheels), ("deb", debs)):
+    paths = platform.nix.paths if platform.nix else ()
+    for what, packages in (("wheel", wheels), ("deb", debs), ("store path", paths)):
         count = Counter(one.name for one in packages)
         twice = [name for name in count if count[name] > 1]
         lost = {name for one in packages for name in one.references} - set(count)
@@ -97,12 +107,13 @@ def _check(platform: LockedPlatform, path: Path) -> None:
             raise LockError(f"{path} has the {what} {min(twice)} twice; run lamella lock")
         if lost:
             raise LockError(f"{path} refers to the {what} {min(lost)} and does not have it; run lamella lock")
-        bare = next((one for one in packages if not one.sha256 and not getattr(one, "commit", "")), None)
+        bare = next((one for one in packages if not one.is_known), None)
         if bare:
             raise LockError(f"{path} has no hash of the {what} {bare.name}; run lamella lock")
-    for name, roots in (platform.debian.roots if platform.debian else {}).items():
-        if not set(roots) <= {one.name for one in debs}:
-            raise LockError(f"{path} does not have what the deb {name} stands for; run lamella lock")
+    for told, there in ((platform.debian, debs), (platform.nix, paths)):
+        for name, roots in (told.roots if told else {}).items():
+            if not set(roots) <= {one.name for one in there}:
+                raise LockError(f"{path} does not have what {name} stands for; run lamella lock")
 
 
 def locked(spec: Spec, wanted: Platform) -> LockedPlatform:

@@ -1,4 +1,4 @@
-"""The local Nix store, and closure graphs that Nix wrote.
+"""Closure graphs that Nix wrote.
 
 `nix path-info` and `exportReferencesGraph` tell of each path its references, size and NAR hash; they have changed
 their JSON several times, and all shapes are read: a list of paths, an object keyed by path, and `{"info": {...}}`
@@ -7,9 +7,7 @@ keyed by the path's last part. No file of a path is read here.
 
 import base64
 import binascii
-import os
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,37 +15,19 @@ from typing import Any
 import msgspec
 
 from lamella.closure import Closure, closure
-from lamella.oci.digest import sha256
+from lamella.oci.digest import Digest, sha256
 from lamella.package import Package
 from lamella.sources.files import Memory, look_at
+from lamella.sources.locked import LockedPath
 from lamella.sources.tree import SourceError
 
+STORE = "/nix/store"
 _BASE32 = "0123456789abcdfghijklmnpqrsvwxyz"
 _STORE_NAME = re.compile(r"[0-9a-z]{32}-(?P<name>[^/]+)")
-_COMMAND = ("nix", "--extra-experimental-features", "nix-command", "path-info", "--json", "--recursive", "--size")
 
 
 class NixError(SourceError):
     """Nix is not there, does not know a path, or told something unreadable."""
-
-
-def resolve(paths: Sequence[str], memory: Memory) -> Closure:
-    """The closure of paths of the local store."""
-    roots = list(dict.fromkeys(paths))
-    if not roots:
-        return closure((), ())
-    if not shutil.which(_COMMAND[0]):
-        raise NixError(
-            f"{roots[0]} is wanted, but the nix command is not there to tell what it refers to; "
-            'install Nix, or give the graph that it wrote: nix = [{ graph = "closure.json" }]'
-        )
-    import subprocess
-
-    ran = subprocess.run([*_COMMAND, *roots], capture_output=True, check=False)
-    if ran.returncode:
-        said = ran.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise NixError(f"nix path-info failed: {said[-1]}")
-    return _closure(ran.stdout, roots, "the output of nix path-info", memory)
 
 
 def read_graph(file: Path, memory: Memory) -> Closure:
@@ -56,36 +36,50 @@ def read_graph(file: Path, memory: Memory) -> Closure:
         data = file.read_bytes()
     except OSError as error:
         raise SourceError(f"cannot read the closure graph {file}: {error.strerror}") from error
-    return _closure(data, [], str(file), memory)
+    return closure_of(paths_in(data, str(file)), (), memory)
 
 
-def of_graph(told: Sequence[dict[str, Any]], memory: Memory) -> Closure:
-    """The closure in a graph that was read already."""
-    return _closure(msgspec.json.encode(told), [], "the graph", memory)
-
-
-def _closure(data: bytes, roots: list[str], origin: str, memory: Memory) -> Closure:
+def paths_in(data: bytes, origin: str) -> list[LockedPath]:
+    """The paths that Nix tells of in JSON."""
     try:
-        packages = [_package(path, info, memory) for path, info in _paths(msgspec.json.decode(data))]
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        return [_path(path, info) for path, info in _infos(msgspec.json.decode(data))]
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise NixError(f"{origin} is not a closure graph: {error}") from error
+
+
+def closure_of(paths: Sequence[LockedPath], roots: Sequence[str], memory: Memory) -> Closure:
+    """The closure of these paths; without `roots` they are those that no other refers to."""
     if not roots:
-        referred = {reference for package in packages for reference in package.references}
-        roots = [package.id for package in packages if package.id not in referred]
-    return closure(packages, roots)
+        referred = {reference for one in paths for reference in one.references if reference != one.path}
+        roots = [one.path for one in paths if one.path not in referred]
+    return closure([_package(one, memory) for one in paths], roots)
+
+
+def _package(one: LockedPath, memory: Memory) -> Package:
+    """A graph need not give hashes; then the path itself is looked at."""
+    known = (
+        content_of(one.path, one.nar_hash) if one.nar_hash else look_at(Path(one.path), one.path, "", memory).content
+    )
+    references = tuple(reference for reference in one.references if reference != one.path)
+    return Package(one.path, name_of(one.path), known, one.size, references, "nix", one.path, one.path)
+
+
+def content_of(path: str, nar_hash: str) -> Digest:
+    """What the layer key says of a store path whose NAR has that hash: whoever tells of it, it is the same."""
+    return sha256(f"nix\0{path}\0{nar_hash}".encode())
 
 
 def _is_graph(told: Any) -> bool:
     return isinstance(told, list) and bool(told) and all(isinstance(info, dict) and "path" in info for info in told)
 
 
-def _paths(told: Any) -> list[tuple[str, dict[str, Any]]]:
+def _infos(told: Any) -> list[tuple[str, dict[str, Any]]]:
     if isinstance(told, list):
         return [(info["path"], info) for info in told]
     graphs = [found for found in told.values() if _is_graph(found)]
     if graphs:  # a builder's .attrs.json, which has them beside other attributes
         return [(info["path"], info) for found in graphs for info in found]
-    store = f"{told['storeDir']}/" if "storeDir" in told else "/nix/store/"
+    store = f"{told['storeDir']}/" if "storeDir" in told else f"{STORE}/"
     infos = told.get("info", told)
     found = []
     for name, info in infos.items():
@@ -96,16 +90,14 @@ def _paths(told: Any) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def _package(path: str, info: dict[str, Any], memory: Memory) -> Package:
-    """The package at `path`. A graph need not give hashes; then the path itself is looked at."""
-    references = tuple(reference for reference in info["references"] if reference != path)
+def _path(path: str, info: dict[str, Any]) -> LockedPath:
     told = info.get("narHash")
-    content = (
-        sha256(f"nix\0{path}\0{nar_hash(told).hex()}".encode())
-        if told
-        else look_at(Path(path), path, "", memory).content
+    return LockedPath(
+        path=path,
+        nar_hash=nar_hash(told).hex() if told else "",
+        size=int(info["narSize"]),
+        references=tuple(info["references"]),
     )
-    return Package(path, name_of(path), content, int(info["narSize"]), references, "nix", path, path)
 
 
 def nar_hash(text: str | dict[str, Any]) -> bytes:
@@ -137,6 +129,13 @@ def _decode(digits: str, *, sri: bool) -> bytes:
     return hashed
 
 
+def base32(data: bytes) -> str:
+    """As Nix writes hashes: the least significant digit last."""
+    number = int.from_bytes(data, "little")
+    length = (len(data) * 8 + 4) // 5
+    return "".join(_BASE32[number >> 5 * place & 31] for place in reversed(range(length)))
+
+
 def name_of(path: str) -> str:
     """What stays of a store path's name when hash and version change: `glibc-2.36-dev` is `glibc-dev`."""
     match = _STORE_NAME.fullmatch(path.rpartition("/")[2])
@@ -146,13 +145,6 @@ def name_of(path: str) -> str:
     return "-".join(words[:version] + words[output:])
 
 
-def store_path(path: Path) -> str:
-    """The store path that `path` is, or links to, as `./result` does."""
-    real = path if _is_store_path(path) else Path(os.path.realpath(path))
-    if not _is_store_path(real):
-        raise NixError(f"{path} is not a path of the Nix store, nor a link to one")
-    return str(real)
-
-
-def _is_store_path(path: Path) -> bool:
-    return path.is_absolute() and _STORE_NAME.fullmatch(path.name) is not None
+def is_store_path(path: str) -> bool:
+    """Whether it is a whole store path, and nothing below one."""
+    return path.startswith("/") and _STORE_NAME.fullmatch(path.rpartition("/")[2]) is not None

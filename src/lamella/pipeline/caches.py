@@ -1,0 +1,133 @@
+"""Binary caches of Nix: which there are, what they tell of paths, and where the files are."""
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from lamella.pipeline.outside import needed
+from lamella.pipeline.workplace import Workplace
+from lamella.sources.locked import LockedPath
+from lamella.sources.nix.graph import NixError
+from lamella.sources.nix.narinfo import NarInfo, PublicKeys, parse
+from lamella.transport.credential import home
+from lamella.transport.fetch import Fetcher, GoneError
+
+AT_ONCE = 16
+_TRUSTED = "trusted=1"
+
+
+class Told(msgspec.Struct, frozen=True, array_like=True):
+    """What a cache tells of a path."""
+
+    cache: str
+    info: NarInfo
+
+    @property
+    def url(self) -> str:
+        """Where the NAR is."""
+        return f"{self.cache}/{self.info.url}"
+
+
+@dataclass(frozen=True)
+class Caches:
+    """Caches in the order in which they are asked, and who may vouch for what they tell."""
+
+    addresses: Sequence[str]
+    keys: Sequence[str]
+    fetcher: Fetcher
+    place: Workplace
+
+    def find(self, path: str) -> Told | None:
+        """What is told of a path by the first cache that has it; what is remembered is believed."""
+        known = remembered(path, self.place)
+        if known and known.cache in map(_root, self.addresses):
+            return known
+        for address in self.addresses:
+            root = _root(address)
+            try:
+                text = self.fetcher.document(f"{root}/{path.rpartition('/')[2][:32]}.narinfo")
+            except GoneError:
+                continue
+            found = Told(root, parse(text.decode("utf-8", "replace"), path, root))
+            self.place.records.write(_record(path), found)
+            return found
+        return None
+
+    def closure(self, roots: Sequence[str]) -> list[LockedPath]:
+        """All that these paths refer to, asked for in parallel; what nobody vouches for is refused."""
+        keys = PublicKeys(self.keys)
+        found: dict[str, LockedPath] = {}
+        waiting = set(roots)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            while waiting:
+                batch = sorted(waiting)
+                for path, told in zip(batch, pool.map(self.find, batch), strict=True):
+                    found[path] = self._believed(path, told, keys)
+                waiting = {name for path in batch for name in found[path].references} - set(found)
+                self.place.progress("asking caches", len(found), len(found) + len(waiting))
+        return list(found.values())
+
+    def _believed(self, path: str, told: Told | None, keys: PublicKeys) -> LockedPath:
+        if told is None:
+            raise NixError(
+                f"no cache that is asked has {path} ({', '.join(map(_root, self.addresses)) or 'there is none'})"
+            )
+        trusted = any(
+            _root(address) == told.cache and _TRUSTED in urlsplit(address).query for address in self.addresses
+        )
+        if not trusted and not keys.vouch_for(told.info):
+            signers = ", ".join(sorted(one.partition(":")[0] for one in told.info.signatures)) or "nobody"
+            raise NixError(
+                f"{told.cache} has {path} signed by {signers}, and by no key that is trusted; name one in [store] keys"
+            )
+        info = told.info
+        return LockedPath(path=path, nar_hash=info.nar_hash, size=info.nar_size, references=info.references)
+
+
+def remembered(path: str, place: Workplace) -> Told | None:
+    """What a cache told of a path before."""
+    return place.records.read(_record(path), Told)
+
+
+def _record(path: str) -> str:
+    return f"narinfo/{path.rpartition('/')[2]}"
+
+
+def caches_of(addresses: Sequence[str], keys: Sequence[str], place: Workplace) -> Caches:
+    """The caches that are named; else those of the environment, or of Nix's configuration."""
+    outside = needed(place.outside, "a cache of Nix packages")
+    environment = outside.registries.environment
+    nix = _configuration(environment)
+    told = addresses or environment.get("LAMELLA_NIX_CACHES", "").split() or _all(nix, "substituters")
+    trusted = keys or environment.get("LAMELLA_NIX_KEYS", "").split() or _all(nix, "trusted-public-keys")
+    return Caches([one for one in told if _is_known(one)], trusted, outside.downloads.fetcher, place)
+
+
+def _is_known(address: str) -> bool:
+    return urlsplit(address).scheme in ("http", "https", "file")
+
+
+def _root(address: str) -> str:
+    return urlsplit(address)._replace(query="").geturl().rstrip("/")
+
+
+def _configuration(environment: Mapping[str, str]) -> dict[str, list[str]]:
+    """What nix.conf says, the machine's and then the user's."""
+    folder = environment.get("NIX_CONF_DIR") or "/etc/nix"
+    files = [Path(folder, "nix.conf"), home(environment) / ".config" / "nix" / "nix.conf"]
+    texts = [file.read_text() for file in files if file.is_file()]
+    found: dict[str, list[str]] = {}
+    for line in "\n".join([*texts, environment.get("NIX_CONFIG", "")]).splitlines():
+        name, equals, value = line.partition("#")[0].partition("=")
+        if equals:
+            found[name.strip()] = shlex.split(value)
+    return found
+
+
+def _all(nix: Mapping[str, Iterable[str]], name: str) -> list[str]:
+    return [*nix.get(name, ()), *nix.get(f"extra-{name}", ())]

@@ -1,0 +1,22 @@
+"""Nix packages are locked: which store paths words stand for, and all that these refer to, by the hash of each NAR."""
+
+from collections.abc import Callable
+
+from lamella.pipeline.lock.file import LockedNix, LockError
+from lamella.pipeline.nix import Asking, paths_of, roots_of
+from lamella.pipeline.workplace import Workplace
+
+
+def lock_nix(asked: Asking, known: LockedNix | None, upgraded: Callable[[str], bool], place: Workplace) -> LockedNix:
+    """What is asked for, now; what is pinned elsewhere stays unless it is to be upgraded."""
+    kept = {word: paths for word, paths in known.roots.items() if not upgraded(word)} if known else {}
+    roots = roots_of(asked, LockedNix(asked=(), paths=(), roots=kept), place)
+    paths = paths_of(roots, asked, place)
+    bare = next((one.path for one in paths if not one.nar_hash), "")
+    if bare:
+        raise LockError(f"nothing tells the hash of {bare}, so it cannot be locked")
+    return LockedNix(
+        asked=asked.words,
+        paths=tuple(sorted(paths, key=lambda one: one.path)),
+        roots={word: tuple(found) for word, found in sorted(roots.items())},
+    )

@@ -1,0 +1,66 @@
+"""Store paths that are not in a store of this machine: their NARs are fetched from caches, and read where they lie."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from lamella.oci.digest import DigestError
+from lamella.package import Package
+from lamella.pipeline.caches import AT_ONCE, Told, caches_of, remembered
+from lamella.pipeline.outside import needed
+from lamella.pipeline.workplace import Workplace
+from lamella.sources.nix.graph import NixError, content_of
+from lamella.sources.nix.nar import Recipe
+from lamella.transport.downloads import Wanted
+
+
+def as_nar(package: Package, place: Workplace) -> Package:
+    """The package, and which NAR gives its files if no store here does."""
+    told = None if os.path.lexists(package.path) else _told(package, place)
+    if told is None:
+        return package
+    info = told.info
+    kept = needed(place.outside, package.id).downloads.path(info.file_hash)
+    recipe = Recipe(file=str(kept), compression=info.compression, nar_hash=info.nar_hash, nar_size=info.nar_size)
+    return replace(package, how=msgspec.json.encode(recipe).decode())
+
+
+def is_kept(package: Package, place: Workplace) -> bool:
+    """Whether its files are in a store here, or its NAR is."""
+    if os.path.lexists(package.path):
+        return True
+    told = _told(package, place) if place.outside else None
+    return told is not None and Path(needed(place.outside, "").downloads.path(told.info.file_hash)).exists()
+
+
+def fetch_nars(packages: Sequence[Package], addresses: Sequence[str], place: Workplace) -> None:
+    """Sees to it that the NARs of `packages` are here. They are known by their hashes, so nobody has to be trusted."""
+    caches = caches_of(addresses, (), place)
+    downloads = needed(place.outside, packages[0].id).downloads
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        told = list(pool.map(lambda one: caches.find(one.path), packages))
+    found = [_right(package, one, caches.addresses) for package, one in zip(packages, told, strict=True)]
+    urls = {one.info.file_hash: [one.url] for one in found}
+    wanted = [Wanted(one.info.path.rpartition("/")[2][33:], one.info.file_hash, one.info.file_size) for one in found]
+    downloads.fetch(wanted, lambda lost: {one.sha256: urls[one.sha256] for one in lost})
+
+
+def _told(package: Package, place: Workplace) -> Told | None:
+    """What is remembered of the very NAR that the package is."""
+    told = remembered(package.path, place)
+    return told if told and content_of(package.path, told.info.nar_hash) == package.content else None
+
+
+def _right(package: Package, told: Told | None, addresses: Sequence[str]) -> Told:
+    if told is None:
+        asked = f"none of {', '.join(addresses)} has it" if addresses else "no cache is named in [store]"
+        raise NixError(f"{package.path} is not in a store of this machine, and {asked}")
+    if content_of(package.path, told.info.nar_hash) != package.content:
+        raise DigestError(f"{told.cache} has other files as {package.path} than are wanted; nothing of it is used")
+    if not told.info.file_hash:
+        raise NixError(f"{told.cache} does not tell the hash of the file of {package.path}")
+    return told

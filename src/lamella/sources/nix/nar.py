@@ -1,0 +1,187 @@
+"""NARs: store paths as one file each, read entry by entry; what is not just as Nix would write it is refused.
+
+string    its length as 8 bytes, its bytes, zeros up to a multiple of 8
+file      ( type regular [executable ""] contents BYTES )
+link      ( type symlink target PATH )
+folder    ( type directory [entry ( name NAME node FILE-LINK-FOLDER )]... )
+"""
+
+import hashlib
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from lamella.package import Entry, Kind, Package
+from lamella.sources.spool import DamagedError, Spool, decompress, nameless, opened
+
+_MAGIC = b"nix-archive-1"
+_FILE, _PROGRAM, _FOLDER, _LINK = 0o444, 0o555, 0o555, 0o777
+_LONGEST = 4096
+_WINDOW = 1 << 16
+_LENGTH = struct.Struct("<Q")
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """A NAR that is here: the file, how it is compressed, and what must come out."""
+
+    file: str
+    compression: str
+    nar_hash: str
+    nar_size: int
+
+
+def entries(package: Package) -> Iterator[Entry]:
+    """The files of a store path, out of the NAR that `package.how` tells of; none before its hash is right."""
+    recipe = msgspec.json.decode(package.how, type=Recipe)
+    source = opened(Path(recipe.file), package.id)
+    yield from read(_unpacked(source, recipe, package.id), package.at.encode(), package.id)
+
+
+def _unpacked(source: Spool, recipe: Recipe, origin: str) -> Spool:
+    out = nameless(Path(recipe.file).parent)
+    hashed = hashlib.sha256()
+
+    def write(data: bytes) -> None:
+        hashed.update(data)
+        out.write(data)
+
+    decompress(source.window(0, source.size), recipe.compression, write, recipe.nar_size, origin)
+    if (hashed.hexdigest(), out.size) != (recipe.nar_hash, recipe.nar_size):
+        raise DamagedError(f"the NAR of {origin} is not the one with the hash {recipe.nar_hash}; nothing of it is used")
+    return out
+
+
+def read(nar: Spool, at: bytes, origin: str) -> Iterator[Entry]:
+    """The files in a NAR, as they lie at `at`."""
+    reader = _Reader(nar, origin)
+    reader.expect(_MAGIC)
+    folders: list[list[bytes]] = []  # each with its path, and the name that was last in it
+    path = at
+    while True:
+        entry = _node(reader, path)
+        yield entry
+        if entry.kind is Kind.DIRECTORY:
+            folders.append([path, b""])
+        else:
+            reader.close_entry(inside=bool(folders))
+        while folders and not reader.another():
+            folders.pop()
+            reader.close_entry(inside=bool(folders))
+        if not folders:
+            break
+        path = reader.name_in(folders[-1])
+    reader.end()
+
+
+def _node(reader: "_Reader", path: bytes) -> Entry:
+    """What stands next, up to what is in it if it is a folder, else to its end."""
+    reader.expect(b"(", b"type")
+    kind = reader.word()
+    if kind == b"directory":
+        return Entry(path, Kind.DIRECTORY, _FOLDER)
+    if kind == b"symlink":
+        reader.expect(b"target")
+        target = reader.word()
+        reader.expect(b")")
+        return Entry(path, Kind.SYMLINK, _LINK, target=target)
+    if kind != b"regular":
+        raise reader.wrong(f"{kind[:20]!r} is no kind of file")
+    word, mode, size, content = reader.word(), _FILE, 0, reader.nothing
+    if word == b"executable":
+        reader.expect(b"")
+        word, mode = reader.word(), _PROGRAM
+    if word == b"contents":
+        size, content = reader.content()
+        word = reader.word()
+    if word != b")":
+        raise reader.wrong(f"{word[:20]!r} is where a file should end")
+    return Entry(path, Kind.FILE, mode, size, content=content)
+
+
+class _Reader:
+    """The words of a NAR, one after the other."""
+
+    def __init__(self, nar: Spool, origin: str) -> None:
+        self._nar = nar
+        self._origin = origin
+        self._at = 0
+        self._window = b""
+        self._start = 0
+        self.nothing = nar.opener(0, 0)
+
+    def wrong(self, what: str) -> DamagedError:
+        """What is told of a NAR that is none."""
+        return DamagedError(f"the NAR of {self._origin} is damaged: at byte {self._at}, {what}")
+
+    def word(self) -> bytes:
+        """The next string, which is not a file's content."""
+        (length,) = _LENGTH.unpack(self._bytes(8))
+        if length > _LONGEST:
+            raise self.wrong(f"a name has {length} bytes")
+        data = self._bytes(length)
+        self._pad(length)
+        return data
+
+    def expect(self, *words: bytes) -> None:
+        """Passes over words that must stand here."""
+        for wanted in words:
+            found = self.word()
+            if found != wanted:
+                raise self.wrong(f"{found[:20]!r} is where {wanted!r} should be")
+
+    def another(self) -> bool:
+        """Whether the folder that is open has one more entry; else it ends here."""
+        word = self.word()
+        if word not in (b"entry", b")"):
+            raise self.wrong(f"{word[:20]!r} is where a folder goes on or ends")
+        return word == b"entry"
+
+    def name_in(self, folder: list[bytes]) -> bytes:
+        """The path of the next entry of `folder`, whose name comes after all before it."""
+        self.expect(b"(", b"name")
+        name = self.word()
+        if not name or name in (b".", b"..") or b"/" in name or b"\0" in name:
+            raise self.wrong(f"{name[:100]!r} is no name of a file")
+        if name <= folder[1]:
+            raise self.wrong(f"{name[:100]!r} comes after {folder[1][:100]!r}")
+        folder[1] = name
+        self.expect(b"node")
+        return folder[0] + b"/" + name
+
+    def close_entry(self, *, inside: bool) -> None:
+        """Passes over the end of an entry of a folder."""
+        if inside:
+            self.expect(b")")
+
+    def content(self) -> tuple[int, Callable[[], BinaryIO]]:
+        """The size of a file, and what opens it; it is passed over."""
+        (size,) = _LENGTH.unpack(self._bytes(8))
+        start = self._at
+        if size > self._nar.size - start:
+            raise self.wrong(f"a file has {size} bytes, more than there are")
+        self._at += size
+        self._pad(size)
+        return size, self._nar.opener(start, size)
+
+    def end(self) -> None:
+        """Nothing may come after the end."""
+        if self._at != self._nar.size:
+            raise self.wrong("something follows the end")
+
+    def _pad(self, length: int) -> None:
+        if any(self._bytes(-length % 8)):
+            raise self.wrong("what fills up is not zeros")
+
+    def _bytes(self, count: int) -> bytes:
+        offset = self._at - self._start
+        if offset < 0 or offset + count > len(self._window):
+            self._start, offset = self._at, 0
+            self._window = self._nar.read_at(max(count, _WINDOW), self._at)
+        data = self._window[offset : offset + count]
+        if len(data) < count:
+            raise self.wrong("it ends")
+        self._at += count
+        return data

@@ -1,0 +1,116 @@
+"""`.narinfo`: what a binary cache tells of a store path, and who vouches for it."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from lamella.sources.nix.graph import STORE, NixError, base32, is_store_path, nar_hash
+
+_LINE = re.compile(r"([A-Za-z]+): ?(.*)")
+_URL = re.compile(r"(?!.*(^|/)\.\.(/|$))[^\s\0]+")
+_LARGEST = 1 << 45
+
+
+class NarInfo(msgspec.Struct, frozen=True, array_like=True):
+    """What is told. Hashes are in base 16, references whole paths; `url` is from the cache's root."""
+
+    path: str
+    url: str
+    compression: str
+    file_hash: str
+    file_size: int
+    nar_hash: str
+    nar_size: int
+    references: tuple[str, ...] = ()
+    signatures: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> bytes:
+        """What a signature is of."""
+        references = ",".join(self.references)
+        return f"1;{self.path};sha256:{base32(bytes.fromhex(self.nar_hash))};{self.nar_size};{references}".encode()
+
+
+def parse(text: str, path: str, origin: str) -> NarInfo:
+    """The narinfo of `path`; one that tells of another is refused."""
+    told: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        match = _LINE.fullmatch(line)
+        if match:
+            told.setdefault(match[1], []).append(match[2].strip())
+    try:
+        found = NarInfo(
+            path=_one(told, "StorePath"),
+            url=_one(told, "URL"),
+            compression=told.get("Compression", ["bzip2"])[0] or "none",
+            file_hash=nar_hash(told["FileHash"][0]).hex() if told.get("FileHash") else "",
+            file_size=_size(told.get("FileSize", ["0"])[0]),
+            nar_hash=nar_hash(_one(told, "NarHash")).hex(),
+            nar_size=_size(_one(told, "NarSize")),
+            references=tuple(f"{STORE}/{name}" for name in told.get("References", [""])[0].split()),
+            signatures=tuple(told.get("Sig", ())),
+        )
+    except (KeyError, ValueError) as error:
+        raise NixError(f"{origin}: what is told of {path} cannot be read: {error}") from error
+    if found.path != path:
+        raise NixError(f"{origin} tells of {found.path} where {path} was asked for; do not trust it")
+    wrong = next((one for one in found.references if not is_store_path(one)), "")
+    if wrong or not _URL.fullmatch(found.url):
+        raise NixError(f"{origin}: what is told of {path} names {wrong or found.url!r}, which cannot be")
+    return msgspec.structs.replace(found, file_hash=found.file_hash or _of_plain(found))
+
+
+def _of_plain(found: NarInfo) -> str:
+    """A NAR that is not compressed is its own file."""
+    return found.nar_hash if found.compression == "none" else ""
+
+
+def _one(told: Mapping[str, Sequence[str]], name: str) -> str:
+    if len(told.get(name, ())) != 1 or not told[name][0]:
+        raise ValueError(f"it must say {name} once")
+    return told[name][0]
+
+
+def _size(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > _LARGEST:
+        raise ValueError(f"{text!r} is not a size")
+    return int(text)
+
+
+class PublicKeys:
+    """Keys that may vouch for paths, by name: `cache.example.org-1:BASE64`."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._keys = dict(_key(text) for text in texts)
+
+    def vouch_for(self, info: NarInfo) -> bool:
+        """Whether one of them has signed what is told."""
+        try:
+            from cryptography.exceptions import InvalidSignature
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        except ImportError as error:
+            raise NixError("signatures cannot be checked; run pip install 'lamella[nix]'") from error
+        for signature in info.signatures:
+            name, _, digits = signature.partition(":")
+            if name not in self._keys:
+                continue
+            try:
+                Ed25519PublicKey.from_public_bytes(self._keys[name]).verify(base64.b64decode(digits), info.fingerprint)
+            except (InvalidSignature, ValueError, binascii.Error):
+                continue
+            return True
+        return False
+
+
+def _key(text: str) -> tuple[str, bytes]:
+    name, colon, digits = text.partition(":")
+    try:
+        data = base64.b64decode(digits, validate=True)
+    except (ValueError, binascii.Error):
+        data = b""
+    if not name or not colon or len(data) != 32:
+        raise NixError(f"{text!r} is not a public key as Nix writes them: NAME:BASE64")
+    return name, data

@@ -1,0 +1,59 @@
+"""The Nix of this machine, asked through its command: what installables build to, and what store paths refer to."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lamella.sources.locked import LockedPath
+from lamella.sources.nix.graph import NixError, is_store_path, paths_in
+
+_NIX = ("nix", "--extra-experimental-features", "nix-command flakes")
+
+
+def is_here() -> bool:
+    """Whether there is a Nix to ask."""
+    return shutil.which(_NIX[0]) is not None
+
+
+def paths_of(roots: Sequence[str]) -> list[LockedPath]:
+    """All that is in the closure of these paths, which must be in the store."""
+    told = _asked(["path-info", "--json", "--recursive", "--size", *roots], roots[0]) if roots else b"[]"
+    return paths_in(told, "the output of nix path-info")
+
+
+def built(installables: Sequence[str], folder: Path, system: str) -> dict[str, list[str]]:
+    """The store paths that each of `installables` is, built or fetched by Nix. Flakes are looked for from `folder`."""
+    found = {}
+    for one in installables:
+        told = _asked(["build", "--json", "--no-link", "--system", system, one], one, folder)
+        found[one] = [path for item in json.loads(told) for path in _outputs(item)]
+    return found
+
+
+def _outputs(item: Mapping[str, Mapping[str, str]]) -> Sequence[str]:
+    """Of a derivation its outputs; of a path, which nothing is to be built for, itself."""
+    return list(item["outputs"].values()) if "outputs" in item else [str(item["path"])]
+
+
+def _asked(words: Sequence[str], what: str, folder: Path | None = None) -> bytes:
+    if not is_here():
+        raise NixError(
+            f"{what} is wanted, but the nix command is not there to tell what it refers to; install Nix, name a cache "
+            'in [nix], or give the graph that Nix wrote: nix = [{ graph = "closure.json" }]'
+        )
+    ran = subprocess.run([*_NIX, *words], cwd=folder, capture_output=True, check=False)
+    if ran.returncode:
+        said = ran.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise NixError(f"nix {words[0]} failed: {next((line for line in said if 'error:' in line), said[-1]).strip()}")
+    return ran.stdout
+
+
+def store_path(path: Path) -> str:
+    """The store path that `path` is, or links to, as `./result` does."""
+    real = str(path) if is_store_path(str(path)) else os.path.realpath(path)
+    if not is_store_path(real):
+        raise NixError(f"{path} is not a path of the Nix store, nor a link to one")
+    return real

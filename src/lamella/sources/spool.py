@@ -1,0 +1,135 @@
+"""Archives that are compressed as a whole: unpacked into a file without a name, whose parts are opened as entries."""
+
+import bz2
+import contextlib
+import gzip
+import io
+import lzma
+import os
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from lamella.sources.tree import SourceError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_BLOCK = 1 << 20
+
+
+class DamagedError(SourceError):
+    """An archive is damaged, or made to harm."""
+
+
+class Spool:
+    """An open file, which is closed when nothing speaks of it any more."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.size = os.fstat(number).st_size
+
+    def read_at(self, count: int, at: int) -> bytes:
+        """Part of it; fewer bytes only at the end."""
+        return os.pread(self.number, count, at)
+
+    def write(self, data: bytes) -> int:
+        """Adds to its end."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.number, view) :]
+        self.size += len(data)
+        return len(data)
+
+    def opener(self, offset: int, size: int) -> Callable[[], BinaryIO]:
+        """Opens a part of it as a file."""
+        return lambda: self.window(offset, size)
+
+    def window(self, offset: int, size: int) -> BinaryIO:
+        """A part of it as a file."""
+        return cast("BinaryIO", _Window(self, offset, size))
+
+    def __del__(self) -> None:
+        os.close(self.number)
+
+
+def opened(path: Path, origin: str) -> Spool:
+    """A file that is here."""
+    try:
+        return Spool(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        raise DamagedError(f"{origin} cannot be read: {error.strerror}") from error
+
+
+def nameless(folder: Path) -> Spool:
+    """A new file on the disk of `folder`."""
+    return Spool(os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC))
+
+
+class _Window(io.RawIOBase):
+    """Part of a file, read from its start to its end."""
+
+    def __init__(self, file: Spool, offset: int, size: int) -> None:
+        self._file = file
+        self._start = self._at = offset
+        self._end = offset + size
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = max(self._start, offset + (0, self._at, self._end)[whence])
+        return self._at - self._start
+
+    def tell(self) -> int:
+        return self._at - self._start
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._end - self._at)
+        data = self._file.read_at(left if size < 0 else min(size, left), self._at)
+        self._at += len(data)
+        return data
+
+
+_OPENERS: dict[str, Callable[[BinaryIO], IO[bytes]]] = {
+    "xz": lzma.LZMAFile,
+    "gz": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
+    "gzip": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
+    "zst": lambda file: cast("IO[bytes]", zstd.ZstdFile(file)),
+    "zstd": lambda file: cast("IO[bytes]", zstd.ZstdFile(file)),
+    "bzip2": lambda file: cast("IO[bytes]", bz2.BZ2File(file)),
+    "": lambda file: file,
+    "none": lambda file: file,
+}
+
+
+def decompress(packed: BinaryIO, how: str, write: Callable[[bytes], object], limit: int, origin: str) -> None:
+    """What is in `packed`; more than `limit` bytes are not believed."""
+    if how not in _OPENERS:
+        raise DamagedError(f"{origin} is compressed by {how!r}, and nobody here knows what that is")
+    passed = 0
+    with explained(origin):
+        file = _OPENERS[how](packed)
+        while data := file.read(_BLOCK):
+            passed += len(data)
+            if passed > limit:
+                raise DamagedError(f"{origin} unpacks to more than {limit} bytes; do not trust it")
+            write(data)
+
+
+@contextlib.contextmanager
+def explained(origin: str) -> Iterator[None]:
+    """Turns what decompressors and readers of archives raise into one line."""
+    try:
+        yield
+    except (lzma.LZMAError, gzip.BadGzipFile, zstd.ZstdError, tarfile.TarError, EOFError, ValueError) as error:
+        raise DamagedError(f"{origin} is damaged: {error}") from error
+    except OSError as error:
+        raise DamagedError(f"{origin} cannot be unpacked: {error.strerror or error}") from error

@@ -1,0 +1,221 @@
+"""Closures straight from a binary cache: no Nix is asked, no store is there, and no cache is believed blindly."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.index import Index, serving
+from tests.nars import Cache, nar_of, store_path
+
+APP, LIBC, TEXT = store_path("a", "app-1.0"), store_path("b", "libc-2.36"), store_path("c", "text")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    made = Cache(tmp_path / "cache")
+    for path, files in (
+        (APP, {"bin/app": b"#!app"}),
+        (LIBC, {"lib/libc.so": b"libc" * 1000}),
+        (TEXT, {"text": b"text"}),
+    ):
+        tree = tmp_path / "trees" / path.rpartition("-")[2]
+        for name, data in files.items():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_bytes(data)
+        made.add(path, tree, [LIBC, TEXT, APP] if path == APP else [])
+    return made
+
+
+@pytest.fixture
+def work(tmp_path: Path, cache: Cache) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    write(folder, cache.url, cache.key)
+    return folder
+
+
+def write(folder: Path, *caches: str, layers: str = "") -> None:
+    *urls, key = caches
+    text = f'name = "demo"\nnix = ["{APP}"]\n[store]\ncaches = {json.dumps(urls)}\nkeys = {json.dumps([key])}\n'
+    (folder / "lamella.toml").write_text(text + layers)
+
+
+def lamella(folder: Path, *args: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Without any Nix on the path."""
+    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    nothing = {"NIX_CONF_DIR": str(folder), "HOME": str(folder), "PATH": str(Path(sys.executable).parent)}
+    env = {**os.environ, **nothing, "LAMELLA_CACHE": str(folder.parent / "kept"), **more}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def good(folder: Path, *args: str, **more: str) -> str:
+    ran = lamella(folder, *args, **more)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def bad(folder: Path, *args: str, **more: str) -> str:
+    ran = lamella(folder, *args, **more)
+    assert (ran.stderr.count("\n"), "Traceback" in ran.stderr) == (1, False), ran.stderr
+    assert ran.returncode
+    return ran.stderr
+
+
+def forget(folder: Path) -> None:
+    shutil.rmtree(folder.parent / "kept", ignore_errors=True)
+
+
+def digests(folder: Path) -> list[str]:
+    return [layer["diff_id"] for layer in json.loads(good(folder, "build", "--json"))["layers"]]
+
+
+@pytest.mark.parametrize("compression", ["xz", "bzip2", "zstd", "none"])
+def test_the_whole_closure_comes_along(work: Path, tmp_path: Path, cache: Cache, compression: str) -> None:
+    wanted = digests(work)
+    other = Cache(tmp_path / "other", compression, cache.private)
+    for path, name in ((APP, "1.0"), (LIBC, "2.36"), (TEXT, "text")):
+        other.add(path, tmp_path / "trees" / name, [LIBC, TEXT, APP] if path == APP else [])
+    write(work, other.url, cache.key)
+    forget(work)
+    assert digests(work) == wanted
+    good(work, "copy", ".", "oci:out")
+    listed = set()
+    for blob in (work / "out" / "blobs" / "sha256").iterdir():
+        if blob.read_bytes()[:2] == b"\x1f\x8b":
+            listed |= set(
+                subprocess.run(["tar", "-tzf", blob], capture_output=True, text=True, check=True).stdout.split()
+            )
+    assert {f"{APP}/bin/app", f"{LIBC}/lib/libc.so", f"{TEXT}/text"} <= listed
+
+
+def test_what_is_locked_needs_no_cache_to_plan_and_no_key(work: Path, cache: Cache) -> None:
+    good(work, "lock")
+    lock = (work / "lamella.lock").read_text()
+    assert str(work.parent) not in lock
+    assert [one["path"] for one in json.loads(lock)["platforms"][platform(lock)]["nix"]["paths"]] == [APP, LIBC, TEXT]
+    forget(work)
+    cache.folder.rename(work.parent / "elsewhere")
+    assert "app" in good(work, "plan")
+    assert "none of" in bad(work, "build")
+    (work.parent / "elsewhere").rename(cache.folder)
+    write(work, cache.url, Cache(work).key)
+    good(work, "build")
+    assert good(work, "lock", "--check")
+
+
+def platform(lock: str) -> str:
+    (found,) = json.loads(lock)["platforms"]
+    return str(found)
+
+
+def test_caches_of_the_environment_and_of_nix_itself(work: Path, cache: Cache) -> None:
+    (work / "lamella.toml").write_text(f'name = "demo"\nnix = ["{APP}"]\n')
+    assert "the nix command is not there" in bad(work, "build")
+    good(work, "build", LAMELLA_NIX_CACHES=cache.url, LAMELLA_NIX_KEYS=cache.key)
+    forget(work)
+    (work / "nix.conf").write_text(f"substituters = {cache.url}\nextra-trusted-public-keys = {cache.key} # ours\n")
+    good(work, "build")
+    forget(work)
+    (work / "nix.conf").unlink()
+    good(work, "build", NIX_CONFIG=f"substituters = {cache.url}?trusted=1")
+
+
+def test_the_first_cache_that_has_it_counts(work: Path, tmp_path: Path, cache: Cache) -> None:
+    empty = Cache(tmp_path / "empty")
+    (tmp_path / "empty").mkdir()
+    write(work, empty.url, cache.url, cache.key)
+    good(work, "build")
+
+
+def test_over_http(work: Path, cache: Cache) -> None:
+    with serving(Index(cache.folder)) as index:
+        write(work, f"http://127.0.0.1:{index.port}/plain", cache.key)
+        good(work, "build")
+        assert sum(path.endswith(".narinfo") for path in index.asked) == 3
+        asked = len(index.asked)
+        good(work, "build")
+        assert len(index.asked) == asked
+        index.cut = 10
+        forget(work)
+        good(work, "build")
+    forget(work)
+    assert "Connection refused" in bad(work, "build") or "cannot be fetched" in bad(work, "build")
+
+
+LIES = {
+    "nobody signed it": {"Sig": ""},
+    "another key signed it": {"Sig": "other-1:" + "A" * 86 + "=="},
+    "a signature of something else": {"NarSize": "9999"},
+    "a reference more": {"References": LIBC.rpartition("/")[2]},
+    "another path": {"StorePath": TEXT},
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_forged_narinfos(work: Path, tmp_path: Path, cache: Cache, lie: str) -> None:
+    cache.add(LIBC, tmp_path / "trees" / "2.36", **LIES[lie])
+    said = bad(work, "build")
+    assert LIBC in said
+    assert "by no key that is trusted" in said or "do not trust it" in said
+    assert not (work / "image.json").exists()
+
+
+def test_files_that_are_not_what_was_told(work: Path, tmp_path: Path, cache: Cache) -> None:
+    (narinfo,) = [file for file in cache.folder.glob("*.narinfo") if LIBC in file.read_text()]
+    (url,) = [line[5:] for line in narinfo.read_text().splitlines() if line.startswith("URL: ")]
+    data = (cache.folder / url).read_bytes()
+    for wrong in (data[:-1], b"", b"x" + data[1:], data + b"more"):
+        (cache.folder / url).write_bytes(wrong)
+        assert "libc-2.36" in bad(work, "build")
+    (cache.folder / url).write_bytes(data)
+    good(work, "build")
+
+
+def test_a_nar_that_is_another_than_its_hash_says(work: Path, tmp_path: Path, cache: Cache) -> None:
+    """Signed and all, with the hash of another: found out when it is unpacked."""
+    right = nar_of(tmp_path / "trees" / "2.36")
+    (tmp_path / "trees" / "2.36" / "lib" / "libc.so").write_bytes(b"evil" * 1000)
+    wrong = nar_of(tmp_path / "trees" / "2.36")
+    cache.add_nar(LIBC, right)
+    (narinfo,) = [file for file in cache.folder.glob("*.narinfo") if LIBC in file.read_text()]
+    kept = dict(line.split(": ", 1) for line in narinfo.read_text().splitlines() if ": " in line)
+    cache.add_nar(LIBC, wrong, NarHash=kept["NarHash"], NarSize=kept["NarSize"], Sig=kept["Sig"])
+    said = bad(work, "build")
+    assert LIBC in said
+    assert "nothing of it is used" in said
+
+
+def test_a_cache_with_other_files_than_were_locked(work: Path, tmp_path: Path, cache: Cache) -> None:
+    good(work, "lock")
+    (tmp_path / "trees" / "2.36" / "lib" / "libc.so").write_bytes(b"newer")
+    cache.add(LIBC, tmp_path / "trees" / "2.36")
+    forget(work)
+    assert f"has other files as {LIBC}" in bad(work, "build")
+
+
+def test_a_path_that_no_cache_has(work: Path, cache: Cache) -> None:
+    (cache.folder / f"{'c' * 32}.narinfo").unlink()
+    assert f"no cache that is asked has {TEXT}" in bad(work, "build")
+    assert "is not a public key" in bad_with(work, cache, "nonsense")
+
+
+def bad_with(work: Path, cache: Cache, key: str) -> str:
+    write(work, cache.url, key)
+    return bad(work, "build")
+
+
+def test_a_lock_of_something_else(work: Path) -> None:
+    good(work, "lock")
+    spec = work / "lamella.toml"
+    spec.write_text(spec.read_text().replace(APP, LIBC))
+    assert "the spec has changed since it was locked" in bad(work, "build")
+    spec.write_text(spec.read_text().replace(LIBC, APP))
+    lock = work / "lamella.lock"
+    text = lock.read_text()
+    for old, new in ((f'"{LIBC}"', f'"{store_path("d", "gone")}"'), ('"nar_hash"', '"hash"')):
+        lock.write_text(text.replace(old, new, 1))
+        assert "lamella" in bad(work, "build")

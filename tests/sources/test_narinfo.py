@@ -1,0 +1,65 @@
+"""What caches tell of paths: read as Nix reads it, and believed as far as a key vouches for it."""
+
+from pathlib import Path
+
+import pytest
+from tests.nars import Cache, store_path
+
+from lamella.sources.nix.graph import NixError
+from lamella.sources.nix.narinfo import NarInfo, PublicKeys, parse
+
+PATH, OTHER = store_path("a", "demo-1.0"), store_path("b", "libc-2")
+
+
+def text_of(folder: Path, **changes: str) -> tuple[str, Cache]:
+    (folder / "tree").write_text("text")
+    cache = Cache(folder / "cache")
+    cache.add(PATH, folder / "tree", [OTHER, PATH], **changes)
+    return (folder / "cache" / f"{'a' * 32}.narinfo").read_text(), cache
+
+
+def found(folder: Path, **changes: str) -> NarInfo:
+    return parse(text_of(folder, **changes)[0], PATH, "the cache")
+
+
+def test_what_is_told_and_who_vouches_for_it(tmp_path: Path) -> None:
+    text, cache = text_of(tmp_path)
+    info = parse(text, PATH, "the cache")
+    assert (info.path, info.references, info.compression, info.nar_size) == (PATH, (OTHER, PATH), "zstd", 120)
+    assert PublicKeys([cache.key]).vouch_for(info)
+    assert PublicKeys(["other-1:" + "A" * 43 + "=", cache.key]).vouch_for(info)
+    assert not PublicKeys([]).vouch_for(info)
+    assert not PublicKeys([Cache(tmp_path).key]).vouch_for(info)
+    for changed in ({"NarSize": "121"}, {"References": ""}, {"Sig": "tests-1:AAAA"}, {"Sig": "tests-1"}):
+        assert not PublicKeys([cache.key]).vouch_for(found(tmp_path, **changed))
+
+
+def test_a_cache_that_does_not_compress_need_not_hash_twice(tmp_path: Path) -> None:
+    info = found(tmp_path, FileHash="", Compression="none")
+    assert info.file_hash == info.nar_hash
+    assert found(tmp_path, FileHash="").file_hash == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("StorePath", OTHER, "do not trust it"),
+        ("StorePath", "", "must say StorePath once"),
+        ("URL", "../../etc/passwd", "cannot be"),
+        ("URL", "", "must say URL once"),
+        ("NarHash", "md5:abc", "not a SHA-256 hash"),
+        ("NarSize", "-1", "is not a size"),
+        ("NarSize", str(1 << 60), "is not a size"),
+        ("References", "../../etc", "cannot be"),
+    ],
+)
+def test_what_no_cache_would_tell(tmp_path: Path, name: str, value: str, said: str) -> None:
+    with pytest.raises(NixError, match=said) as caught:
+        found(tmp_path, **{name: value})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["", "name", "name:", ":AAAA", "name:!", "name:AAAA"])
+def test_keys_that_are_none(key: str) -> None:
+    with pytest.raises(NixError, match="is not a public key"):
+        PublicKeys([key])
