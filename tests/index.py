@@ -27,6 +27,8 @@ class Index:
     login: str = ""
     busy: int = 0
     """How many requests for files are answered with 503."""
+    puts: int = -1
+    """How many files are taken before there is no more room; any number if it is negative."""
     _cut: set[str] = field(default_factory=set)
 
     @property
@@ -62,6 +64,24 @@ class _Handler(BaseHTTPRequestHandler):
             self._file(path[7:])
         else:
             self._say(404, b"")
+
+    def do_PUT(self) -> None:
+        """Files below /plain/ may be put there."""
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        index = self.index
+        index.asked.append(f"PUT {self.path}")
+        wanted = base64.b64encode(index.login.encode()).decode()
+        if index.login and self.headers.get("Authorization") != f"Basic {wanted}":
+            self._say(401, b"")
+            return
+        if index.puts == 0:
+            self._say(507, b"")
+            return
+        index.puts -= 1
+        target = index.folder / unquote(self.path).removeprefix("/plain/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        self._say(201, b"")
 
     def do_HEAD(self) -> None:
         self.do_GET()

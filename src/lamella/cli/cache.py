@@ -6,13 +6,21 @@ import click
 
 from lamella.cli import show
 from lamella.cli.common import cache_folder, json_option
+from lamella.cli.nixcache import pull, push, watch
 
 _DAY = 24 * 3600
 
 
 @click.group("cache")
 def command() -> None:
-    """List, measure and prune what is remembered of earlier builds. Losing it costs time, nothing else."""
+    """List, measure and prune what is remembered of earlier builds; fill binary caches of Nix, and fetch from them.
+
+    Losing what is remembered costs time, nothing else.
+    """
+
+
+for _one in (push, watch, pull):
+    command.add_command(_one)
 
 
 @command.command("list")

@@ -34,7 +34,7 @@ COMMANDS = {
     "copy": "Copy an image between registries, layouts, archives and daemons.",
     "validate": "Hash every byte of an image again and compare.",
     "nix": "What the Nix library needs to make images.",
-    "cache": "List, measure and prune what is remembered of earlier builds.",
+    "cache": "List and prune what is remembered; fill binary caches of Nix, and fetch from them.",
     "schema": "Print the JSON Schema of lamella.toml, for editors.",
 }
 

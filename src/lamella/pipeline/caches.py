@@ -13,9 +13,10 @@ from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.locked import LockedPath
 from lamella.sources.nix.graph import NixError
-from lamella.sources.nix.narinfo import NarInfo, PublicKeys, parse
+from lamella.sources.nix.narinfo import NarInfo, PublicKeys, narinfo_name, parse
 from lamella.transport.credential import home
 from lamella.transport.fetch import Fetcher, GoneError
+from lamella.transport.store import KINDS, S3, below
 
 AT_ONCE = 16
 _TRUSTED = "trusted=1"
@@ -30,7 +31,7 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     @property
     def url(self) -> str:
         """Where the NAR is."""
-        return f"{self.cache}/{self.info.url}"
+        return below(self.cache, self.info.url)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Caches:
         for address in self.addresses:
             root = _root(address)
             try:
-                text = self.fetcher.document(f"{root}/{path.rpartition('/')[2][:32]}.narinfo")
+                text = self.fetcher.document(below(root, narinfo_name(path)))
             except GoneError:
                 continue
             found = Told(root, parse(text.decode("utf-8", "replace"), path, root))
@@ -109,11 +110,12 @@ def caches_of(addresses: Sequence[str], keys: Sequence[str], place: Workplace) -
 
 
 def _is_known(address: str) -> bool:
-    return urlsplit(address).scheme in ("http", "https", "file")
+    return urlsplit(address).scheme in KINDS
 
 
 def _root(address: str) -> str:
-    return urlsplit(address)._replace(query="").geturl().rstrip("/")
+    parts = urlsplit(address)
+    return (parts if parts.scheme == S3 else parts._replace(query="")).geturl().rstrip("/")
 
 
 def _configuration(environment: Mapping[str, str]) -> dict[str, list[str]]:

@@ -1,6 +1,8 @@
 """Store paths that are not in a store of this machine: their NARs are fetched from caches, and read where they lie."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,18 +11,25 @@ from pathlib import Path
 import msgspec
 
 from lamella.oci.digest import DigestError
-from lamella.package import Package
+from lamella.package import Entry, Kind, Package
 from lamella.pipeline.caches import AT_ONCE, Told, caches_of, remembered
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
-from lamella.sources.nix.graph import NixError, content_of
+from lamella.sources.nix import nar
+from lamella.sources.nix.graph import NixError, closure_of, content_of, is_store_path
 from lamella.sources.nix.nar import Recipe
+from lamella.staging import explained
 from lamella.transport.downloads import Wanted
 
 
 def as_nar(package: Package, place: Workplace) -> Package:
     """The package, and which NAR gives its files if no store here does."""
-    told = None if os.path.lexists(package.path) else _told(package, place)
+    return package if os.path.lexists(package.path) else nar_of(package, place)
+
+
+def nar_of(package: Package, place: Workplace) -> Package:
+    """The package, and which NAR gives its files, if one is known."""
+    told = _told(package, place)
     if told is None:
         return package
     info = told.info
@@ -64,3 +73,43 @@ def _right(package: Package, told: Told | None, addresses: Sequence[str]) -> Tol
     if not told.info.file_hash:
         raise NixError(f"{told.cache} does not tell the hash of the file of {package.path}")
     return told
+
+
+def pulled(words: Sequence[str], addresses: Sequence[str], keys: Sequence[str], place: Workplace) -> list[Package]:
+    """The closure of store paths, all of whose NARs are here."""
+    wrong = next((word for word in words if not is_store_path(word)), "")
+    if wrong:
+        raise NixError(f"{wrong!r} is not a path of the Nix store")
+    paths = caches_of(addresses, keys, place).closure(words)
+    found = list(closure_of(paths, words, place.records).packages)
+    fetch_nars(found, addresses, place)
+    return found
+
+
+def unpack_below(packages: Sequence[Package], folder: Path, place: Workplace) -> None:
+    """Makes the files of `packages` below `folder`; a path that is there already is left as it is."""
+    for package in packages:
+        target = folder / package.path.lstrip("/")
+        if os.path.lexists(target):
+            continue
+        with explained(target, "cannot write"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as staging:
+                made = Path(staging, target.name)
+                for entry in nar.entries(replace(nar_of(package, place), at=os.fspath(made))):
+                    _make(entry)
+                made.rename(target)
+
+
+def _make(entry: Entry) -> None:
+    path = Path(os.fsdecode(entry.path))
+    if entry.kind is Kind.SYMLINK:
+        path.symlink_to(os.fsdecode(entry.target))
+        return
+    if entry.kind is Kind.DIRECTORY:
+        path.mkdir()
+        return
+    assert callable(entry.content)
+    with path.open("wb") as out, entry.content() as source:
+        shutil.copyfileobj(source, out, 1 << 20)
+    path.chmod(entry.mode)

@@ -117,3 +117,26 @@ def _is_pinned(word: str) -> bool:
 
 def _wants(spec: Spec) -> list[NixWant]:
     return [want for want in spec.image.all_taken if isinstance(want, NixWant)]
+
+
+def store_paths(words: Sequence[str], folder: Path) -> list[str]:
+    """The paths of the local store that people mean: paths, links, packages of flakes."""
+    flakes = [word for word in words if "#" in word]
+    built = store.built(flakes, folder, "") if flakes else {}
+    found = [path for word in words for path in built.get(word) or [store.store_path(folder / word)]]
+    return list(dict.fromkeys(found))
+
+
+def in_store() -> set[str]:
+    """What lies in the local store now."""
+    return set(os.listdir(graph.STORE)) if os.path.isdir(graph.STORE) else set()  # noqa: PTH112, PTH208
+
+
+def built_since(before: set[str]) -> list[str]:
+    """What was built, and is whole, since then."""
+    new = [f"{graph.STORE}/{name}" for name in sorted(in_store() - before)]
+    return [one.path.path for one in store.valid([path for path in new if is_store_path(path) and _is_output(path)])]
+
+
+def _is_output(path: str) -> bool:
+    return not path.endswith((".drv", ".lock", ".chroot"))

@@ -23,6 +23,7 @@ _LONGEST_DOCUMENT = 256 << 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_TURNS = 8
 _BLOCK = 1 << 20
+_TWICE, _GOOD = 2, 2
 _WHOLE, _PART, _UNKNOWN, _BEYOND = 200, 206, 401, 416
 
 
@@ -55,6 +56,10 @@ class Fetcher:
         if url.startswith("file:"):
             with _explained(url):
                 return _local(url).read_bytes()
+        if url.startswith("s3:"):
+            found = bytearray()
+            self._from_bucket(url, found.extend, 0)
+            return bytes(found)
 
         def take(response: Response) -> bytes:
             data = response.read(_LONGEST_DOCUMENT + 1, self._settings.patience)
@@ -92,6 +97,9 @@ class Fetcher:
                 while block := file.read(_BLOCK):
                     sink(block)
             return
+        if url.startswith("s3:"):
+            self._from_bucket(url, sink, start)
+            return
         passed = start
         tries = 0
 
@@ -114,6 +122,50 @@ class Fetcher:
             else:
                 return
 
+    def has(self, url: str) -> bool:
+        """Whether something is at an address."""
+        if url.startswith("file:"):
+            return _local(url).exists()
+        if url.startswith("s3:"):
+            from lamella.transport import objects
+
+            return objects.has(url, self._settings.environment)
+        try:
+            return self._patiently(url, lambda: self._once(url, {}, lambda _: True, "HEAD"))
+        except GoneError:
+            return False
+
+    def put(self, url: str, file: Path, media_type: str) -> None:
+        """Sends a file to an address that takes it by PUT, or to a bucket."""
+        if url.startswith("s3:"):
+            from lamella.transport import objects
+
+            objects.put(url, self._settings.environment, file)
+        else:
+            self._patiently(url, lambda: self._put(url, file, media_type))
+
+    def _put(self, url: str, file: Path, media_type: str) -> None:
+        for _ in range(_TWICE):
+            with self._connections.exchange(url) as exchange, file.open("rb", buffering=0) as source:
+                headers = {"Content-Type": media_type, **self._authorization(urlsplit(url))}
+                exchange.start("PUT", headers, file.stat().st_size)
+                while block := source.read(_BLOCK):
+                    exchange.send(block)
+                response = exchange.answer()
+                with contextlib.suppress(LostError):
+                    response.read(1 << 16, self._settings.patience)
+            if response.status in PASSING:
+                raise _BusyError(response.header("Retry-After"))
+            if response.status // 100 == _GOOD:
+                return
+            if response.status != _UNKNOWN or not self._learn(urlsplit(url)):
+                raise _refusal(url, response.status)
+
+    def _from_bucket(self, url: str, sink: Sink, start: int) -> None:
+        from lamella.transport import objects
+
+        objects.get(url, self._settings.environment, sink, start)
+
     def _patiently(self, url: str, once: Callable[[], T]) -> T:
         tries = 0
         while True:
@@ -130,11 +182,11 @@ class Fetcher:
             raise TransportError(f"{shown(url)} cannot be fetched: {said}") from error
         self._pause(wait(str(error) if busy else "", tries))
 
-    def _once(self, url: str, headers: Mapping[str, str], take: Callable[[Response], T]) -> T:
+    def _once(self, url: str, headers: Mapping[str, str], take: Callable[[Response], T], method: str = "GET") -> T:
         here = url
         for _ in range(_MOST_TURNS):
             with self._connections.exchange(here) as exchange:
-                exchange.start("GET", {**headers, **self._authorization(urlsplit(here))})
+                exchange.start(method, {**headers, **self._authorization(urlsplit(here))})
                 response = exchange.answer()
                 if response.status in (_WHOLE, _PART):
                     return take(response)

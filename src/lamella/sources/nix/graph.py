@@ -10,7 +10,7 @@ import binascii
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -45,6 +45,24 @@ def paths_in(data: bytes, origin: str) -> list[LockedPath]:
         return [_path(path, info) for path, info in _infos(msgspec.json.decode(data))]
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise NixError(f"{origin} is not a closure graph: {error}") from error
+
+
+class Facts(NamedTuple):
+    """A path, and what else Nix tells of it: what it was built by, and who vouches for it."""
+
+    path: LockedPath
+    deriver: str
+    signatures: tuple[str, ...]
+
+
+def facts_in(data: bytes, origin: str) -> list[Facts]:
+    """All that Nix tells of paths in JSON."""
+    paths = paths_in(data, origin)
+    infos = [info for _, info in _infos(msgspec.json.decode(data))]
+    return [
+        Facts(path, str(info.get("deriver") or ""), tuple(map(str, info.get("signatures") or ())))
+        for path, info in zip(paths, infos, strict=True)
+    ]
 
 
 def closure_of(paths: Sequence[LockedPath], roots: Sequence[str], memory: Memory) -> Closure:

@@ -7,6 +7,8 @@ folder    ( type directory [entry ( name NAME node FILE-LINK-FOLDER )]... )
 """
 
 import hashlib
+import os
+import re
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,12 +17,17 @@ from typing import BinaryIO
 import msgspec
 
 from lamella.package import Entry, Kind, Package
+from lamella.sources import tree
 from lamella.sources.spool import DamagedError, Spool, decompress, nameless, opened
 
 _MAGIC = b"nix-archive-1"
 _FILE, _PROGRAM, _FOLDER, _LINK = 0o444, 0o555, 0o555, 0o777
 _LONGEST = 4096
 _WINDOW = 1 << 16
+_BLOCK = 1 << 20
+_CASE_HACK = re.compile(rb"~nix~case~hack~\d+$")
+"""What Nix adds to names on disks where large and small letters are the same."""
+
 _LENGTH = struct.Struct("<Q")
 
 
@@ -52,6 +59,51 @@ def _unpacked(source: Spool, recipe: Recipe, origin: str) -> Spool:
     if (hashed.hexdigest(), out.size) != (recipe.nar_hash, recipe.nar_size):
         raise DamagedError(f"the NAR of {origin} is not the one with the hash {recipe.nar_hash}; nothing of it is used")
     return out
+
+
+def dump(path: str) -> Iterator[bytes]:
+    """The NAR of a file, link or folder of this machine, in pieces."""
+    folders: list[bytes] = []
+    yield _words(_MAGIC)
+    root = os.fsencode(path)
+    for entry in tree.walk(root, root):
+        while folders and not entry.path.startswith(folders[-1] + b"/"):
+            folders.pop()
+            yield _words(b")", b")") if folders else _words(b")")
+        inside = bool(folders)
+        if inside:
+            name = _CASE_HACK.sub(b"", entry.path.rpartition(b"/")[2])
+            yield _words(b"entry", b"(", b"name", name, b"node")
+        if entry.kind is Kind.DIRECTORY:
+            folders.append(entry.path)
+            yield _words(b"(", b"type", b"directory")
+            continue
+        yield from _told(entry)
+        if inside:
+            yield _words(b")")
+    yield _words(*[b")"] * (2 * len(folders) - 1)) if folders else b""
+
+
+def _told(entry: Entry) -> Iterator[bytes]:
+    """A link or a file."""
+    if entry.kind is Kind.SYMLINK:
+        yield _words(b"(", b"type", b"symlink", b"target", entry.target, b")")
+        return
+    executable = (b"executable", b"") if entry.mode & 0o100 else ()
+    yield _words(b"(", b"type", b"regular", *executable, b"contents") + _LENGTH.pack(entry.size)
+    assert isinstance(entry.content, bytes)
+    left = entry.size
+    with open(entry.content, "rb", buffering=0) as file:
+        while left and (block := file.read(min(left, _BLOCK))):
+            left -= len(block)
+            yield block
+    if left:
+        raise DamagedError(f"{os.fsdecode(entry.path)} has become shorter while it was read")
+    yield bytes(-entry.size % 8) + _words(b")")
+
+
+def _words(*words: bytes) -> bytes:
+    return b"".join(_LENGTH.pack(len(word)) + word + bytes(-len(word) % 8) for word in words)
 
 
 def read(nar: Spool, at: bytes, origin: str) -> Iterator[Entry]:

@@ -63,6 +63,28 @@ def parse(text: str, path: str, origin: str) -> NarInfo:
     return msgspec.structs.replace(found, file_hash=found.file_hash or _of_plain(found))
 
 
+def narinfo_name(path: str) -> str:
+    """Where a cache tells of a store path."""
+    return f"{path.rpartition('/')[2][:32]}.narinfo"
+
+
+def written(info: NarInfo, deriver: str) -> str:
+    """The narinfo that tells all this."""
+    lines = [
+        ("StorePath", info.path),
+        ("URL", info.url),
+        ("Compression", info.compression),
+        ("FileHash", f"sha256:{base32(bytes.fromhex(info.file_hash))}"),
+        ("FileSize", str(info.file_size)),
+        ("NarHash", f"sha256:{base32(bytes.fromhex(info.nar_hash))}"),
+        ("NarSize", str(info.nar_size)),
+        ("References", " ".join(reference.rpartition("/")[2] for reference in info.references)),
+        *([("Deriver", deriver.rpartition("/")[2])] if deriver else []),
+        *(("Sig", signature) for signature in info.signatures),
+    ]
+    return "".join(f"{name}: {value}\n" for name, value in lines)
+
+
 def _of_plain(found: NarInfo) -> str:
     """A NAR that is not compressed is its own file."""
     return found.nar_hash if found.compression == "none" else ""
@@ -105,12 +127,36 @@ class PublicKeys:
         return False
 
 
+class SecretKey:
+    """A key of our own, as `nix-store --generate-binary-cache-key` makes it."""
+
+    def __init__(self, text: str) -> None:
+        self._name, data = _parts(text.strip())
+        if len(data) != 64:
+            raise NixError("this is not a secret key as Nix writes them: NAME:BASE64")
+        self._seed = data[:32]
+
+    def sign(self, info: NarInfo) -> str:
+        """The signature of what is told."""
+        try:
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        except ImportError as error:
+            raise NixError("nothing can be signed; run pip install 'lamella[nix]'") from error
+
+        signed = Ed25519PrivateKey.from_private_bytes(self._seed).sign(info.fingerprint)
+        return f"{self._name}:{base64.b64encode(signed).decode()}"
+
+
 def _key(text: str) -> tuple[str, bytes]:
-    name, colon, digits = text.partition(":")
-    try:
-        data = base64.b64decode(digits, validate=True)
-    except (ValueError, binascii.Error):
-        data = b""
-    if not name or not colon or len(data) != 32:
+    name, data = _parts(text)
+    if not name or len(data) != 32:
         raise NixError(f"{text!r} is not a public key as Nix writes them: NAME:BASE64")
     return name, data
+
+
+def _parts(text: str) -> tuple[str, bytes]:
+    name, _, digits = text.partition(":")
+    try:
+        return name, base64.b64decode(digits, validate=True)
+    except (ValueError, binascii.Error):
+        return name, b""

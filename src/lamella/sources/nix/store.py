@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lamella.sources.locked import LockedPath
-from lamella.sources.nix.graph import NixError, is_store_path, paths_in
+from lamella.sources.nix.graph import Facts, NixError, facts_in, is_store_path, paths_in
 
 _NIX = ("nix", "--extra-experimental-features", "nix-command flakes")
 
@@ -24,11 +24,32 @@ def paths_of(roots: Sequence[str]) -> list[LockedPath]:
     return paths_in(told, "the output of nix path-info")
 
 
+def facts_of(roots: Sequence[str]) -> list[Facts]:
+    """The same, with all that Nix tells of them."""
+    told = _asked(["path-info", "--json", "--recursive", *roots], roots[0]) if roots else b"[]"
+    return facts_in(told, "the output of nix path-info")
+
+
+def valid(paths: Sequence[str]) -> list[Facts]:
+    """Of these paths those that are in the store and whole, and were built; what Nix tells of them."""
+    if not paths:
+        return []
+    command = ["nix-store", "--check-validity", "--print-invalid", *paths]
+    invalid = set(subprocess.run(command, capture_output=True, text=True, check=False).stdout.split())
+    good = [path for path in paths if path not in invalid]
+    told = _asked(["path-info", "--json", *good], good[0]) if good else b"[]"
+    return [one for one in facts_in(told, "the output of nix path-info") if one.deriver]
+
+
 def built(installables: Sequence[str], folder: Path, system: str) -> dict[str, list[str]]:
-    """The store paths that each of `installables` is, built or fetched by Nix. Flakes are looked for from `folder`."""
+    """The store paths that each of `installables` is, built or fetched by Nix; without a `system`, for this machine's.
+
+    Flakes are looked for from `folder`.
+    """
     found = {}
     for one in installables:
-        told = _asked(["build", "--json", "--no-link", "--system", system, one], one, folder)
+        of = ["--system", system] if system else []
+        told = _asked(["build", "--json", "--no-link", *of, one], one, folder)
         found[one] = [path for item in json.loads(told) for path in _outputs(item)]
     return found
 

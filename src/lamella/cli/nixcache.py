@@ -1,0 +1,144 @@
+"""`lamella cache push`, `watch` and `pull`: Nix packages to and from binary caches."""
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lamella.cli import show
+from lamella.cli.common import (
+    json_option,
+    open_workplace,
+    quiet_option,
+    reach_of,
+    reaching_out,
+    registry_options,
+    verbose_option,
+)
+
+if TYPE_CHECKING:
+    from lamella.pipeline.filling import Filled
+    from lamella.pipeline.workplace import Workplace
+
+_SECRET = "LAMELLA_NIX_SECRET"
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _filling(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of commands that fill a cache."""
+    options: list[Callable[[Any], Any]] = [
+        click.option("--to", required=True, metavar="URL", help="file:///FOLDER, http(s)://HOST or s3://BUCKET."),
+        click.option("--key", type=_FILE, help=f"The file of the key to sign with; else what ${_SECRET} holds."),
+        click.option("--exclude", multiple=True, metavar="PATTERN", help="Names that stay out: *-doc; again for more."),
+        click.option("--signed-by", multiple=True, metavar="NAME", help="Leave out what it signed; again for more."),
+        click.option("--compression", type=click.Choice(["zstd", "none"]), default="zstd", show_default=True),
+        registry_options,
+        json_option,
+        quiet_option,
+        verbose_option,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command("push")
+@click.argument("paths", nargs=-1, required=True)
+@_filling
+def push(paths: tuple[str, ...], **how: Any) -> None:
+    """Bring PATHS of the Nix store, with all that they refer to, to a binary cache that lacks them.
+
+    A path may be a link such as ./result, or a package of a flake, which is built first.
+    """
+    from lamella.pipeline.nix import store_paths
+
+    with _working(how) as place:
+        done = _fill(store_paths(paths, Path()), place, how)
+    _show(done, how)
+
+
+@click.command("watch", context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@_filling
+def watch(words: tuple[str, ...], **how: Any) -> None:
+    """Run COMMAND, and bring to a binary cache what it has built; also if it fails in the end."""
+    from lamella.pipeline.nix import built_since, in_store
+
+    before = in_store()
+    try:
+        code = subprocess.run(words, check=False).returncode
+    except OSError as error:
+        raise click.ClickException(f"{words[0]} cannot be run: {error.strerror}") from error
+    paths = built_since(before)
+    with _working(how) as place:
+        done = _fill(paths, place, how)
+    _show(done, how)
+    click.get_current_context().exit(code)
+
+
+@click.command("pull")
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--from", "source", multiple=True, metavar="URL", help="A cache; again for more. Else those of Nix.")
+@click.option("--trusted-key", multiple=True, metavar="NAME:BASE64", help="Who may vouch for it; else whom Nix trusts.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Unpack below this folder, as in FOLDER/nix/store/...; else they are kept packed, for builds to come.",
+)
+@registry_options
+@json_option
+@quiet_option
+@verbose_option
+def pull(paths: tuple[str, ...], source: tuple[str, ...], into: Path | None, **how: Any) -> None:
+    """Fetch store PATHS, with all that they refer to, from binary caches. Nix need not be there."""
+    from lamella.pipeline.nars import pulled, unpack_below
+
+    with _working(how) as place:
+        found = pulled(paths, source, how["trusted_key"], place)
+        if into:
+            unpack_below(found, into, place)
+    size = sum(package.size for package in found)
+    if how["as_json"]:
+        click.echo(show.as_json({"paths": [package.id for package in found], "bytes": size}))
+    elif not how["quiet"]:
+        click.echo(f"{show.plural(len(found), 'path')}, {show.size(size)} unpacked")
+
+
+@contextlib.contextmanager
+def _working(how: dict[str, Any]) -> "Iterator[Workplace]":
+    from lamella.cli.progress import Told
+
+    with (
+        Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
+        reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place,
+    ):
+        yield place
+
+
+def _fill(paths: Sequence[str], place: "Workplace", how: dict[str, Any]) -> "Filled":
+    from lamella.pipeline.filling import Filling, fill_from_store, secret_key
+    from lamella.transport.store import Store
+
+    assert place.outside is not None
+    text = how["key"].read_text() if how["key"] else os.environ.get(_SECRET, "")
+    store = Store(how["to"], place.outside.downloads.fetcher)
+    key = secret_key(text) if text else None
+    filling = Filling(store, key, how["compression"], place.progress, how["exclude"], how["signed_by"])
+    return fill_from_store(filling, paths)
+
+
+def _show(done: "Filled", how: dict[str, Any]) -> None:
+    total = sum(done.sent.values())
+    if how["as_json"]:
+        click.echo(show.as_json({"to": how["to"], "sent": done.sent, "there": done.there, "left_out": done.left_out}))
+        return
+    if how["quiet"]:
+        return
+    rows = [(name.rpartition("/")[2][33:], show.size(size)) for name, size in done.sent.items()]
+    left_out = f", {done.left_out} left out" if done.left_out else ""
+    click.echo("\n".join(show.table(rows, right=(1,))), nl=bool(rows))
+    click.echo(f"{show.plural(len(rows), 'path')} sent ({show.size(total)}), {done.there} there{left_out}")

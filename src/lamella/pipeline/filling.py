@@ -1,0 +1,182 @@
+"""Filling a binary cache: of a closure what is missing there, compressed, signed, and told of when it is there.
+
+A cache that tells of a path has all that the path refers to. So who finds a path need not look below it, and what is
+new is told of after what it refers to: a run that is killed leaves nothing wrong, and the next one goes on.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import msgspec
+
+from lamella.layers.compress import compressor
+from lamella.oci.image import Progress
+from lamella.sources.nix import nar, store
+from lamella.sources.nix.graph import Facts, NixError, base32
+from lamella.sources.nix.narinfo import NarInfo, SecretKey, narinfo_name, written
+from lamella.transport.store import Store
+
+_AT_ONCE = 8
+_BLOCK = 1 << 20
+_ENDINGS = {"zstd": ".zst", "none": ""}
+_INFO = "nix-cache-info"
+_ABOUT = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What became of a closure: paths that were sent, with the bytes of their files, and how many were there."""
+
+    sent: Mapping[str, int]
+    there: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Filling:
+    """A cache, who signs what comes to it, and what stays out of it."""
+
+    store: Store
+    key: SecretKey | None
+    compression: str
+    progress: Progress
+    exclude: Sequence[str] = ()
+    signed_by: Sequence[str] = ()
+    """Names of keys: what they have signed is in another cache."""
+
+    def fill(self, told: Sequence[Facts], roots: Sequence[str]) -> Filled:
+        """Brings what is missing of the closure of `roots`, of all whose paths `told` tells."""
+        known = {one.path.path: one for one in told}
+        wanted = {path for path, one in known.items() if not self._stays_out(one)}
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            missing = self._missing([root for root in roots if root in known], known, wanted, pool)
+            if missing:
+                self._tell_of_itself()
+            sent = self._send([known[path] for path in _ordered(missing, known)], pool)
+        return Filled(sent, len(wanted) - len(missing), len(known) - len(wanted))
+
+    def _stays_out(self, one: Facts) -> bool:
+        name = one.path.path.rpartition("/")[2][33:]
+        signers = {signature.partition(":")[0] for signature in one.signatures}
+        return any(fnmatch(name, pattern) for pattern in self.exclude) or bool(signers & set(self.signed_by))
+
+    def _missing(
+        self, roots: Sequence[str], known: Mapping[str, Facts], wanted: set[str], pool: ThreadPoolExecutor
+    ) -> set[str]:
+        """The paths that the cache does not tell of; below those that it tells of nobody looks."""
+        missing: set[str] = set()
+        seen: set[str] = set()
+        waiting = set(roots)
+        while waiting:
+            seen |= waiting
+            batch = sorted(waiting & wanted)
+            lost = [path for path, there in zip(batch, pool.map(self._has, batch), strict=True) if not there]
+            missing |= set(lost)
+            open_ones = [*lost, *(waiting - wanted)]
+            waiting = {name for path in open_ones for name in known[path].path.references if name in known} - seen
+        return missing
+
+    def _has(self, path: str) -> bool:
+        return self.store.has(narinfo_name(path))
+
+    def _tell_of_itself(self) -> None:
+        if self.store.read(_INFO) is None:
+            self._write(_INFO, _ABOUT.encode(), "text/x-nix-cache-info")
+
+    def _send(self, ordered: Sequence[Facts], pool: ThreadPoolExecutor) -> dict[str, int]:
+        """References come before what refers to them, so nobody waits for what has not begun."""
+        sizes: dict[str, Future[int]] = {}
+        try:
+            for one in ordered:
+                below = [sizes[name] for name in one.path.references if name in sizes]
+                sizes[one.path.path] = pool.submit(self._send_one, one, below)
+            done = {}
+            for path, future in sizes.items():
+                done[path] = future.result()
+                self.progress("filling the cache", len(done), len(sizes))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        return done
+
+    def _send_one(self, one: Facts, below: Sequence["Future[int]"]) -> int:
+        path = one.path
+        with tempfile.NamedTemporaryFile(prefix="lamella-") as file:
+            info = self._packed(one, file.write)
+            file.flush()
+            if not self.store.has(info.url):
+                self.store.write(info.url, Path(file.name), "application/x-nix-nar")
+        if self.key:
+            info = msgspec.structs.replace(info, signatures=(*info.signatures, self.key.sign(info)))
+        for future in below:
+            future.result()
+        self._write(narinfo_name(path.path), written(info, one.deriver).encode(), "text/x-nix-narinfo")
+        return info.file_size
+
+    def _packed(self, one: Facts, write: Callable[[bytes], object]) -> NarInfo:
+        """Writes the NAR, compressed; what there is to tell of it."""
+        path = one.path
+        plain, packed, nar_size, file_size = hashlib.sha256(), hashlib.sha256(), 0, 0
+        stream = compressor(self.compression).start()
+        for block in _blocks(nar.dump(path.path)):
+            plain.update(block)
+            nar_size += len(block)
+            out = bytes(stream.compress(memoryview(block)))
+            packed.update(out)
+            file_size += len(out)
+            write(out)
+        out = stream.flush()
+        packed.update(out)
+        write(out)
+        if (plain.hexdigest(), nar_size) != (path.nar_hash, path.size):
+            raise NixError(f"{path.path} is not what Nix says it is; run nix-store --verify-path {path.path}")
+        return NarInfo(
+            path=path.path,
+            url=f"nar/{base32(packed.digest())}.nar{_ENDINGS[self.compression]}",
+            compression=self.compression,
+            file_hash=packed.hexdigest(),
+            file_size=file_size + len(out),
+            nar_hash=path.nar_hash,
+            nar_size=nar_size,
+            references=tuple(sorted(path.references)),
+            signatures=one.signatures,
+        )
+
+    def _write(self, name: str, data: bytes, media_type: str) -> None:
+        with tempfile.NamedTemporaryFile(prefix="lamella-") as file:
+            file.write(data)
+            file.flush()
+            self.store.write(name, Path(file.name), media_type)
+
+
+def _ordered(paths: set[str], known: Mapping[str, Facts]) -> list[str]:
+    """Each after all that it refers to; where nothing else decides, by name."""
+    below = {path: sorted(paths & set(known[path].path.references) - {path}) for path in sorted(paths)}
+    return list(TopologicalSorter(below).static_order())
+
+
+def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in blocks that are worth compressing."""
+    waiting = bytearray()
+    for piece in pieces:
+        waiting += piece
+        if len(waiting) >= _BLOCK:
+            yield bytes(waiting)
+            waiting.clear()
+    yield bytes(waiting)
+
+
+def secret_key(text: str) -> SecretKey:
+    """The key in a file that Nix wrote."""
+    return SecretKey(text)
+
+
+def fill_from_store(filling: Filling, paths: Sequence[str]) -> Filled:
+    """Brings the closures of paths of this machine's store."""
+    return filling.fill(store.facts_of(paths), paths)

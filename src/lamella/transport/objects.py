@@ -1,0 +1,98 @@
+"""Objects in a bucket of S3, by addresses as Nix writes them: `s3://BUCKET/NAME?region=..&endpoint=..&scheme=http`.
+
+Who we are is told by the environment (`AWS_ACCESS_KEY_ID` and the like), or by the machine. obstore does the rest.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from lamella.oci.image import Sink
+from lamella.transport.connections import shown
+from lamella.transport.errors import TransportError
+from lamella.transport.fetch import GoneError
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+_USUAL_REGION = "us-east-1"
+
+
+def get(address: str, environment: Mapping[str, str], sink: Sink, start: int = 0) -> None:
+    """The bytes of an object, from `start` on."""
+    with _explained(address):
+        from obstore import get as fetch
+
+        store, name = _at(address, environment)
+        found = fetch(store, name, options={"range": {"offset": start}} if start else None)
+        for block in found.stream():
+            sink(memoryview(block))
+
+
+def has(address: str, environment: Mapping[str, str]) -> bool:
+    """Whether there is such an object."""
+    try:
+        with _explained(address):
+            from obstore import head
+
+            head(*_at(address, environment))
+    except GoneError:
+        return False
+    return True
+
+
+def put(address: str, environment: Mapping[str, str], file: Path) -> None:
+    """Writes an object, whole or not at all."""
+    with _explained(address):
+        from obstore import put as write
+
+        store, name = _at(address, environment)
+        write(store, name, file)
+
+
+def _at(address: str, environment: Mapping[str, str]) -> "tuple[S3Store, str]":
+    parts = urlsplit(address)
+    told = dict(parse_qsl(parts.query))
+    settings = tuple(sorted((name, value) for name, value in environment.items() if name.startswith("AWS_")))
+    return _store(parts.netloc, told.get("region", ""), _endpoint(told), settings), unquote(parts.path).lstrip("/")
+
+
+def _endpoint(told: Mapping[str, str]) -> str:
+    if "endpoint" not in told:
+        return ""
+    return told["endpoint"] if "://" in told["endpoint"] else f"{told.get('scheme', 'https')}://{told['endpoint']}"
+
+
+@lru_cache(maxsize=8)
+def _store(bucket: str, region: str, endpoint: str, settings: tuple[tuple[str, str], ...]) -> "S3Store":
+    from obstore.store import S3Store
+
+    environment = dict(settings)
+    where = region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or _USUAL_REGION
+    told = {
+        "access_key_id": environment.get("AWS_ACCESS_KEY_ID"),
+        "secret_access_key": environment.get("AWS_SECRET_ACCESS_KEY"),
+        "session_token": environment.get("AWS_SESSION_TOKEN"),
+        "endpoint": endpoint or environment.get("AWS_ENDPOINT_URL"),
+    }
+    known = {name: value for name, value in told.items() if value}
+    plain = str(told["endpoint"]).startswith("http:")
+    return S3Store(bucket, region=where, client_options={"allow_http": plain}, **known)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def _explained(address: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise TransportError(f"{shown(address)} cannot be reached; run pip install 'lamella[s3]'") from error
+    except FileNotFoundError as error:
+        raise GoneError(f"there is nothing at {shown(address)}") from error
+    except Exception as error:
+        if not type(error).__module__.startswith("obstore"):
+            raise
+        said = " ".join(str(error).split())[:300]
+        raise TransportError(f"{shown(address)} cannot be reached: {said}") from error

@@ -1,0 +1,55 @@
+"""Places that keep files by name, to be read and written: a folder, a server that takes them by PUT, a bucket of S3."""
+
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from lamella.staging import explained, staged_beside
+from lamella.transport.errors import TransportError
+from lamella.transport.fetch import Fetcher, GoneError
+
+S3, FILE = "s3", "file"
+KINDS = (FILE, "http", "https", S3)
+
+
+def below(address: str, name: str) -> str:
+    """The address of a file by its name; what follows a `?` says how to reach the place, and means S3 alone."""
+    parts = urlsplit(address)
+    query = parts.query if parts.scheme == S3 else ""
+    return parts._replace(path=f"{parts.path.rstrip('/')}/{name}", query=query).geturl()
+
+
+class Store:
+    """The place at an address. May be used by any number of threads."""
+
+    def __init__(self, address: str, fetcher: Fetcher) -> None:
+        if urlsplit(address).scheme not in KINDS:
+            raise TransportError(
+                f"{address!r} is no place for files; write file:///FOLDER, http(s)://HOST or s3://BUCKET"
+            )
+        self.address = address
+        self._fetcher = fetcher
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+        return self._fetcher.has(below(self.address, name))
+
+    def read(self, name: str) -> bytes | None:
+        """A file that is not large, if it is there."""
+        try:
+            return self._fetcher.document(below(self.address, name))
+        except GoneError:
+            return None
+
+    def write(self, name: str, file: Path, media_type: str) -> None:
+        """Puts a file there, whole or not at all."""
+        url = below(self.address, name)
+        parts = urlsplit(url)
+        if parts.scheme == FILE:
+            target = Path(unquote(parts.path))
+            with explained(target, "cannot write"):
+                target.parent.mkdir(parents=True, exist_ok=True)
+            with staged_beside(target) as staged, explained(target, "cannot write"), file.open("rb") as source:
+                shutil.copyfileobj(source, staged, 1 << 20)
+        else:
+            self._fetcher.put(url, file, media_type)

@@ -1,0 +1,170 @@
+"""Caches that lamella fills: Nix believes them, and takes packages from there; what is there is not sent again."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.index import Index, serving
+from tests.real.nix import DATA, NixPackages
+from tests.real.programs import free_port, run
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    (folder / "cache").mkdir(parents=True)
+    run("nix-store", "--generate-binary-cache-key", "ours-1", folder / "secret", folder / "public")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """A bucket of a server on this machine; gives how to reach it."""
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        script = (
+            "import boto3, time, sys\n"
+            f"s3 = boto3.client('s3', endpoint_url='http://127.0.0.1:{port}', region_name='us-east-1')\n"
+            "for _ in range(100):\n"
+            "    try:\n        s3.create_bucket(Bucket='nix')\n        sys.exit()\n"
+            "    except Exception:\n        time.sleep(0.1)\n"
+            "sys.exit(1)"
+        )
+        run(sys.executable, "-c", script, **AWS)
+        yield f"?endpoint=127.0.0.1:{port}&scheme=http&region=us-east-1"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+AWS = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+
+def lamella(folder: Path, *args: str, code: int = 0) -> str:
+    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    env = {**os.environ, "LAMELLA_CACHE": str(folder / "kept"), "NIX_CONF_DIR": str(DATA), **AWS}
+    ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert ran.returncode == code, ran.stderr
+    return ran.stdout if code == 0 else ran.stderr
+
+
+def closure_of(*paths: str) -> set[str]:
+    return set(run("nix-store", "--query", "--requisites", *paths).split())
+
+
+def nix_believes(cache: str, folder: Path, *paths: str) -> None:
+    """Nix takes the paths into a store of its own, and checks hashes and signatures on the way."""
+    key = (folder / "public").read_text().strip()
+    to = folder / f"store-{len(list(folder.glob('store-*')))}"
+    options = ["--option", "trusted-public-keys", key, "--option", "require-sigs", "true"]
+    run(
+        "nix",
+        "copy",
+        "--from",
+        cache,
+        "--to",
+        f"local?root={to}",
+        *options,
+        *paths,
+        NIX_CONF_DIR=str(DATA),
+        HOME=str(to),
+    )
+    for path in closure_of(*paths):
+        assert run("nix-hash", "--type", "sha256", f"{to}{path}") == run("nix-hash", "--type", "sha256", path)
+    run("chmod", "-R", "u+w", to)
+
+
+@pytest.mark.parametrize("compression", ["zstd", "none"])
+def test_nix_takes_what_was_pushed_to_a_folder(packages: NixPackages, work: Path, compression: str) -> None:
+    to = (work / "cache").as_uri()
+    words = ["cache", "push", packages.hello, packages.python3, "--to", to, "--compression", compression]
+    told = json.loads(lamella(work, *words, "--key", "secret", "--json"))
+    assert set(told["sent"]) == closure_of(packages.hello, packages.python3)
+    assert "0 paths sent (0 B), " in lamella(work, *words, "--key", "secret")
+    told = json.loads(lamella(work, "cache", "push", packages.bash, "--to", to, "--json", "--key", "secret"))
+    assert set(told["sent"]) == closure_of(packages.bash) - closure_of(packages.hello, packages.python3)
+    nix_believes(to, work, packages.hello, packages.python3, packages.bash)
+
+
+def test_over_http_what_is_there_costs_few_requests(packages: NixPackages, work: Path) -> None:
+    with serving(Index(work / "cache", login="me:secret")) as index:
+        plain = f"http://127.0.0.1:{index.port}/plain"
+        to = plain.replace("//", "//me:secret@")
+        words = ["cache", "push", packages.python3, "--to", to, "--key", "secret"]
+        assert "is not for everybody" in lamella(work, "cache", "push", packages.python3, "--to", plain, code=6)
+        lamella(work, *words)
+        index.asked.clear()
+        lamella(work, *words)
+        assert len(index.asked) == 1
+        index.login = ""
+        nix_believes(plain, work, packages.python3)
+
+
+def test_what_was_left_half_done_is_taken_up(packages: NixPackages, work: Path) -> None:
+    """A cache that is full at any moment tells of no path of which something is missing."""
+    with serving(Index(work / "cache")) as index:
+        words = ["cache", "push", packages.python3, "--to", f"http://127.0.0.1:{index.port}/plain", "--key", "secret"]
+        for puts in (0, 1, 3, 5):
+            index.puts = puts
+            assert "507" in lamella(work, *words, code=6)
+            told = {file.stem: file.read_text() for file in (work / "cache").glob("*.narinfo")}
+            for text in told.values():
+                lines = dict(line.split(": ", 1) for line in text.splitlines())
+                assert (work / "cache" / lines["URL"]).exists()
+                own = lines["StorePath"].rpartition("/")[2]
+                assert {name[:32] for name in lines["References"].split() if name != own} <= set(told)
+        index.puts = -1
+        lamella(work, *words)
+        nix_believes(f"http://127.0.0.1:{index.port}/plain", work, packages.python3)
+
+
+def test_a_bucket(packages: NixPackages, work: Path, bucket: str) -> None:
+    to = f"s3://nix/some/where{bucket}"
+    words = ["cache", "push", packages.hello, "--to", to, "--key", "secret"]
+    assert "sent" in lamella(work, *words)
+    assert "0 paths sent" in lamella(work, *words)
+    key = (work / "public").read_text()
+    told = lamella(
+        work, "cache", "pull", packages.hello, "--from", to, "--trusted-key", key, "--into", str(work / "in")
+    )
+    assert "unpacked" in told
+    assert run("nix-hash", work / f"in{packages.hello}") == run("nix-hash", packages.hello)
+    spec = f'name = "x"\nnix = ["{packages.hello}"]\n[store]\ncaches = ["{to}"]\nkeys = ["{key}"]\n'
+    (work / "lamella.toml").write_text(spec)
+    assert "app " in lamella(work, "plan")
+    said = lamella(work, "cache", "push", packages.hello, "--to", f"s3://none{bucket}", code=6)
+    assert said.count("\n") == 1
+
+
+def test_what_a_command_builds_is_pushed_and_what_stays_out_does_not_come(packages: NixPackages, work: Path) -> None:
+    name = f"built-{os.getpid()}-{work.parent.name.rpartition('-')[2].strip('_')}"
+    expression = (
+        f'derivation {{ name = "{name}"; system = builtins.currentSystem; builder = "/bin/sh"; PATH = "/bin";'
+        f' args = [ "-c" "echo ${{builtins.storePath {packages.hello}}} > $out" ]; }}'
+    )
+    to = (work / "cache").as_uri()
+    words = ["cache", "watch", "--to", to, "--key", "secret", "--exclude", "glibc*", "--json", "--"]
+    script = f"nix build --no-link --impure --expr '{expression}' && exit 7"
+    ran = subprocess.run(
+        [sys.executable, "-c", "from lamella.cli.main import main; main()", *words, "sh", "-c", script],
+        cwd=work,
+        env={**os.environ, "LAMELLA_CACHE": str(work / "kept"), "NIX_CONF_DIR": str(DATA)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 7, ran.stderr
+    told = json.loads(ran.stdout)
+    names = {path[44:] for path in told["sent"]}
+    assert names == {name, "hello-2.10"}
+    assert told["left_out"] == 1
+    assert "cannot be run" in lamella(work, "cache", "watch", "--to", to, "--", "no-such-command", code=1)
