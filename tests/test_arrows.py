@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "registry": {"errors", "oci", "transport"},
     "destinations": {"errors", "oci", "staging", "layers", "registry", "transport"},
     "pipeline": NOUNS | STEPS | {"transport", "checks", "sbom"},
-    "nix": NOUNS | STEPS | {"pipeline"},
+    "nix": NOUNS | STEPS | {"pipeline", "transport"},
     "cli": NOUNS
     | {"nix", "sbom", "spec", "pipeline", "images", "layers", "destinations", "cache", "registry", "transport"},
     "__init__": {"errors", "spec"},

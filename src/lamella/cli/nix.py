@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamella.cli.common import open_workplace, platform_option, reach_of, reaching_out, registry_options
+from lamella.cli.hashes import fill_hashes
 
 if TYPE_CHECKING:
     from lamella.pipeline.workplace import Workplace
@@ -17,7 +18,10 @@ _HERE = Path()
 
 @click.group("nix")
 def command() -> None:
-    """What the Nix library needs to make images."""
+    """Fill in hashes in Nix files; and what the Nix library needs to make images."""
+
+
+command.add_command(fill_hashes)
 
 
 @command.command("layers", hidden=True)

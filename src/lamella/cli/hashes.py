@@ -1,0 +1,86 @@
+"""`lamella nix fill-hashes`: hashes that Nix files want, found out and written there."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from lamella.cli import show
+from lamella.cli.common import json_option, open_workplace, quiet_option, reach_of, reaching_out, registry_options
+
+if TYPE_CHECKING:
+    from lamella.nix.hashes.wanted import Missing
+
+
+@click.command("fill-hashes")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--check", is_flag=True, help="Write nothing; fail if a hash is empty or made up.")
+@registry_options
+@json_option
+@quiet_option
+def fill_hashes(files: tuple[Path, ...], check: bool, **how: Any) -> None:
+    """Find hashes in Nix FILES that are empty or made up, find out what they are, and write them there.
+
+    Known are fetchPypi, fetchurl, fetchzip, fetchFromGitHub, fetchFromGitLab and fetchgit. Python packages are looked
+    up in the indexes of uv, repositories are fetched by git, each with its user's settings.
+    """
+    from lamella.nix.hashes.wanted import missing
+
+    texts = {file: file.read_text() for file in files}
+    wanted = {file: missing(text) for file, text in texts.items()}
+    if check:
+        _tell([_Filled(file, one) for file in files for one in wanted[file]], how, "is not filled in")
+        return
+    _tell(_fill(texts, wanted, how), how, "")
+
+
+class _Filled(NamedTuple):
+    """What became of a hash."""
+
+    file: Path
+    missing: "Missing"
+    hash: str = ""
+    problem: str = ""
+
+    def told(self, otherwise: str) -> dict[str, Any]:
+        problem = {} if self.hash else {"problem": self.problem or otherwise}
+        what = str(self.missing.wanted or self.missing.fetcher)
+        return {"file": str(self.file), "line": self.missing.place.line, "of": what, "hash": self.hash, **problem}
+
+
+def _fill(texts: "dict[Path, str]", wanted: "dict[Path, list[Missing]]", how: dict[str, Any]) -> list[_Filled]:
+    from lamella.cli.progress import Told
+    from lamella.nix.hashes.fill import filled, find
+    from lamella.staging import staged_beside, write_all
+
+    every = [(file, one) for file, found in wanted.items() for one in found]
+    with (
+        Told(quiet=how["quiet"] or how["as_json"]) as told,
+        reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place,
+    ):
+        assert place.outside is not None
+        found = find(
+            [one for _, one in every],
+            place.outside.downloads.fetcher,
+            lambda done: place.progress("finding hashes", done, len(every)),
+        )
+    for file, text in texts.items():
+        own = [one for (where, _), one in zip(every, found, strict=True) if where == file]
+        if any(one.hash for one in own):
+            with staged_beside(file) as staged:
+                write_all(staged, filled(text, own).encode())
+    return [_Filled(file, one.missing, one.hash, one.problem) for (file, _), one in zip(every, found, strict=True)]
+
+
+def _tell(found: list[_Filled], how: dict[str, Any], otherwise: str) -> None:
+    """Fails if a hash is still missing."""
+    lost = [one for one in found if not one.hash]
+    if how["as_json"]:
+        click.echo(show.as_json([one.told(otherwise) for one in found]))
+    elif not how["quiet"]:
+        for one in found:
+            row = one.told(otherwise)
+            click.echo(f"{row['file']}:{row['line']}: {row['of']}: {row['hash'] or row['problem']}")
+        click.echo(f"{len(found) - len(lost)} filled in, {len(lost)} missing")
+    if lost:
+        click.get_current_context().exit(1)
