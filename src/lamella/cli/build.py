@@ -10,6 +10,7 @@ from lamella.cli import show, why
 from lamella.cli.common import (
     draft_at,
     json_option,
+    mounted_option,
     open_workplace,
     platform_option,
     previous_option,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option("--keep-blobs", is_flag=True, help="Keep the layers that are made in the cache.")
 @previous_option
+@mounted_option
 @platform_option
 @registry_options
 @json_option
@@ -52,6 +54,7 @@ def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **
     from lamella import pipeline
     from lamella.cli.images import target_at
     from lamella.cli.progress import Told
+    from lamella.pipeline.mounted import mounted
 
     started = time.monotonic()
     layer, spec = asked(what)
@@ -65,6 +68,8 @@ def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **
             draft = draft.only(layer, below=how["below"])
         elif how["below"]:
             raise click.UsageError("--below goes with `layer NAME`")
+        if how["nix_store_paths"]:
+            draft = mounted(draft, place)
         built = pipeline.build(draft, place, [target_at(text, place) for text in places])
         document = pipeline.remember(built, place)
     folder = Path(spec) if Path(spec).is_dir() else Path(spec).parent

@@ -24,6 +24,9 @@ format_option = click.option(
     "--format", "form", type=click.Choice(["oci", "v2s2"]), help="The form of the manifest; else it stays as it is."
 )
 layer_option = click.option("--layer", default="", metavar="NAME", help="Of a spec, only what is up to that layer.")
+mounted_option = click.option(
+    "--nix-store-paths", is_flag=True, help="For hosts with nix-snapshotter: their own store gives the store paths."
+)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no more than the result.")
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done as it is done.")
 previous_option = click.option(
@@ -115,10 +118,11 @@ def draft_at(
     import msgspec
 
     from lamella import pipeline
+    from lamella.oci.reference import parse_place
     from lamella.pipeline.find import draft_of, read_document
     from lamella.spec.reader import read
 
-    path = Path(text)
+    path = Path(text if Path(text).exists() else str(parse_place(text)))
     if is_document(path):
         return draft_of(read_document(path), path, place, compression)
     spec = read(path)
@@ -169,6 +173,6 @@ def _view_at(text: str, workplace: "Workplace", platform: str) -> "ImageView":
     if find.is_bytes(place):
         image = find.open_place(place, platform=wanted, outside=workplace.outside)
         return view.of_image(image, str(place), document_in(image))
-    if is_document(Path(text)):
-        return view.of_document(find.read_document(Path(text)), text)
+    if is_document(Path(place.path)):
+        return view.of_document(find.read_document(Path(place.path)), text)
     return view.of_draft(draft_at(text, workplace, platform=platform))

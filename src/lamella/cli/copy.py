@@ -12,6 +12,7 @@ from lamella.cli import show
 from lamella.cli.common import (
     format_option,
     json_option,
+    mounted_option,
     open_workplace,
     platform_option,
     quiet_option,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.argument("image")
 @click.argument("destination")
 @click.option("--all", "everything", is_flag=True, help="All platforms, and the index that leads to them.")
+@mounted_option
 @platform_option
 @format_option
 @registry_options
@@ -60,7 +62,14 @@ def command(image: str, destination: str, **how: Any) -> None:
         if how["everything"]:
             result = _told_of_parcel(_copy_all(image, target, place))
         else:
-            result = _told_of(_copy_one(image, target, Wanted(how["platform"], form=how["form"] or ""), place))
+            result = _told_of(
+                _copy_one(
+                    image,
+                    target,
+                    Wanted(how["platform"], form=how["form"] or "", mounted=how["nix_store_paths"]),
+                    place,
+                )
+            )
     if how["as_json"]:
         click.echo(show.as_json(result))
     elif not how["quiet"] and target.path != STREAM:

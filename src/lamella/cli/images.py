@@ -51,13 +51,14 @@ class Found(NamedTuple):
 class Wanted:
     """Which image of those that a place may give: for one platform, of layers compressed so, in a manifest's form.
 
-    Of a spec it may be the image up to one `layer`.
+    Of a spec it may be the image up to one `layer`. With Nix's paths `mounted`, they stay where they are.
     """
 
     platform: str = ""
     compression: str = ""
     form: str = ""
     layer: str = ""
+    mounted: bool = False
 
 
 _ANY = Wanted()
@@ -69,17 +70,21 @@ def image_at(text: str, workplace: "Workplace", wanted: Wanted = _ANY) -> Found:
     from lamella.images.form import in_form
     from lamella.oci.platforms import wanted_platform
     from lamella.pipeline import find
+    from lamella.pipeline.mounted import mounted
 
     place = spooled(parse_place(text), workplace)
     if find.is_bytes(place):
-        if wanted.layer:
-            raise PlaceError(f"{text} is an image, and --layer goes with a spec or an image.json")
+        if wanted.layer or wanted.mounted:
+            option = "--layer" if wanted.layer else "--nix-store-paths"
+            raise PlaceError(f"{text} is an image, and {option} goes with a spec or an image.json")
         image = find.open_place(place, platform=wanted_platform(wanted.platform), outside=workplace.outside)
         name, _, tag = _called(place).rpartition(":")
     else:
         draft = draft_at(text, workplace, compression=wanted.compression, platform=wanted.platform)
         if wanted.layer:
             draft = draft.only(wanted.layer, below=True)
+        if wanted.mounted:
+            draft = mounted(draft, workplace)
         built = pipeline.build(draft, workplace)
         pipeline.remember(built, workplace)
         image, name, tag = built.image, draft.name, draft.tag

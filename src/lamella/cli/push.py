@@ -12,6 +12,7 @@ from lamella.cli.attach import attach_contents
 from lamella.cli.common import (
     format_option,
     json_option,
+    mounted_option,
     open_workplace,
     platform_option,
     previous_option,
@@ -53,6 +54,7 @@ class Pushed(NamedTuple):
 @click.option("--sbom", type=click.Choice(FORMATS), help="Also attach a list of all that is in each image.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made and sent, and do nothing.")
 @previous_option
+@mounted_option
 @platform_option
 @format_option
 @registry_options
@@ -72,7 +74,7 @@ def command(image: str, destinations: tuple[str, ...], dry_run: bool, **how: Any
     to = [reference_at(text) for text in destinations] or [_named_in(image)]
     memory = [reference_at(text) for text in (*how["cache_from"], *how["cache_to"])]
     places = [_place(one) for one in (*to, *map(reference_at, how["cache_to"]))]
-    wanted = Wanted(how["platform"], form=how["form"] or "")
+    wanted = Wanted(how["platform"], form=how["form"] or "", mounted=how["nix_store_paths"])
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
         reaching_out(open_workplace(progress=told.progress), home=to[0].registry, **reach_of(how)) as workplace,

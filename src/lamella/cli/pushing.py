@@ -101,6 +101,8 @@ def drafted(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace") -> "tup
     """The draft of a recipe, with all that the registries remember of its layers."""
     from lamella.oci.platforms import wanted_platform
     from lamella.pipeline.memory import recall
+    from lamella.pipeline.mounted import mounted
 
     known = recall(workplace, aim.beside, aim.told, wanted_platform(wanted.platform))
-    return draft_at(text, known, aim.previous, platform=wanted.platform), known
+    draft = draft_at(text, known, aim.previous, platform=wanted.platform)
+    return mounted(draft, known) if wanted.mounted else draft, known

@@ -28,6 +28,9 @@ FILE = "file"
 STREAM = "-"
 """The path that stands for stdout or stdin."""
 
+_IN_STORE = "nix:0/"
+"""Stands before the path of an image in the Nix store, which nix-snapshotter takes for a reference."""
+
 _HUB = "docker.io"
 _USUAL = {
     DOCKER: "docker://HOST/NAME:TAG",
@@ -83,6 +86,8 @@ def parse_place(text: str) -> Place:
             raise PlaceError(f"the place of an image is empty; write {', '.join(_USUAL.values())}, or a file")
         return Place(FILE, text)
     kind, rest = _ALSO.get(match[1], match[1]), text[match.end() :]
+    if text.startswith(_IN_STORE):
+        return Place(FILE if text.endswith(".json") else OCI_ARCHIVE, text[len(_IN_STORE) - 1 :])
     if kind not in _USUAL:
         near = difflib.get_close_matches(kind.lower(), _USUAL, 1)
         hint = f"did you mean {near[0]}:{rest}?" if near else f"there are {', '.join(f'{k}:' for k in _USUAL)}"

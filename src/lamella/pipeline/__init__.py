@@ -30,6 +30,7 @@ from lamella.pipeline.kept import kept, tar_at
 from lamella.pipeline.lock.file import locked
 from lamella.pipeline.make import look_again, look_up, make_missing
 from lamella.pipeline.memory import LAYER_KEY, notes_of
+from lamella.pipeline.mounted import annotations
 from lamella.pipeline.remember import document_of, sections_of, whole
 from lamella.pipeline.trust import ForgottenError, RememberedBytes
 from lamella.pipeline.view import LAYER_NAME
@@ -154,7 +155,8 @@ def _layer(planned: Planned, draft: Draft, place: Workplace) -> Layer:
 
     history = History(created=draft.created, created_by=plan.history)
     remembered = RememberedBytes(content, record, planned.key, forget)
-    return Layer(record, remembered, plan.name, history, {LAYER_NAME: plan.name, LAYER_KEY: planned.key})
+    told = {LAYER_NAME: plan.name, LAYER_KEY: planned.key, **annotations(plan)}
+    return Layer(record, remembered, plan.name, history, told)
 
 
 def _pinned(text: str, base: Image | None) -> str:

@@ -15,7 +15,7 @@ from lamella.checks.libraries import Program
 from lamella.layers.split import part_entries
 from lamella.oci.wire import Platform
 from lamella.package import Entry, Kind, Package
-from lamella.pipeline import linking
+from lamella.pipeline import linking, mounted
 from lamella.pipeline.bases import names_in
 from lamella.pipeline.draft import Draft
 from lamella.pipeline.fetching import fetch, here
@@ -65,7 +65,7 @@ class _Seen:
 def check(draft: Draft, place: Workplace) -> Report:
     """What is wrong with the image of `draft`. Its packages are fetched if they are not here."""
     whole = [part for layer in draft.layers for part in layer.plan.parts]
-    planned = [part for part in whole if part.package.source != linking.SOURCE]
+    planned = [part for part in whole if part.package.source not in (linking.SOURCE, mounted.SOURCE)]
     fetch([part.package for part in planned], draft.where, place)
     parts = [replace(part, package=_here(part.package, place)) for part in planned]
     seen = _Seen(files={path: (None, Entry(path.encode(), Kind.FILE, 0)) for path in names_in(draft.base)})

@@ -1,12 +1,13 @@
 """What an image holds, gathered for an SBOM: from its plan or its notes, and from packages that are at hand."""
 
 import re
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from lamella.oci.digest import sha256
 from lamella.package import Package
-from lamella.pipeline import linking
+from lamella.pipeline import linking, mounted
 from lamella.pipeline.draft import EPOCH
 from lamella.pipeline.fetching import here, is_here
 from lamella.pipeline.view import ImageView
@@ -30,12 +31,21 @@ def contents_of(view: ImageView, place: Workplace) -> Contents:
         Part(
             layer.name or f"layer {number}",
             layer.record.digest if layer.record else "",
-            tuple(_component(package, place) for package in layer.packages if package.source != linking.SOURCE),
+            tuple(_component(package, place) for package in _real(layer.packages)),
         )
         for number, layer in enumerate(view.layers, 1)
     )
     told = "\n".join(f"{layer.digest} {' '.join(one.id for one in layer.components)}" for layer in layers)
     return Contents(view.name, view.tag, sha256(told.encode()), view.created or EPOCH, layers)
+
+
+def _real(packages: Iterable[Package]) -> Iterator[Package]:
+    """What was taken, without what was made of it here; of what is mounted, each path."""
+    for package in packages:
+        if package.source == mounted.SOURCE:
+            yield from mounted.paths_of(package)
+        elif package.source != linking.SOURCE:
+            yield package
 
 
 def _component(package: Package, place: Workplace) -> Component:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from lamella.package import Entries, Entry, Package
-from lamella.pipeline import linking
+from lamella.pipeline import linking, mounted
 from lamella.pipeline.draft import Where
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.workplace import Workplace, entries
@@ -88,6 +88,8 @@ def _is_here(package: Package, place: Workplace) -> bool:
 
 def _read(package: Package, place: Workplace) -> list[Package]:
     """The packages that are read to give the files of one."""
+    if package.source == mounted.SOURCE:
+        return mounted.paths_of(package)
     return linking.unknown(package, place) if package.source == linking.SOURCE else [package]
 
 
@@ -122,6 +124,8 @@ def fetched(where: Where, place: Workplace) -> Entries:
         fetch([package], where, place)
         if package.source == linking.SOURCE:
             return linking.entries(package, give, place)
+        if package.source == mounted.SOURCE:
+            return mounted.entries(package, give)
         return entries(here(package, place))
 
     return give
