@@ -5,6 +5,11 @@ missing=""
 for program in docker dockerd podman ctr skopeo umoci nix busybox docker-registry openssl qemu-aarch64-static; do
     command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
+linter=github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
+if ! command -v actionlint >/dev/null 2>&1 && [ ! -x "$HOME/go/bin/actionlint" ]; then
+    if command -v go >/dev/null 2>&1; then go install "$linter" >/dev/null 2>&1 || missing="$missing actionlint"
+    else missing="$missing actionlint"; fi
+fi
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     apt-get update -qq

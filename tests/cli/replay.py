@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import re
 import tarfile
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ def header(name: str, path: Path, perms: list[dict[str, Any]]) -> tarfile.TarInf
     info = folder(name)
     info.mode = path.lstat().st_mode & 0o7777
     if path.is_symlink():
-        info.type, info.mode, info.linkname = tarfile.SYMTYPE, 0o777, str(path.readlink())
+        info.type, info.mode, info.linkname = tarfile.SYMTYPE, 0o777, os.readlink(path)  # noqa: PTH115
     elif path.is_file():
         info.type, info.size = tarfile.REGTYPE, path.stat().st_size
     for perm in perms:

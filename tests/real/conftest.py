@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.real.library import Library, library
 from tests.real.nix import NixPackages, nix_packages
 from tests.real.programs import Containerd, Docker, Podman, containerd_daemon, docker_daemon
 
@@ -32,3 +33,10 @@ def packages(pytestconfig: pytest.Config) -> NixPackages:
     debs = pytestconfig.rootpath / ".pytest_cache" / "debs"
     debs.mkdir(parents=True, exist_ok=True)
     return nix_packages(debs)
+
+
+@pytest.fixture(scope="session")
+def nix(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Library:
+    debs = pytestconfig.rootpath / ".pytest_cache" / "debs"
+    debs.mkdir(parents=True, exist_ok=True)
+    return library(tmp_path_factory.mktemp("library"), debs)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.cli.replay import tar_of
 from tests.real.daemons import as_docker, as_podman
-from tests.real.library import Library, library
+from tests.real.library import Library
 from tests.real.programs import Docker, Podman, needs, run, skopeo_copy
 from tests.real.registries import real_registry
 
@@ -45,13 +45,6 @@ FLAKE = """{
 }
 """
 OTHERS = ("bash", "nginx", "nix", "nonReproducible")
-
-
-@pytest.fixture(scope="module")
-def nix(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Library:
-    debs = pytestconfig.rootpath / ".pytest_cache" / "debs"
-    debs.mkdir(parents=True, exist_ok=True)
-    return library(tmp_path_factory.mktemp("library"), debs)
 
 
 @pytest.fixture(scope="module")

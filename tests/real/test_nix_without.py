@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.index import Index, serving
-from tests.real.library import Library, library
+from tests.real.library import Library
 from tests.real.nix import DATA
 from tests.real.programs import run
 from tests.real.registries import real_registry
@@ -32,13 +32,6 @@ nix = [".#app", "path:NIXPKGS#legacyPackages.x86_64-linux.coreutils"]
 caches = ["CACHE"]
 keys = ["KEY"]
 """
-
-
-@pytest.fixture(scope="module")
-def nix(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Library:
-    debs = pytestconfig.rootpath / ".pytest_cache" / "debs"
-    debs.mkdir(parents=True, exist_ok=True)
-    return library(tmp_path_factory.mktemp("library"), debs)
 
 
 @pytest.fixture

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.real.nix import DATA
+from tests.real.programs import run
 from tests.real.registries import real_registry
 
 if TYPE_CHECKING:
+    from tests.real.library import Library
     from tests.real.nix import NixPackages
     from tests.real.programs import Docker
 
@@ -53,24 +56,44 @@ def test_the_page_shows_what_happens(page: Path, tmp_path: Path, request: pytest
     else:
         folder.mkdir()
     commands = "".join(text for kind, text in found if kind == "console")
-    if "docker load" in commands:
+    if re.search("docker load|docker run", commands):
         docker: Docker = request.getfixturevalue("docker")
         docker("image", "prune", "--all", "--force")
         env["DOCKER_HOST"] = docker.host
-    if "$REGISTRY" in commands:
+    if any(kind == "nix" for kind, _ in found):
+        env["NIX_CONF_DIR"] = str(DATA)
+    if "$REGISTRY" in commands or any("localhost:5000" in text for kind, text in found if kind == "nix"):
         env["REGISTRY"] = request.getfixturevalue("registry")
     if any("./result" in text for kind, text in found if kind == "toml") and commands:
         packages: NixPackages = request.getfixturevalue("packages")
         (folder / "result").symlink_to(packages.hello)
     checker = doctest.OutputChecker()
     for kind, text in found:
-        if kind in ("toml", "python") and (name := re.match(r"# ([\w-]+\.(?:toml|py))\n", text)):
-            (folder / name[1]).write_text(text)
+        if kind in ("toml", "python", "nix") and (name := re.match(r"# ([\w-]+\.(?:toml|py|nix))\n", text)):
+            (folder / name[1]).write_text(text if kind != "nix" else with_inputs_here(text, request))
         for command, expected in steps(text) if kind == "console" else ():
             ran = subprocess.run(command, shell=True, cwd=folder, env=env, capture_output=True, text=True, check=False)
             assert ran.returncode == 0, f"{command}\n{ran.stderr}"
             same = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
             assert checker.check_output(expected, ran.stdout, same), f"{command}\n{ran.stdout}"
+
+
+def with_inputs_here(text: str, request: pytest.FixtureRequest) -> str:
+    """A flake with the tests' packages, this checkout and the tests' registry in the place of what is elsewhere."""
+    if "inputs." not in text:
+        return text
+    nix: Library = request.getfixturevalue("nix")
+    text = re.sub(r'"github:NixOS/nixpkgs[^"]*"', f'"path:{nix.folder}/nixpkgs"', text)
+    text = re.sub(r'"github:OWNER/lamella"', f'"path:{nix.folder}/lamella"', text)
+    return text.replace("localhost:5000", request.getfixturevalue("registry") if "localhost:5000" in text else "")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_stands_before_and_after_is_nix(page: Path, tmp_path: Path) -> None:
+    for number, (kind, text) in enumerate(blocks(page)):
+        if kind == "nix":
+            (tmp_path / f"{number}.nix").write_text(text)
+            run("nix-instantiate", "--parse", tmp_path / f"{number}.nix")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -25,7 +25,7 @@ let
     buildEnv = { name, paths, pathsToLink ? [ "/" ] }: runCommand name { } (''
       mkdir $out
     '' + lib.concatMapStringsSep "\n" (part: lib.concatMapStringsSep "\n" (package: ''
-      if [ -d ${package}${part} ]; then mkdir -p $out${part}; ln -s ${package}${part}/* $out${part}/; fi
+      if [ -d ${package}${part} ]; then mkdir -p $out${part}; cp -rs ${package}${part}/. $out${part}/; fi
     '') paths) pathsToLink);
     symlinkJoin = { name, paths }: self.buildEnv { inherit name paths; };
     bashInteractive = packages.bash;
