@@ -16,6 +16,8 @@ from tests.real.library import Library
 from tests.real.programs import Docker, Podman, needs, run, skopeo_copy
 from tests.real.registries import real_registry
 
+from lamella.sources.nix.graph import paths_in
+
 pytestmark = pytest.mark.real
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "nix"
@@ -180,20 +182,44 @@ def test_nix_in_an_image_knows_what_is_there(nix: Library, examples: Path, tmp_p
     root = tmp_path / "root"
     shutil.copytree(database["path"], root, symlinks=True)
     run("chmod", "-R", "u+w", root)
-    known = run(
-        "nix", "path-info", "--store", f"local?root={root}", "--all", "--size", "--json", NIX_CONF_DIR=nix.config
-    )
-    told = {info["path"]: info for info in json.loads(known)}
     inside = {path["path"] for path in layer["paths"] if not path.get("options")}
+    words = ["path-info", "--json", "--size"]
+    known = run("nix", *words, "--all", "--store", f"local?root={root}", NIX_CONF_DIR=nix.config)
+    wanted = run("nix", *words, *inside, NIX_CONF_DIR=nix.config)
+    told, there = (
+        {one.path: (one.nar_hash, one.size, set(one.references)) for one in paths_in(text.encode(), "nix")}
+        for text in (known, wanted)
+    )
+    assert told == there
     assert set(told) == inside
-    for info in json.loads(run("nix", "path-info", "--json", *inside, NIX_CONF_DIR=nix.config)):
-        own = told[info["path"]]
-        assert (own["narHash"], own["narSize"], sorted(own["references"])) == (
-            info["narHash"],
-            info["narSize"],
-            sorted(info["references"]),
-        )
     run("nix-store", "--store", f"local?root={root}", "--query", "--requisites", *inside, NIX_CONF_DIR=nix.config)
+
+
+def test_what_is_ours_beside_it(nix: Library, tmp_path: Path) -> None:
+    folder = flake(
+        tmp_path / "ours",
+        """sized = n2c.buildImage { name = "x"; copyToRoot = pkgs.bash; maxLayers = 2; strategy = "size"; };
+        cut = n2c.buildImage { name = "x"; copyToRoot = pkgs.python3; maxBytes = 8000000; compression = "zstd"; };
+        owned = n2c.buildLayer { deps = [ pkgs.hello ]; owner = { uid = 7; gname = "g"; }; };""",
+    )
+    largest, rest = layers_of(nix.build(folder, "sized"))
+    assert [path["path"][44:] for path in largest["paths"]] == ["glibc-2.36"]
+    assert len(rest["paths"]) > 1
+    cut = layers_of(nix.build(folder, "cut"))
+    assert len(cut) > 2
+    assert all(layer["size"] <= 8_000_000 for layer in cut)
+    nix.run(folder, "cut.copyTo", f"oci:{tmp_path}/out:v1")
+    index = json.loads((tmp_path / "out" / "index.json").read_text())
+    manifest = json.loads((tmp_path / "out" / "blobs" / "sha256" / index["manifests"][0]["digest"][7:]).read_text())
+    assert {layer["mediaType"].rpartition("+")[2] for layer in manifest["layers"]} == {"zstd"}
+    (owned,) = layers_of_layer(nix.build(folder, "owned"))
+    assert {path["options"]["perms"][0]["uid"] for path in owned["paths"]} == {7}
+    assert (f"sha256:{tar_of(owned['paths'])[0]}") == owned["digest"]
+
+
+def layers_of_layer(output: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((output / "layers.json").read_text())
+    return found
 
 
 STREAM = """
