@@ -7,24 +7,6 @@ in
 rec {
   inherit lamella;
 
-  # What `lamella nix COMMAND` makes of `attributes`, which it reads from .attrs.json.
-  run =
-    name: command: attributes:
-    derivation (
-      {
-        inherit name;
-        system = pkgs.stdenv.buildPlatform.system;
-        builder = lib.getExe' lamella "lamella";
-        args = [ "nix" command ];
-        __structuredAttrs = true;
-        preferLocalBuild = true;
-        allowSubstitutes = false;
-      }
-      // attributes
-    );
-
-  text = name: text: run name "text" { inherit text; };
-
   # What lamella makes with these arguments, which tell it of the output.
   derive =
     name: attributes: arguments:
@@ -39,6 +21,13 @@ rec {
       }
       // attributes
     );
+
+  # What `lamella nix COMMAND` makes of `attributes`, which it reads from .attrs.json.
+  run =
+    name: command: attributes:
+    derive name ({ __structuredAttrs = true; allowSubstitutes = false; } // attributes) [ "nix" command ];
+
+  text = name: text: run name "text" { inherit text; };
 
   # A program, as a shell script.
   script = name: lines: run name "text" { program = "bin/${name}"; text = "#!/bin/sh\n${lines}"; };
