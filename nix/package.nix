@@ -16,6 +16,8 @@ packages.buildPythonApplication {
   dependencies =
     [ packages.click packages.isal packages.msgspec packages.packaging packages.rich ]
     ++ lib.optional (packages ? backports-zstd && lib.versionOlder packages.python.version "3.14") packages.backports-zstd;
+  # Older sets of packages do not have it; then layers are not compressed by zstd.
+  pythonRemoveDeps = lib.optional (!(packages ? backports-zstd)) "backports.zstd";
   pythonImportsCheck = [ "lamella" ];
   meta = {
     inherit (project) description;

@@ -117,7 +117,8 @@ def test_caches_of_the_environment_and_of_nix_itself(work: Path, cache: Cache) -
     assert "the nix command is not there" in bad(work, "build")
     good(work, "build", LAMELLA_NIX_CACHES=cache.url, LAMELLA_NIX_KEYS=cache.key)
     forget(work)
-    (work / "nix.conf").write_text(f"substituters = {cache.url}\nextra-trusted-public-keys = {cache.key} # ours\n")
+    conf = f"it's = nobody's \"business\nsubstituters = {cache.url}\nextra-trusted-public-keys = {cache.key} # ours\n"
+    (work / "nix.conf").write_text(conf)
     good(work, "build")
     forget(work)
     (work / "nix.conf").unlink()
@@ -129,6 +130,36 @@ def test_the_first_cache_that_has_it_counts(work: Path, tmp_path: Path, cache: C
     (tmp_path / "empty").mkdir()
     write(work, empty.url, cache.url, cache.key)
     good(work, "build")
+
+
+def test_a_cache_that_cannot_be_reached_is_survived_if_another_has_it(work: Path, cache: Cache) -> None:
+    write(work, "http://127.0.0.1:1/nowhere", cache.url, cache.key)
+    good(work, "build")
+    forget(work)
+    write(work, "http://127.0.0.1:1/nowhere", cache.key)
+    assert "http://127.0.0.1:1/nowhere" in bad(work, "build")
+
+
+def test_what_is_remembered_of_a_cache_that_was_filled_anew(work: Path, tmp_path: Path, cache: Cache) -> None:
+    good(work, "plan")
+    shutil.rmtree(cache.folder)
+    other = Cache(cache.folder, "xz", cache.private)
+    for path, name in ((APP, "1.0"), (LIBC, "2.36"), (TEXT, "text")):
+        other.add(path, tmp_path / "trees" / name, [LIBC, TEXT, APP] if path == APP else [])
+    good(work, "build")
+
+
+def test_passwords_of_caches_are_told_to_nobody(work: Path, cache: Cache) -> None:
+    with serving(Index(cache.folder, login="me:s3cret")) as index:
+        write(work, f"http://me:s3cret@127.0.0.1:{index.port}/plain?priority=5", cache.key)
+        told = good(work, "lock") + good(work, "build", "-v") + (work / "lamella.lock").read_text()
+        told += "".join(file.read_text(errors="replace") for file in (work.parent / "kept").rglob("narinfo/*"))
+        (cache.folder / f"{'c' * 32}.narinfo").unlink()
+        forget(work)
+        (work / "lamella.lock").unlink()
+        told += bad(work, "build")
+    assert "127.0.0.1" in told
+    assert "s3cret" not in told
 
 
 def test_over_http(work: Path, cache: Cache) -> None:

@@ -1,6 +1,6 @@
 """Binary caches of Nix: which there are, what they tell of paths, and where the files are."""
 
-import shlex
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from lamella.sources.locked import LockedPath
 from lamella.sources.nix.graph import NixError
 from lamella.sources.nix.narinfo import NarInfo, PublicKeys, narinfo_name, parse
 from lamella.transport.credential import home
+from lamella.transport.errors import TransportError
 from lamella.transport.fetch import Fetcher, GoneError
 from lamella.transport.store import KINDS, S3, below
 
@@ -23,15 +24,10 @@ _TRUSTED = "trusted=1"
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
-    """What a cache tells of a path."""
+    """What a cache tells of a path. The cache is named without what may be secret in its address."""
 
     cache: str
     info: NarInfo
-
-    @property
-    def url(self) -> str:
-        """Where the NAR is."""
-        return below(self.cache, self.info.url)
 
 
 @dataclass(frozen=True)
@@ -43,21 +39,38 @@ class Caches:
     fetcher: Fetcher
     place: Workplace
 
+    @property
+    def names(self) -> str:
+        """The caches, for people."""
+        return ", ".join(map(_named, self.addresses))
+
     def find(self, path: str) -> Told | None:
-        """What is told of a path by the first cache that has it; what is remembered is believed."""
+        """What is told of a path by the first cache that has it; what is remembered is believed.
+
+        A cache that cannot be reached counts as one that has nothing, as long as another has it.
+        """
         known = remembered(path, self.place)
-        if known and known.cache in map(_root, self.addresses):
+        if known and known.cache in map(_named, self.addresses):
             return known
+        failed: TransportError | None = None
         for address in self.addresses:
-            root = _root(address)
             try:
-                text = self.fetcher.document(below(root, narinfo_name(path)))
+                text = self.fetcher.document(below(address, narinfo_name(path)))
             except GoneError:
                 continue
-            found = Told(root, parse(text.decode("utf-8", "replace"), path, root))
+            except TransportError as error:
+                failed = failed or error
+                continue
+            found = Told(_named(address), parse(text.decode("utf-8", "replace"), path, _named(address)))
             self.place.records.write(_record(path), found)
             return found
+        if failed:
+            raise failed
         return None
+
+    def url(self, told: Told) -> str:
+        """Where the NAR is."""
+        return next(below(one, told.info.url) for one in self.addresses if _named(one) == told.cache)
 
     def closure(self, roots: Sequence[str]) -> list[LockedPath]:
         """All that these paths refer to, asked for in parallel; what nobody vouches for is refused."""
@@ -75,13 +88,9 @@ class Caches:
 
     def _believed(self, path: str, told: Told | None, keys: PublicKeys) -> LockedPath:
         if told is None:
-            raise NixError(
-                f"no cache that is asked has {path} ({', '.join(map(_root, self.addresses)) or 'there is none'})"
-            )
-        trusted = any(
-            _root(address) == told.cache and _TRUSTED in urlsplit(address).query for address in self.addresses
-        )
-        if not trusted and not keys.vouch_for(told.info):
+            raise NixError(f"no cache that is asked has {path} ({self.names or 'there is none'})")
+        free = {_named(address) for address in self.addresses if _TRUSTED in urlsplit(address).query}
+        if told.cache not in free and not keys.vouch_for(told.info):
             signers = ", ".join(sorted(one.partition(":")[0] for one in told.info.signatures)) or "nobody"
             raise NixError(
                 f"{told.cache} has {path} signed by {signers}, and by no key that is trusted; name one in [store] keys"
@@ -93,6 +102,11 @@ class Caches:
 def remembered(path: str, place: Workplace) -> Told | None:
     """What a cache told of a path before."""
     return place.records.read(_record(path), Told)
+
+
+def forget(path: str, place: Workplace) -> None:
+    """What was told of a path is not so any more."""
+    place.records.bucket.delete(_record(path))
 
 
 def _record(path: str) -> str:
@@ -113,21 +127,23 @@ def _is_known(address: str) -> bool:
     return urlsplit(address).scheme in KINDS
 
 
-def _root(address: str) -> str:
+def _named(address: str) -> str:
+    """An address, without name, password, and what says how to reach it; but for buckets, which are found by that."""
     parts = urlsplit(address)
-    return (parts if parts.scheme == S3 else parts._replace(query="")).geturl().rstrip("/")
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query=parts.query if parts.scheme == S3 else "")
+    return bare.geturl().rstrip("/")
 
 
 def _configuration(environment: Mapping[str, str]) -> dict[str, list[str]]:
     """What nix.conf says, the machine's and then the user's."""
     folder = environment.get("NIX_CONF_DIR") or "/etc/nix"
     files = [Path(folder, "nix.conf"), home(environment) / ".config" / "nix" / "nix.conf"]
-    texts = [file.read_text() for file in files if file.is_file()]
+    texts = [file.read_text("utf-8", "replace") for file in files if file.is_file() and os.access(file, os.R_OK)]
     found: dict[str, list[str]] = {}
     for line in "\n".join([*texts, environment.get("NIX_CONFIG", "")]).splitlines():
         name, equals, value = line.partition("#")[0].partition("=")
         if equals:
-            found[name.strip()] = shlex.split(value)
+            found[name.strip()] = value.split()
     return found
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from lamella.oci.digest import DigestError
 from lamella.package import Entry, Kind, Package
-from lamella.pipeline.caches import AT_ONCE, Told, caches_of, remembered
+from lamella.pipeline.caches import AT_ONCE, Caches, Told, caches_of, forget, remembered
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.nix import nar
@@ -20,6 +20,7 @@ from lamella.sources.nix.graph import NixError, closure_of, content_of, is_store
 from lamella.sources.nix.nar import Recipe
 from lamella.staging import explained
 from lamella.transport.downloads import Wanted
+from lamella.transport.fetch import GoneError
 
 
 def as_nar(package: Package, place: Workplace) -> Package:
@@ -49,11 +50,20 @@ def is_kept(package: Package, place: Workplace) -> bool:
 def fetch_nars(packages: Sequence[Package], addresses: Sequence[str], place: Workplace) -> None:
     """Sees to it that the NARs of `packages` are here. They are known by their hashes, so nobody has to be trusted."""
     caches = caches_of(addresses, (), place)
+    try:
+        _fetch(packages, caches, place)
+    except GoneError:  # what is remembered of a cache may be of files that it has no more
+        for package in packages:
+            forget(package.path, place)
+        _fetch(packages, caches, place)
+
+
+def _fetch(packages: Sequence[Package], caches: Caches, place: Workplace) -> None:
     downloads = needed(place.outside, packages[0].id).downloads
     with ThreadPoolExecutor(AT_ONCE) as pool:
         told = list(pool.map(lambda one: caches.find(one.path), packages))
-    found = [_right(package, one, caches.addresses) for package, one in zip(packages, told, strict=True)]
-    urls = {one.info.file_hash: [one.url] for one in found}
+    found = [_right(package, one, caches.names) for package, one in zip(packages, told, strict=True)]
+    urls = {one.info.file_hash: [caches.url(one)] for one in found}
     wanted = [Wanted(one.info.path.rpartition("/")[2][33:], one.info.file_hash, one.info.file_size) for one in found]
     downloads.fetch(wanted, lambda lost: {one.sha256: urls[one.sha256] for one in lost})
 
@@ -64,9 +74,9 @@ def _told(package: Package, place: Workplace) -> Told | None:
     return told if told and content_of(package.path, told.info.nar_hash) == package.content else None
 
 
-def _right(package: Package, told: Told | None, addresses: Sequence[str]) -> Told:
+def _right(package: Package, told: Told | None, names: str) -> Told:
     if told is None:
-        asked = f"none of {', '.join(addresses)} has it" if addresses else "no cache is named in [store]"
+        asked = f"none of {names} has it" if names else "no cache is named in [store]"
         raise NixError(f"{package.path} is not in a store of this machine, and {asked}")
     if content_of(package.path, told.info.nar_hash) != package.content:
         raise DigestError(f"{told.cache} has other files as {package.path} than are wanted; nothing of it is used")
