@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import lamella
+
 SOURCE = Path(__file__).parent.parent / "src" / "lamella"
 
 NOUNS = {"errors", "oci", "package", "closure", "plan", "staging"}
@@ -30,9 +32,22 @@ MAY_IMPORT = {
     "registry": {"errors", "oci", "transport"},
     "destinations": {"errors", "oci", "staging", "layers", "registry", "transport"},
     "pipeline": NOUNS | STEPS | {"transport", "checks", "sbom"},
-    "nix": NOUNS | STEPS | {"pipeline", "transport"},
+    "derivations": NOUNS | STEPS | {"pipeline"},
+    "hashes": NOUNS | {"sources", "transport"},
     "cli": NOUNS
-    | {"nix", "sbom", "spec", "pipeline", "images", "layers", "destinations", "cache", "registry", "transport"},
+    | {
+        "derivations",
+        "hashes",
+        "sbom",
+        "spec",
+        "pipeline",
+        "images",
+        "layers",
+        "destinations",
+        "cache",
+        "registry",
+        "transport",
+    },
     "__init__": {"errors", "spec"},
 }
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -66,6 +81,11 @@ def test_only_the_command_line_reads_the_environment_and_exits(file: Path) -> No
         return
     words = {ast.unparse(node) for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Attribute)}
     assert not words & {"os.environ", "sys.exit", "os.getenv"}
+
+
+def test_no_folder_is_called_as_a_function_of_the_python_face_is() -> None:
+    """Importing the folder would put it in the place of the function."""
+    assert not set(lamella.__all__) & {place_of(file) for file in FILES}
 
 
 def test_help_imports_nothing_heavy() -> None:

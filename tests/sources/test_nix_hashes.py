@@ -2,8 +2,8 @@
 
 import pytest
 
-from lamella.nix.hashes.fill import Found, filled
-from lamella.nix.hashes.wanted import File, Missing, Python, Tree, is_fake, missing
+from lamella.hashes.fill import Found, filled
+from lamella.hashes.wanted import File, Missing, Python, Tree, is_fake, missing
 
 TEXT = """
 { lib, buildPythonPackage, fetchPypi, fetchFromGitHub, fetchurl, pkgs, ... }:

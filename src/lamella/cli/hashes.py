@@ -9,7 +9,7 @@ from lamella.cli import show
 from lamella.cli.common import json_option, open_workplace, quiet_option, reach_of, reaching_out, registry_options
 
 if TYPE_CHECKING:
-    from lamella.nix.hashes.wanted import Missing
+    from lamella.hashes.wanted import Missing
 
 
 @click.command("fill-hashes")
@@ -24,7 +24,7 @@ def fill_hashes(files: tuple[Path, ...], check: bool, **how: Any) -> None:
     Known are fetchPypi, fetchurl, fetchzip, fetchFromGitHub, fetchFromGitLab and fetchgit. Python packages are looked
     up in the indexes of uv, repositories are fetched by git, each with its user's settings.
     """
-    from lamella.nix.hashes.wanted import missing
+    from lamella.hashes.wanted import missing
 
     texts = {file: file.read_text() for file in files}
     wanted = {file: missing(text) for file, text in texts.items()}
@@ -50,7 +50,7 @@ class _Filled(NamedTuple):
 
 def _fill(texts: "dict[Path, str]", wanted: "dict[Path, list[Missing]]", how: dict[str, Any]) -> list[_Filled]:
     from lamella.cli.progress import Told
-    from lamella.nix.hashes.fill import filled, find
+    from lamella.hashes.fill import filled, find
     from lamella.staging import staged_beside, write_all
 
     every = [(file, one) for file, found in wanted.items() for one in found]

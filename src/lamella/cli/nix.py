@@ -27,8 +27,8 @@ command.add_command(fill_hashes)
 @command.command("layers", hidden=True)
 def layers() -> None:
     """Write the layers of a closure."""
-    from lamella.nix.attributes import LayerAttributes, read
-    from lamella.nix.layers import write_layers
+    from lamella.derivations.attributes import LayerAttributes, read
+    from lamella.derivations.layers import write_layers
 
     write_layers(read(_HERE, LayerAttributes), _scratch())
 
@@ -36,8 +36,8 @@ def layers() -> None:
 @command.command("image", hidden=True)
 def image() -> None:
     """Write an image.json."""
-    from lamella.nix.attributes import ImageAttributes, read
-    from lamella.nix.image import write_image
+    from lamella.derivations.attributes import ImageAttributes, read
+    from lamella.derivations.image import write_image
 
     write_image(read(_HERE, ImageAttributes))
 
@@ -45,8 +45,8 @@ def image() -> None:
 @command.command("pulled", hidden=True)
 def pulled() -> None:
     """Write the image.json of an image that was fetched."""
-    from lamella.nix.attributes import PulledAttributes, read
-    from lamella.nix.image import write_pulled
+    from lamella.derivations.attributes import PulledAttributes, read
+    from lamella.derivations.image import write_pulled
 
     write_pulled(read(_HERE, PulledAttributes))
 
@@ -54,8 +54,8 @@ def pulled() -> None:
 @command.command("database", hidden=True)
 def database() -> None:
     """Write what Nix in an image needs to know."""
-    from lamella.nix.attributes import DatabaseAttributes, read
-    from lamella.nix.database import write_database
+    from lamella.derivations.attributes import DatabaseAttributes, read
+    from lamella.derivations.database import write_database
 
     write_database(read(_HERE, DatabaseAttributes))
 
@@ -63,7 +63,7 @@ def database() -> None:
 @command.command("text", hidden=True)
 def text() -> None:
     """Write a file, or a program."""
-    from lamella.nix.attributes import TextAttributes, read
+    from lamella.derivations.attributes import TextAttributes, read
 
     told = read(_HERE, TextAttributes)
     path = told.out / told.program if told.program else told.out
@@ -112,7 +112,7 @@ def manifest(reference: str, platform: str, **how: Any) -> None:
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def copy(image: str, words: tuple[str, ...]) -> None:
     """Bring an image to a place that skopeo's words name."""
-    from lamella.nix.skopeo import understood
+    from lamella.derivations.skopeo import understood
     from lamella.oci.reference import DOCKER
 
     told = understood(words)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamella.errors import LamellaError
-from lamella.nix.hashes.wanted import File, Missing, Python, Tree, Wanted
+from lamella.hashes.wanted import File, Missing, Python, Tree, Wanted
 from lamella.sources.nix import nar
 from lamella.sources.python import uv
 from lamella.sources.python.target import Target

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lamella.nix.hashes.syntax import Scope, Value, scopes
+from lamella.hashes.syntax import Scope, Value, scopes
 
 _HASHES = ("hash", "sha256")
 _FAKE = re.compile(r"(lib\.)?fake(Hash|Sha256)|(sha256[:-])?[0A]{43,64}=?")

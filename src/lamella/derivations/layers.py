@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 
 from lamella.closure import Closure, without
+from lamella.derivations.attributes import LayerAttributes, Owned
 from lamella.images.document import LayerItem, encode_document, layer_item, permission, plan_of, read_layers
 from lamella.layering import NOTHING, Budget, Group, strategy
 from lamella.layering.limits import one_each
 from lamella.layers.split import split
-from lamella.nix.attributes import LayerAttributes, Owned
 from lamella.oci.image import Record
 from lamella.package import NO_RULES, Package, Permission, Rewrite, Rules
 from lamella.pipeline.arrange import title

@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from lamella.nix.attributes import DatabaseAttributes
-from lamella.nix.layers import with_nested
+from lamella.derivations.attributes import DatabaseAttributes
+from lamella.derivations.layers import with_nested
 from lamella.sources.nix.graph import nar_hash
 
 _SCHEMA = "10"

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from lamella.derivations.attributes import ImageAttributes, PulledAttributes
+from lamella.derivations.layers import LAYERS, with_nested
 from lamella.images.config import merge_env
 from lamella.images.directory import open_directory
 from lamella.images.document import (
@@ -18,8 +20,6 @@ from lamella.images.document import (
     read_image,
     read_layers,
 )
-from lamella.nix.attributes import ImageAttributes, PulledAttributes
-from lamella.nix.layers import LAYERS, with_nested
 from lamella.oci.digest import encoded
 from lamella.oci.image import Image
 from lamella.oci.wire import History, ImageConfig, Manifest, RuntimeConfig, WireError, decode
