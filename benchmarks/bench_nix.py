@@ -8,13 +8,14 @@ The packages are those of the tests, made from Debian's: python3, bash, coreutil
     fill       a closure to an empty cache in a folder, compressed by zstd, signed; beside `nix copy --to`
     fill again nothing is missing there
     take       the closure from that cache, checked and unpacked; beside `nix copy --from` into an empty store
-    change     one file of an image changes: from the flake to the registry; beside an archive of the closure, compressed,
-               and skopeo, which is what a Docker archive in the store comes to
+    change     one file of an image changes: from the flake to the registry; beside an archive of the closure
+               and skopeo, which is what an image that Nix writes as an archive comes to
 """
 
 import argparse
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -32,7 +33,17 @@ from tests.real.registries import real_registry
 RESULTS = Path(__file__).parent / "results" / "nix.json"
 ROOT = Path(__file__).parents[1]
 LAMELLA = (sys.executable, "-c", "from lamella.cli.main import main; main()")
-MANIFEST = '[{"Config":"config.json","RepoTags":["app:v1"],"Layers":["layer.tar"]}]'
+ARCHIVE = """
+  # One layer with all of it, in an archive in the store.
+  archive = pkgs.runCommand "archive.tar" { exportReferencesGraph = [ "graph" uwsgi.config ]; } ''
+    tar -cf layer.tar $(grep '^/nix/store' graph | sort -u) 2>/dev/null
+    sum=$(sha256sum layer.tar | cut -d' ' -f1)
+    printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' $sum > config.json
+    printf '%s' '[{"Config":"config.json","RepoTags":["app:v1"],"Layers":["layer.tar"]}]' > manifest.json
+    tar -cf $out manifest.json config.json layer.tar
+  '';
+}
+"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,9 @@ class Bench:
         self.run("nix-store", "--generate-binary-cache-key", "bench-1", folder / "secret", folder / "public")
         self.closure = self.run("nix-store", "--query", "--requisites", *self.paths).split()
         shutil.copytree(ROOT / "examples" / "nix", folder / "app")
-        self.changes = 0
+        images = folder / "app" / "images.nix"
+        told = images.read_text().rstrip().removesuffix("}")
+        images.write_text(told + ARCHIVE.replace("uwsgi.config", '(pkgs.writeText "c" "${pkgs.python3} ${app}")'))
 
     def run(self, *command: object) -> str:
         text = [str(part) for part in command]
@@ -90,29 +103,17 @@ class Bench:
 
     def change(self) -> None:
         images = self.folder / "app" / "images.nix"
-        self.changes += 1
-        images.write_text(images.read_text().replace('print("', f'print("{self.changes}', 1))
+        images.write_text(re.sub(r'print\("\d*', f'print("{time.time_ns()}', images.read_text()))
 
     def push(self) -> None:
         words = ["--dest-tls-verify=false", f"docker://{self.registry}/app:v1"]
         self.library.run(self.folder / "app", "uwsgi.copyToRegistry", *words)
 
     def push_archive(self) -> None:
-        """One layer with all of it, in an archive, compressed as it is stored."""
-        name = self.folder / "archive"
-        shutil.rmtree(name, ignore_errors=True)
-        name.mkdir()
-        script = (
-            f"tar -cf {name}/layer.tar {' '.join(self.closure)} 2>/dev/null\n"
-            f"sum=$(sha256sum {name}/layer.tar | cut -d' ' -f1)\n"
-            'printf \'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}\' $sum '
-            f"> {name}/config.json\n"
-            f"printf '%s' '{MANIFEST}' > {name}/manifest.json\n"
-            f"tar -C {name} -cf - manifest.json config.json layer.tar | gzip > {name}/image.tar.gz\n"
-        )
-        self.run("sh", "-euc", script)
+        """What Nix writes into its store, and skopeo from there."""
+        archive = self.library.build(self.folder / "app", "archive")
         words = ["--insecure-policy", "copy", "-q", "--dest-tls-verify=false"]
-        self.run("skopeo", *words, f"docker-archive:{name}/image.tar.gz", f"docker://{self.registry}/archive:v1")
+        self.run("skopeo", *words, f"docker-archive:{archive}", f"docker://{self.registry}/archive:v1")
 
 
 def measure(bench: Bench, rounds: int) -> list[Row]:
