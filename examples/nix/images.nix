@@ -11,6 +11,15 @@ let
   app = pkgs.writeText "hello.py" ''
     print("hello from python")
   '';
+  # Tools that share what lies below: whoever has one of the images fetches only the tool of the next.
+  shared = buildLayer { deps = [ pkgs.bash pkgs.coreutils ]; };
+  tool = name: package: buildImage {
+    inherit name;
+    layers = [ shared ];
+    copyToRoot = pkgs.buildEnv { name = "root"; paths = [ package ]; pathsToLink = [ "/bin" ]; };
+    config.entrypoint = [ "${package}/bin/${name}" ];
+    maxLayers = 2;
+  };
   # A folder that the app may write to, and a file that only its user may read.
   state = pkgs.runCommand "state" { } ''
     mkdir -p $out/var/cache $out/etc/app
@@ -78,6 +87,9 @@ in
     };
   };
 
+  hello = tool "hello" pkgs.hello;
+  python3 = tool "python3" pkgs.python3;
+
   # Modes and owners that the store has not.
   perms = buildImage {
     name = "perms";
@@ -129,7 +141,7 @@ in
   # What differs each time it is made: the layer is kept as it was.
   nonReproducible = buildImage {
     name = "non-reproducible";
-    config.entrypoint = [ "${pkgs.coreutils}/bin/cat" ];
+    config.entrypoint = [ "${pkgs.coreutils}/bin/wc" "-c" "/random" ];
     layers = [
       (buildLayer {
         reproducible = false;

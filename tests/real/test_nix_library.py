@@ -32,6 +32,8 @@ RUNS = {
     "ownership": "7:8\n",
     "metadata": "Hello, world!\n",
     "created": "Hello, world!\n",
+    "hello": "Hello, world!\n",
+    "nonReproducible": "25 /random\n",
 }
 """What containers of the examples print."""
 
@@ -46,7 +48,7 @@ FLAKE = """{
   in { packages.x86_64-linux = rec { IMAGES }; };
 }
 """
-OTHERS = ("bash", "nginx", "nix", "nonReproducible")
+OTHERS = ("bash", "nginx", "nix", "python3")
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +95,34 @@ def test_docker_runs_it(nix: Library, examples: Path, docker: Docker, name: str)
     assert daemon.run(reference) == RUNS[name]
 
 
-@pytest.mark.parametrize("name", ["basic", "chained", "perms"])
+@pytest.mark.parametrize("name", RUNS)
 def test_podman_runs_it(nix: Library, examples: Path, podman: Podman, name: str, tmp_path: Path) -> None:
     daemon = as_podman(podman, tmp_path)
     path = f"{daemon.environment['PATH']}:/usr/local/bin"
     nix.run(examples, f"{name}.copyToPodman", PATH=path)
     assert daemon.run(nix.eval(examples, f"{name}.imageRefUnsafe")) == RUNS[name]
+
+
+def test_a_server_a_shell_and_a_nix_run_too(nix: Library, examples: Path, docker: Docker) -> None:
+    environment = as_docker(docker).environment
+    for name in ("bash", "nginx", "nix"):
+        nix.run(examples, f"{name}.copyToDockerDaemon", **environment)
+    server = docker("run", "--detach", "--network=none", nix.eval(examples, "nginx.imageRefUnsafe")).strip()
+    try:
+        ask = "until exec 3<>/dev/tcp/127.0.0.1/8080; do :; done 2>/dev/null; printf 'GET /\\r\\n\\r\\n' >&3; cat <&3"
+        assert "<p>hello</p>" in docker("exec", server, "/bin/bash", "-c", ask)
+    finally:
+        docker("rm", "--force", server)
+    run_once = ("run", "--rm", "--network=none")
+    assert docker(*run_once, "bash:v1", "/bin/bash", "-c", "echo $((6 * 7))") == "42\n"
+    owner = ("/bin/stat", "-c", "%u:%g", "/nix/var/nix/db/db.sqlite")
+    assert docker(*run_once, nix.eval(examples, "nix.imageRefUnsafe"), *owner) == "1000:100\n"
+
+
+def test_tools_share_what_lies_below(nix: Library, examples: Path) -> None:
+    below, own = ([layers_of(nix.build(examples, name))[at] for name in ("hello", "python3")] for at in (0, -1))
+    assert below[0] == below[1]
+    assert own[0]["digest"] != own[1]["digest"]
 
 
 def test_a_push_moves_what_changed(nix: Library, examples: Path, registry: str, tmp_path: Path) -> None:
