@@ -247,6 +247,8 @@ def test_a_lock_of_something_else(work: Path) -> None:
     spec.write_text(spec.read_text().replace(LIBC, APP))
     lock = work / "lamella.lock"
     text = lock.read_text()
-    for old, new in ((f'"{LIBC}"', f'"{store_path("d", "gone")}"'), ('"nar_hash"', '"hash"')):
+    gone, away = store_path("d", "gone"), f"/nix/store/../../etc/{'d' * 32}-gone"
+    changes = [(f'"{LIBC}"', f'"{gone}"'), (f'"{LIBC}"', f'"{away}"'), ('"nar_hash"', '"hash"')]
+    for old, new in changes:
         lock.write_text(text.replace(old, new, 1))
         assert "lamella" in bad(work, "build")

@@ -51,6 +51,8 @@ def test_a_cache_that_does_not_compress_need_not_hash_twice(tmp_path: Path) -> N
         ("NarSize", "-1", "is not a size"),
         ("NarSize", str(1 << 60), "is not a size"),
         ("References", "../../etc", "cannot be"),
+        ("References", f"../../etc/{'b' * 32}-libc-2", "cannot be"),
+        ("References", f"x/{'b' * 32}-libc-2/..", "cannot be"),
     ],
 )
 def test_what_no_cache_would_tell(tmp_path: Path, name: str, value: str, said: str) -> None:

@@ -124,6 +124,8 @@ def _unzip(file: Path, tree: Path) -> None:
 
 
 def _of_tree(thing: Tree) -> str:
+    if thing.url.startswith("-") or thing.revision.startswith("-"):
+        raise HashError("it is named as an option of git would be")
     with tempfile.TemporaryDirectory(prefix="lamella-") as folder:
         checkout, tree = Path(folder, "checkout"), Path(folder, "tree")
         _git(thing, "init", "--quiet", str(checkout))

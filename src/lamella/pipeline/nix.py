@@ -94,11 +94,10 @@ def roots_of(asked: Asking, locked: LockedNix | None, place: Workplace) -> dict[
 def paths_of(roots: Mapping[str, Sequence[str]], asked: Asking, place: Workplace) -> list[LockedPath]:
     """All that is in their closures: as the store of this machine tells it, or as caches do."""
     wanted = list(dict.fromkeys(path for paths in roots.values() for path in paths))
-    caches = caches_of(asked.caches, asked.keys, place)
-    here = [path for path in wanted if os.path.lexists(path)]
-    if (here == wanted and store.is_here()) or not caches.addresses:
+    if store.is_here() and all(map(os.path.lexists, wanted)):
         return store.paths_of(wanted)
-    return caches.closure(wanted)
+    caches = caches_of(asked.caches, asked.keys, place)
+    return caches.closure(wanted) if caches.addresses else store.paths_of(wanted)
 
 
 def _check_drift(roots: Mapping[str, Sequence[str]], locked: LockedNix) -> None:

@@ -12,7 +12,7 @@ Commit = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{40,64})?\Z")]
 File = Annotated[str, msgspec.Meta(pattern=r"^[^/\x00-\x1f\\]+\Z")]
 InArchive = Annotated[str, msgspec.Meta(pattern=r"^(?!.*\.\./)[^/\x00-\x1f\\][^\x00-\x1f\\]*\Z")]
 Place = Annotated[str, msgspec.Meta(pattern=r"^/(?!.*(^|/)\.\.(/|\Z))[^\x00]*\Z")]
-StorePath = Annotated[str, msgspec.Meta(pattern=r"^/[^\x00-\x1f]*\Z")]
+StorePath = Annotated[str, msgspec.Meta(pattern=r"^/(?!.*(^|/)\.\.?(/|\Z))[^\x00-\x1f]*\Z")]
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
 """What may stand in a lock; names become parts of paths."""
 

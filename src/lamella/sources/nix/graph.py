@@ -164,5 +164,6 @@ def name_of(path: str) -> str:
 
 
 def is_store_path(path: str) -> bool:
-    """Whether it is a whole store path, and nothing below one."""
-    return path.startswith("/") and _STORE_NAME.fullmatch(path.rpartition("/")[2]) is not None
+    """Whether it is a whole store path, and nothing below one; no part of it leads elsewhere."""
+    root, *folders, name = path.split("/") if "/" in path else ("-", path)
+    return not root and not {"", ".", ".."} & set(folders) and _STORE_NAME.fullmatch(name) is not None

@@ -49,7 +49,7 @@ def built(installables: Sequence[str], folder: Path, system: str) -> dict[str, l
     found = {}
     for one in installables:
         of = ["--system", system] if system else []
-        told = _asked(["build", "--json", "--no-link", *of, one], one, folder)
+        told = _asked(["build", "--json", "--no-link", *of, "--", one], one, folder)
         found[one] = [path for item in json.loads(told) for path in _outputs(item)]
     return found
 
