@@ -101,7 +101,7 @@ def test_over_http_what_is_there_costs_few_requests(packages: NixPackages, work:
         to = plain.replace("//", "//me:secret@")
         words = ["cache", "push", packages.python3, "--to", to, "--key", "secret"]
         assert "is not for everybody" in lamella(work, "cache", "push", packages.python3, "--to", plain, code=6)
-        lamella(work, *words)
+        assert "secret" not in lamella(work, *words, "--json")
         index.asked.clear()
         lamella(work, *words)
         assert len(index.asked) == 1

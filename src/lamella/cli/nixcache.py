@@ -121,20 +121,23 @@ def _working(how: dict[str, Any]) -> "Iterator[Workplace]":
 
 def _fill(paths: Sequence[str], place: "Workplace", how: dict[str, Any]) -> "Filled":
     from lamella.pipeline.filling import Filling, fill_from_store, secret_key
-    from lamella.transport.store import Store
+    from lamella.transport.depot import Depot
 
     assert place.outside is not None
     text = how["key"].read_text() if how["key"] else os.environ.get(_SECRET, "")
-    store = Store(how["to"], place.outside.downloads.fetcher)
+    depot = Depot(how["to"], place.outside.downloads.fetcher)
     key = secret_key(text) if text else None
-    filling = Filling(store, key, how["compression"], place.progress, how["exclude"], how["signed_by"])
+    filling = Filling(depot, key, how["compression"], place.progress, how["exclude"], how["signed_by"])
     return fill_from_store(filling, paths)
 
 
 def _show(done: "Filled", how: dict[str, Any]) -> None:
+    from lamella.transport.connections import shown
+
     total = sum(done.sent.values())
     if how["as_json"]:
-        click.echo(show.as_json({"to": how["to"], "sent": done.sent, "there": done.there, "left_out": done.left_out}))
+        counts = {"sent": done.sent, "there": done.there, "left_out": done.left_out}
+        click.echo(show.as_json({"to": shown(how["to"]), **counts}))
         return
     if how["quiet"]:
         return

@@ -20,7 +20,7 @@ from lamella.oci.image import Progress
 from lamella.sources.nix import nar, store
 from lamella.sources.nix.graph import Facts, NixError, base32
 from lamella.sources.nix.narinfo import NarInfo, SecretKey, narinfo_name, written
-from lamella.transport.store import Store
+from lamella.transport.depot import Depot
 
 _AT_ONCE = 8
 _BLOCK = 1 << 20
@@ -42,7 +42,7 @@ class Filled:
 class Filling:
     """A cache, who signs what comes to it, and what stays out of it."""
 
-    store: Store
+    depot: Depot
     key: SecretKey | None
     compression: str
     progress: Progress
@@ -83,10 +83,10 @@ class Filling:
         return missing
 
     def _has(self, path: str) -> bool:
-        return self.store.has(narinfo_name(path))
+        return self.depot.has(narinfo_name(path))
 
     def _tell_of_itself(self) -> None:
-        if self.store.read(_INFO) is None:
+        if self.depot.read(_INFO) is None:
             self._write(_INFO, _ABOUT.encode(), "text/x-nix-cache-info")
 
     def _send(self, ordered: Sequence[Facts], pool: ThreadPoolExecutor) -> dict[str, int]:
@@ -110,10 +110,11 @@ class Filling:
         with tempfile.NamedTemporaryFile(prefix="lamella-") as file:
             info = self._packed(one, file.write)
             file.flush()
-            if not self.store.has(info.url):
-                self.store.write(info.url, Path(file.name), "application/x-nix-nar")
+            if not self.depot.has(info.url):
+                self.depot.write(info.url, Path(file.name), "application/x-nix-nar")
         if self.key:
-            info = msgspec.structs.replace(info, signatures=(*info.signatures, self.key.sign(info)))
+            signatures = dict.fromkeys([*info.signatures, self.key.sign(info)])
+            info = msgspec.structs.replace(info, signatures=tuple(signatures))
         for future in below:
             future.result()
         self._write(narinfo_name(path.path), written(info, one.deriver).encode(), "text/x-nix-narinfo")
@@ -152,7 +153,7 @@ class Filling:
         with tempfile.NamedTemporaryFile(prefix="lamella-") as file:
             file.write(data)
             file.flush()
-            self.store.write(name, Path(file.name), media_type)
+            self.depot.write(name, Path(file.name), media_type)
 
 
 def _ordered(paths: set[str], known: Mapping[str, Facts]) -> list[str]:

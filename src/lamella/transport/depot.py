@@ -19,7 +19,7 @@ def below(address: str, name: str) -> str:
     return parts._replace(path=f"{parts.path.rstrip('/')}/{name}", query=query).geturl()
 
 
-class Store:
+class Depot:
     """The place at an address. May be used by any number of threads."""
 
     def __init__(self, address: str, fetcher: Fetcher) -> None:
