@@ -21,7 +21,7 @@ demo: $(VENV)/ready ## build a Python image, push it, change a dependency, push 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/comfyui-cpu/demo.sh
 
 test: $(VENV)/ready components ## everything
-	@root=$${TMPDIR:-/tmp}/lamella-tests-$$$$; mkdir -p "$$root"; PYTEST_DEBUG_TEMPROOT="$$root" $(BIN)/pytest; code=$$?; rm -rf "$$root"; exit $$code
+	@root=$${TMPDIR:-/tmp}/lamella-tests-$$$$; mkdir -p "$$root"; PYTEST_DEBUG_TEMPROOT="$$root" $(BIN)/pytest -n auto; code=$$?; rm -rf "$$root"; exit $$code
 
 check: $(VENV)/ready ## lint, types, import arrows, and the pages that are made from the code
 	$(BIN)/ruff check

@@ -1,5 +1,6 @@
 """Real packages in a real Nix store, made on this machine from Debian's packages."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -57,11 +58,13 @@ def nix_packages(debs: Path) -> NixPackages:
 
 
 def download(debs: Path) -> None:
-    """Fetches the packages that are not in the folder yet; package lists may have to be fetched first."""
-    missing = [name for name in DEBS if not list(debs.glob(f"{name}_*.deb"))]
-    if not missing:
-        return
-    command = ["apt-get", "download", "-qq", *missing]
-    if subprocess.run(command, cwd=debs, capture_output=True, check=False).returncode:
-        run("apt-get", "update", "-qq")
-        subprocess.run(command, cwd=debs, capture_output=True, check=True)
+    """Fetches the packages that are not in the folder yet, once for all; package lists may have to be fetched first."""
+    with (debs / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = [name for name in DEBS if not list(debs.glob(f"{name}_*.deb"))]
+        if not missing:
+            return
+        command = ["apt-get", "download", "-qq", *missing]
+        if subprocess.run(command, cwd=debs, capture_output=True, check=False).returncode:
+            run("apt-get", "update", "-qq")
+            subprocess.run(command, cwd=debs, capture_output=True, check=True)
