@@ -20,10 +20,14 @@ let
       reproducible ? true,
       # Modes and owners: [ { path; regex; mode; uid; gid; uname; gname; } ]
       perms ? [ ],
+      # The same in a JSON file, where a build has to find them out.
+      permsFile ? null,
       # Who owns files of which perms say nothing: { uid; gid; uname; gname; }
       owner ? { },
       # How many layers there may be.
       maxLayers ? 1,
+      # A JSON file of lists of store paths, each list a layer; then maxLayers does not count.
+      layersFile ? null,
       # How packages are spread over them; nix2container's way if none is named.
       strategy ? "",
       # How many bytes a layer may have, before compression; 0 is any number.
@@ -41,6 +45,8 @@ let
       perms = map (perm: perm // { path = toString' perm.path; }) perms;
       parents = map toString' layers;
       history = metadata;
+      permsFile = if permsFile == null then "" else "${permsFile}";
+      layersFile = if layersFile == null then "" else "${layersFile}";
       inherit owner reproducible maxLayers strategy maxBytes;
     };
 

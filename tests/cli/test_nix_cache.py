@@ -125,6 +125,26 @@ def test_caches_of_the_environment_and_of_nix_itself(work: Path, cache: Cache) -
     good(work, "build", NIX_CONFIG=f"substituters = {cache.url}?trusted=1")
 
 
+@pytest.mark.parametrize("compression", ["xz", "none"])
+def test_a_cache_that_hashes_no_files(work: Path, tmp_path: Path, cache: Cache, compression: str) -> None:
+    wanted = digests(work)
+    other = Cache(tmp_path / "other", compression, cache.private)
+    for path, name in ((APP, "1.0"), (LIBC, "2.36"), (TEXT, "text")):
+        other.add(path, tmp_path / "trees" / name, [LIBC, TEXT, APP] if path == APP else [], FileHash="", FileSize="")
+    write(work, other.url, cache.key)
+    forget(work)
+    assert digests(work) == wanted
+    forget(work)
+    (url,) = [
+        line[5:]
+        for file in other.folder.glob("b*.narinfo")
+        for line in file.read_text().splitlines()
+        if line.startswith("URL: ")
+    ]
+    (other.folder / url).write_bytes((other.folder / url).read_bytes()[:-50] + bytes(50))
+    assert "libc-2.36" in bad(work, "build")
+
+
 def test_the_first_cache_that_has_it_counts(work: Path, tmp_path: Path, cache: Cache) -> None:
     empty = Cache(tmp_path / "empty")
     (tmp_path / "empty").mkdir()

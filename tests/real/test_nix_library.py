@@ -241,6 +241,25 @@ def test_what_is_ours_beside_it(nix: Library, tmp_path: Path) -> None:
     assert (f"sha256:{tar_of(owned['paths'])[0]}") == owned["digest"]
 
 
+def test_layers_and_modes_that_a_build_has_found_out(nix: Library, tmp_path: Path) -> None:
+    folder = flake(
+        tmp_path / "files",
+        """paths = text: pkgs.runCommand "paths" { } "printf '%s' '${text}' > $out";
+        split = n2c.buildLayer {
+          deps = [ pkgs.hello ]; layersFile = paths (builtins.toJSON [ [ "${pkgs.hello}" ] [ "${pkgs.glibc}" ] ]);
+          permsFile = paths (builtins.toJSON [ { path = "${pkgs.hello}"; regex = "hello$"; mode = "0711"; } ]);
+        };
+        lost = n2c.buildLayer { deps = [ pkgs.hello ]; layersFile = paths (builtins.toJSON [ [ "${pkgs.hello}" ] ]); };
+        """,
+    )
+    first, second = layers_of_layer(nix.build(folder, "split"))
+    assert [layer["paths"][0]["path"][44:] for layer in (first, second)] == ["hello-2.10", "glibc-2.36"]
+    assert first["paths"][0]["options"]["perms"][0]["mode"] == "0711"
+    assert f"sha256:{tar_of(first['paths'])[0]}" == first["digest"]
+    ran = nix.nix(folder, "build", "--no-link", f"path:{folder}#lost")
+    assert "must list each path of the closure once" in ran.stderr
+
+
 def layers_of_layer(output: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads((output / "layers.json").read_text())
     return found

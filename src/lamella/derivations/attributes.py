@@ -44,12 +44,17 @@ class Owned(Document, frozen=True, kw_only=True):
 
 
 class LayerAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
-    """Of `buildLayer`. `graph` is the closure as Nix tells it, `parents` are outputs of other such derivations."""
+    """Of `buildLayer`. `graph` is the closure as Nix tells it, `parents` are outputs of other such derivations.
+
+    `layers_file` says which paths share a layer, and `perms_file` what else is in `perms`.
+    """
 
     graph: list[dict[str, Any]] = []
     ignore: list[str] = []
     rewrites: list[PathRewrite] = []
     perms: list[PathPerm] = []
+    perms_file: str = ""
+    layers_file: str = ""
     parents: list[str] = []
     owner: Owned = Owned()
     history: History = History()

@@ -5,18 +5,20 @@ A package is told from others by its path and its rules, in nix2container's word
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from lamella.closure import Closure, without
-from lamella.derivations.attributes import LayerAttributes, Owned
+from lamella.derivations.attributes import LayerAttributes, Owned, PathPerm
 from lamella.images.document import LayerItem, encode_document, layer_item, permission, plan_of, read_layers
-from lamella.layering import NOTHING, Budget, Group, strategy
+from lamella.layering import NOTHING, Budget, Group, LayeringError, strategy
 from lamella.layering.limits import one_each
 from lamella.layers.split import split
 from lamella.oci.image import Record
+from lamella.oci.wire import decode
 from lamella.package import NO_RULES, Package, Permission, Rewrite, Rules
 from lamella.pipeline.arrange import title
 from lamella.pipeline.make import look_up, make_missing
@@ -39,6 +41,9 @@ def write_layers(told: LayerAttributes, place: Workplace) -> None:
 
 def make_layers(told: LayerAttributes, place: Workplace) -> list[LayerItem]:
     """The layers, hashed; tars of what cannot be made again lie beside them."""
+    if told.perms_file:
+        more = decode(Path(told.perms_file).read_bytes(), list[PathPerm], told.perms_file)
+        told = msgspec.structs.replace(told, perms=[*told.perms, *more])
     whole = _closure(told, place)
     held = {_known(part) for parent in told.parents for part in _parts(Path(parent, LAYERS))}
     parts = {package.id: Part(package, _rules(package, told)) for package in whole.packages}
@@ -70,11 +75,24 @@ def _closure(told: LayerAttributes, place: Workplace) -> Closure:
 
 
 def _groups(whole: Closure, taken: set[str], told: LayerAttributes) -> Sequence[Group]:
+    if told.layers_file:
+        return _as_listed(whole, taken, told.layers_file)
     if told.strategy:
         return strategy(told.strategy)(without(whole, taken), Budget(told.max_layers, told.max_bytes), NOTHING)
     ordered = [group[0] for group in strategy("popularity")(whole, Budget(len(whole.packages)), NOTHING)]
     left = [package for package in ordered if package.id not in taken]
     return one_each(left, told.max_layers)
+
+
+def _as_listed(whole: Closure, taken: set[str], file: str) -> Sequence[Group]:
+    """The layers that a file lists, which must have each path of the closure once."""
+    listed = decode(Path(file).read_bytes(), list[list[str]], file)
+    every = Counter(path for paths in listed for path in paths)
+    wrong = next((path for path in [*whole.by_id, *every] if every[path] != 1 or path not in whole.by_id), "")
+    if wrong:
+        raise LayeringError(f"{file} must list each path of the closure once, and nothing else; {wrong} is not so")
+    groups = [tuple(whole.by_id[path] for path in paths if path not in taken) for paths in listed]
+    return [group for group in groups if group]
 
 
 def _rules(package: Package, told: LayerAttributes) -> Rules:

@@ -61,9 +61,8 @@ class Caches:
             except TransportError as error:
                 failed = failed or error
                 continue
-            found = Told(_named(address), parse(text.decode("utf-8", "replace"), path, _named(address)))
-            self.place.records.write(_record(path), found)
-            return found
+            info = parse(text.decode("utf-8", "replace"), path, _named(address))
+            return remember(Told(_named(address), info), self.place)
         if failed:
             raise failed
         return None
@@ -102,6 +101,12 @@ class Caches:
 def remembered(path: str, place: Workplace) -> Told | None:
     """What a cache told of a path before."""
     return place.records.read(_record(path), Told)
+
+
+def remember(told: Told, place: Workplace) -> Told:
+    """Keeps what a cache told."""
+    place.records.write(_record(told.info.path), told)
+    return told
 
 
 def forget(path: str, place: Workplace) -> None:

@@ -1,5 +1,6 @@
 """Store paths that are not in a store of this machine: their NARs are fetched from caches, and read where they lie."""
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -12,12 +13,13 @@ import msgspec
 
 from lamella.oci.digest import DigestError
 from lamella.package import Entry, Kind, Package
-from lamella.pipeline.caches import AT_ONCE, Caches, Told, caches_of, forget, remembered
+from lamella.pipeline.caches import AT_ONCE, Caches, Told, caches_of, forget, remember, remembered
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.nix import nar
 from lamella.sources.nix.graph import NixError, closure_of, content_of, is_store_path
 from lamella.sources.nix.nar import Recipe
+from lamella.sources.spool import decompress
 from lamella.staging import explained
 from lamella.transport.downloads import Wanted
 from lamella.transport.fetch import GoneError
@@ -62,7 +64,8 @@ def _fetch(packages: Sequence[Package], caches: Caches, place: Workplace) -> Non
     downloads = needed(place.outside, packages[0].id).downloads
     with ThreadPoolExecutor(AT_ONCE) as pool:
         told = list(pool.map(lambda one: caches.find(one.path), packages))
-    found = [_right(package, one, caches.names) for package, one in zip(packages, told, strict=True)]
+    right = [_right(package, one, caches.names) for package, one in zip(packages, told, strict=True)]
+    found = [one if one.info.file_hash else _unpacked(one, caches, place) for one in right]
     urls = {one.info.file_hash: [caches.url(one)] for one in found}
     wanted = [Wanted(one.info.path.rpartition("/")[2][33:], one.info.file_hash, one.info.file_size) for one in found]
     downloads.fetch(wanted, lambda lost: {one.sha256: urls[one.sha256] for one in lost})
@@ -80,9 +83,33 @@ def _right(package: Package, told: Told | None, names: str) -> Told:
         raise NixError(f"{package.path} is not in a store of this machine, and {asked}")
     if content_of(package.path, told.info.nar_hash) != package.content:
         raise DigestError(f"{told.cache} has other files as {package.path} than are wanted; nothing of it is used")
-    if not told.info.file_hash:
-        raise NixError(f"{told.cache} does not tell the hash of the file of {package.path}")
     return told
+
+
+def _unpacked(told: Told, caches: Caches, place: Workplace) -> Told:
+    """A NAR of which only its own hash is told, and not that of the file it comes in: it is kept unpacked."""
+    info = told.info
+    downloads = needed(place.outside, info.path).downloads
+    target = downloads.path(info.nar_hash)
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as staging:
+            packed, plain = Path(staging, "packed"), Path(staging, "nar")
+            with packed.open("wb") as out:
+                caches.fetcher.download(caches.url(told), out.write)
+            hashed = hashlib.sha256()
+            with packed.open("rb") as source, plain.open("wb") as out:
+
+                def put(data: bytes) -> None:
+                    hashed.update(data)
+                    out.write(data)
+
+                decompress(source, info.compression, put, info.nar_size, info.path)
+            if hashed.hexdigest() != info.nar_hash:
+                raise DigestError(f"the NAR of {info.path} in {told.cache} is another one; nothing of it is used")
+            plain.rename(target)
+    kept = msgspec.structs.replace(info, compression="none", file_hash=info.nar_hash, file_size=info.nar_size)
+    return remember(Told(told.cache, kept), place)
 
 
 def pulled(words: Sequence[str], addresses: Sequence[str], keys: Sequence[str], place: Workplace) -> list[Package]:

@@ -50,6 +50,7 @@ let
   expat = package { name = "expat-2.5"; from = [ "libexpat1" ]; };
   libffi = package { name = "libffi-3.4"; from = [ "libffi8" ]; };
 in rec {
+  inherit glibc;
   bash = package {
     name = "bash-5.2"; from = [ "bash" ]; needs = [ ncurses ];
     after = "rm -f $out/bin/bashbug; ln -s bash $out/bin/sh";
