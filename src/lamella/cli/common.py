@@ -41,26 +41,29 @@ def cache_folder() -> Path:
     return Path(named or Path(users, "lamella")).expanduser()
 
 
+def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How other machines are reached."""
+    command = click.option(
+        "--ca", default="", metavar="FILE", help="Also believe certificates that this one vouches for."
+    )(command)
+    return click.option("--insecure", is_flag=True, help="Allow plain http, and certificates that nobody vouches for.")(
+        command
+    )
+
+
 def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How registries are reached."""
-    options = (
-        click.option(
-            "--creds",
-            multiple=True,
-            metavar="[HOST=]NAME:PASSWORD",
-            help="Who to be at the registry; better said in $LAMELLA_CREDS, which others cannot see. Again for more.",
-        ),
-        click.option("--insecure", is_flag=True, help="Allow plain http, and certificates that nobody vouches for."),
-        click.option("--ca", default="", metavar="FILE", help="Also believe certificates that this one vouches for."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return click.option(
+        "--creds",
+        multiple=True,
+        metavar="[HOST=]NAME:PASSWORD",
+        help="Who to be at the registry; better said in $LAMELLA_CREDS, which others cannot see. Again for more.",
+    )(connection_options(command))
 
 
 def reach_of(how: dict[str, Any]) -> dict[str, Any]:
-    """What `registry_options` gave, out of all that a command was told."""
-    return {name: how[name] for name in ("creds", "insecure", "ca")}
+    """What these options gave, out of all that a command was told."""
+    return {name: how[name] for name in ("creds", "insecure", "ca") if name in how}
 
 
 @contextlib.contextmanager

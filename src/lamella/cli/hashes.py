@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, open_workplace, quiet_option, reach_of, reaching_out, registry_options
+from lamella.cli.common import connection_options, json_option, open_workplace, quiet_option, reach_of, reaching_out
 
 if TYPE_CHECKING:
     from lamella.hashes.wanted import Missing
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command("fill-hashes")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--check", is_flag=True, help="Write nothing; fail if a hash is empty or made up.")
-@registry_options
+@connection_options
 @json_option
 @quiet_option
 def fill_hashes(files: tuple[Path, ...], check: bool, **how: Any) -> None:

@@ -33,7 +33,7 @@ COMMANDS = {
     "explain": "Say why a layer is new, which layer holds a path, or why a package is there.",
     "copy": "Copy an image between registries, layouts, archives and daemons.",
     "validate": "Hash every byte of an image again and compare.",
-    "nix": "What the Nix library needs to make images.",
+    "nix": "Fill in hashes in Nix files.",
     "cache": "List and prune what is remembered; fill binary caches of Nix, and fetch from them.",
     "schema": "Print the JSON Schema of lamella.toml, for editors.",
 }

@@ -18,7 +18,7 @@ _HERE = Path()
 
 @click.group("nix")
 def command() -> None:
-    """Fill in hashes in Nix files; and what the Nix library needs to make images."""
+    """Fill in hashes in Nix files. What the Nix library runs is here too, and not shown."""
 
 
 command.add_command(fill_hashes)

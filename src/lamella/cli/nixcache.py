@@ -11,12 +11,12 @@ import click
 
 from lamella.cli import show
 from lamella.cli.common import (
+    connection_options,
     json_option,
     open_workplace,
     quiet_option,
     reach_of,
     reaching_out,
-    registry_options,
     verbose_option,
 )
 
@@ -36,7 +36,7 @@ def _filling(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--exclude", multiple=True, metavar="PATTERN", help="Names that stay out: *-doc; again for more."),
         click.option("--signed-by", multiple=True, metavar="NAME", help="Leave out what it signed; again for more."),
         click.option("--compression", type=click.Choice(["zstd", "none"]), default="zstd", show_default=True),
-        registry_options,
+        connection_options,
         json_option,
         quiet_option,
         verbose_option,
@@ -89,7 +89,7 @@ def watch(words: tuple[str, ...], **how: Any) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Unpack below this folder, as in FOLDER/nix/store/...; else they are kept packed, for builds to come.",
 )
-@registry_options
+@connection_options
 @json_option
 @quiet_option
 @verbose_option
