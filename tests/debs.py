@@ -84,7 +84,9 @@ class Repository:
         control = "".join(f"{key}: {value}\n" for key, value in told.items())
         given = files if files is not None else {f"./usr/share/{name}": f"{name} {version}\n".encode()}
         path = self.folder / "pool" / f"{name}_{version.replace(':', '%3a')}_amd64.deb"
-        path.write_bytes(deb_of(control, tar_of(given), postinst=postinst))
+        listed = [(hashlib.md5(data).hexdigest(), name) for name, data in given.items() if isinstance(data, bytes)]
+        md5sums = "".join(f"{digest}  {name.removeprefix('./')}\n" for digest, name in listed).encode()
+        path.write_bytes(deb_of(control, tar_of(given), postinst=postinst, md5sums=md5sums))
         self._stanzas.append(f"{control}{_located(path, self.folder)}")
         self.write()
         return path

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.debs import Repository
 from tests.index import Index, serving
 from tests.wheels import make_wheel
 
 from lamella.checks import elf
+from lamella.checks.libraries import debian_names
 
 SPEC = """
 name = "checked"
@@ -58,7 +60,8 @@ def wanting(work: Path, *names: str) -> None:
 def lamella(folder: Path, index: Index, *args: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
     told = {"LAMELLA_CACHE": str(folder.parent / "cache"), "UV_CACHE_DIR": str(folder.parent / "uv")}
-    env = {**os.environ, **told, "UV_DEFAULT_INDEX": index.url}
+    debian = (folder / "archives").read_text() if (folder / "archives").exists() else "file:///nowhere stable main"
+    env = {**os.environ, **told, "UV_DEFAULT_INDEX": index.url, "LAMELLA_DEBIAN": debian}
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
@@ -88,6 +91,34 @@ def test_libraries_that_nobody_has(work: Path, index: Index) -> None:
     for library in (elf.parse(LS) or pytest.fail("ls is no ELF file")).needed:
         (work / "usr" / "local" / "lib" / library).write_bytes(b"")
     assert problems(work, index, code=0) == []
+
+
+def test_the_deb_that_holds_a_library_is_looked_up(work: Path, index: Index, tmp_path: Path) -> None:
+    make_wheel(index.folder, "top", files={"top/tool.so": LS})
+    wanting(work, "top")
+    archive = Repository(tmp_path / "archive")
+    archive.add("libselinux1", files={"./lib/libother.so.1": b""})
+    archive.add("libselinux1t64", files={"./lib/libselinux.so.1.2": b""})
+    archive.add("libc6", files={"./lib/other": b""})
+    (work / "archives").write_text(archive.line)
+    texts = [text for _, text in problems(work, index)]
+    assert any(text.endswith("; the deb libselinux1t64 brings it") for text in texts)
+    assert any("libc.so.6" in text and "deb" not in text.rpartition(")")[2] for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("library", "name"),
+    [
+        ("libstdc++.so.6", "libstdc++6"),
+        ("libX11.so.6", "libx11-6"),
+        ("libGL.so.1", "libgl1"),
+        ("libglib-2.0.so.0", "libglib2.0-0"),
+        ("libpng16.so.16", "libpng16-16"),
+        ("libssl.so.3", "libssl3t64"),
+    ],
+)
+def test_names_that_debs_of_libraries_have(library: str, name: str) -> None:
+    assert name in debian_names(library)
 
 
 def test_programs_for_another_machine(work: Path, index: Index) -> None:

@@ -1,5 +1,6 @@
 """Shared libraries: which are needed, and by whom, that no file of an image is."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -48,8 +49,11 @@ def foreign(programs: Iterable[Program], architecture: str) -> list[Program]:
     return [one for one in whole if one.package not in good]
 
 
-def debian_name(library: str) -> str:
-    """What a Debian package that holds the library would be called: `libstdc++.so.6` comes from `libstdc++6`."""
+def debian_names(library: str) -> list[str]:
+    """What a Debian package that holds the library may be called: `libstdc++.so.6` comes from `libstdc++6`."""
     stem, _, version = library.partition(".so")
     stem, version = stem.lower().replace("_", "-"), version.strip(".").partition(".")[0]
-    return stem + ("-" if stem[-1:].isdigit() and version else "") + version
+    dashed = stem + ("-" if stem[-1:].isdigit() and version else "") + version
+    joined = re.sub(r"-(?=\d)", "", stem) + ("-" if stem[-1:].isdigit() and version else "") + version
+    usual = list(dict.fromkeys([dashed, joined]))
+    return [*usual, *(f"{name}t64" for name in usual)]

@@ -57,7 +57,7 @@ def command(image: str, run: bool, ignore: tuple[str, ...], listing: bool, **how
     """Check IMAGE (a spec or an image.json) before it runs.
 
     Is each requirement met, each shared library there that a program needs, each script's module, the interpreter? Do
-    two packages claim one place? Whatever is missing is named, with the package that may bring it.
+    two packages claim one place? Whatever is missing is named, with the package that brings it.
     """
     from lamella.cli.progress import Told
     from lamella.pipeline.checking import check

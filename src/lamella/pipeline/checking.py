@@ -13,12 +13,12 @@ from lamella.checks import libraries, python
 from lamella.checks.elf import Elf
 from lamella.checks.libraries import Program
 from lamella.layers.split import part_entries
-from lamella.oci.wire import Platform
 from lamella.package import Entry, Kind, Package
 from lamella.pipeline import linking, mounted
 from lamella.pipeline.bases import names_in
 from lamella.pipeline.draft import Draft
 from lamella.pipeline.fetching import fetch, here
+from lamella.pipeline.holders import holders
 from lamella.pipeline.programs import data_of, elf_of
 from lamella.pipeline.workplace import Workplace, entries
 from lamella.plan import Part
@@ -75,7 +75,7 @@ def check(draft: Draft, place: Workplace) -> Report:
         for found in pool.map(lambda part: _programs(part, place), parts):
             seen.programs += found
     packages = [part.package for part in parts]
-    problems = [*seen.clashes, *_of_libraries(seen, draft.platform), *_of_python(packages, seen)]
+    problems = [*seen.clashes, *_of_libraries(seen, draft, place), *_of_python(packages, seen)]
     return Report(tuple(problems), len(packages), len(seen.files), len(seen.programs))
 
 
@@ -119,11 +119,17 @@ def _programs(part: Part, place: Workplace) -> list[Program]:
     return [Program(path, part.package.id, one) for path, one in known]
 
 
-def _of_libraries(seen: _Seen, platform: Platform) -> Iterator[Problem]:
-    for missing in libraries.missing(seen.programs, seen.names):
+def _of_libraries(seen: _Seen, draft: Draft, place: Workplace) -> Iterator[Problem]:
+    platform = draft.platform
+    lost = libraries.missing(seen.programs, seen.names)
+    names = {missing.library: libraries.debian_names(missing.library) for missing in lost}
+    known = holders(names, draft.where.archives, platform, place.outside) if lost else {}
+    for missing in lost:
         package, path = missing.users[0]
         more = f" and {len(missing.users) - 1} more need" if len(missing.users) > 1 else " needs"
-        hint = f"; the deb {libraries.debian_name(missing.library)} may bring it"
+        hint = f"; the deb {names[missing.library][0]} may bring it"
+        if known is not None:
+            hint = f"; the deb {known[missing.library]} brings it" if missing.library in known else ""
         text = f"{package}{more} {missing.library}, and nothing here has it ({path}){hint}"
         yield Problem("library", tuple(user for user, _ in missing.users), text, missing.library)
     told = set()

@@ -37,7 +37,7 @@ _ARCHITECTURES = {
 def lock_debian(asked: Asking, platform: Platform, kept: Mapping[str, str], place: Workplace) -> LockedDebian:
     """What is asked for, resolved now; versions that are `kept` stay as long as the archives have them."""
     outside = needed(place.outside, "an archive of Debian packages")
-    answer = resolve(asked.names, Catalogue(_texts(asked, platform, outside), kept), asked.without)
+    answer = resolve(asked.names, Catalogue(texts_of(asked, platform, outside), kept), asked.without)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         told = list(pool.map(lambda one: _alternatives(one.deb, place, outside), answer.packages))
     links = alternatives.chosen({one.deb.name: known for one, known in zip(answer.packages, told, strict=True)})
@@ -45,7 +45,8 @@ def lock_debian(asked: Asking, platform: Platform, kept: Mapping[str, str], plac
     return LockedDebian(asked=asked.words, debs=debs, roots=answer.roots)
 
 
-def _texts(asked: Asking, platform: Platform, outside: Outside) -> Iterator[tuple[str, str]]:
+def texts_of(asked: Asking, platform: Platform, outside: Outside) -> Iterator[tuple[str, str]]:
+    """The indexes of all archives, each with where the archive is."""
     machine = f"{platform.architecture}/{platform.variant}".removesuffix("/")
     architecture = _ARCHITECTURES.get(machine) or _ARCHITECTURES.get(platform.architecture)
     if platform.os != "linux" or architecture is None:
@@ -63,13 +64,14 @@ def _alternatives(deb: Deb, place: Workplace, outside: Outside) -> list[Alternat
     url = address(deb.uri, deb.fields["Filename"])
     place.records.write(f"found/{hashed}", url)
     if known is None:
-        documents = _control(url, Wanted(deb.fields["Filename"].rpartition("/")[2], hashed, size), outside)
+        documents = control_of(url, Wanted(deb.fields["Filename"].rpartition("/")[2], hashed, size), outside)
         known = alternatives.read(documents.get("postinst", b""))
         place.records.write(name, known)
     return known
 
 
-def _control(url: str, wanted: Wanted, outside: Outside) -> dict[str, bytes]:
+def control_of(url: str, wanted: Wanted, outside: Outside) -> dict[str, bytes]:
+    """What a deb says of itself; no more of it is fetched than that, if that can be."""
     downloads = outside.downloads
     kept = downloads.path(wanted.sha256)
     reading: Callable[[], RemoteBytes | LocalBytes] = lambda: RemoteBytes(downloads.fetcher, url, from_start=True)  # noqa: E731
