@@ -49,11 +49,6 @@ class NixWant(Value, frozen=True):
         if not self.path and not self.graph:
             yield Problem((), "must name a path or a graph")
 
-    @property
-    def is_flake(self) -> bool:
-        """Whether Nix has to say which paths it is."""
-        return "#" in self.path
-
 
 class FilesWant(Value, frozen=True):
     """A file or folder of this machine."""
