@@ -7,7 +7,7 @@ for program in docker dockerd podman ctr skopeo umoci nix busybox docker-registr
 done
 linter=github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 if ! command -v actionlint >/dev/null 2>&1 && [ ! -x "$HOME/go/bin/actionlint" ]; then
-    if command -v go >/dev/null 2>&1; then go install "$linter" >/dev/null 2>&1 || missing="$missing actionlint"
+    if command -v go >/dev/null 2>&1; then GOBIN="$HOME/go/bin" go install "$linter" >/dev/null 2>&1 || missing="$missing actionlint"
     else missing="$missing actionlint"; fi
 fi
 [ -n "$missing" ] || exit 0
