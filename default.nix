@@ -12,7 +12,7 @@
 let
   tool = import ./nix/tool.nix { inherit pkgs lamella; };
   layer = import ./nix/layer.nix { inherit pkgs tool; };
-  image = import ./nix/image.nix { inherit pkgs tool; inherit (layer) buildLayer; };
+  image = import ./nix/image.nix { inherit pkgs tool; inherit (layer) buildLayer atRoot; };
   pull = import ./nix/pull.nix { inherit pkgs tool; };
   stream = import ./nix/stream.nix { inherit pkgs tool; inherit (image) buildImage; };
   manifest = import ./nix/manifest.nix { inherit pkgs tool; };

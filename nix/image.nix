@@ -1,4 +1,4 @@
-{ pkgs, tool, buildLayer }:
+{ pkgs, tool, buildLayer, atRoot }:
 let
   inherit (pkgs) lib;
 in
@@ -37,13 +37,11 @@ in
     }:
     let
       configFile = tool.text "config.json" (builtins.toJSON config);
-      atRoot = if copyToRoot != null then copyToRoot else contents;
-      given = if atRoot == null then [ ] else lib.toList atRoot;
+      given = lib.toList (atRoot { inherit copyToRoot contents; });
       database = import ./database.nix { inherit tool; } { paths = [ configFile ] ++ given; ignore = [ configFile ] ++ given; inherit layers; };
 
       last = buildLayer {
-        copyToRoot = if initializeNixDatabase then given ++ [ database ] else copyToRoot;
-        contents = if initializeNixDatabase then null else contents;
+        copyToRoot = given ++ lib.optional initializeNixDatabase database;
         deps = [ configFile ];
         ignore = configFile;
         perms = perms ++ lib.optional initializeNixDatabase { path = database; regex = ".*"; mode = "0755"; uid = nixUid; gid = nixGid; };
