@@ -23,9 +23,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.rows import Row
 from tests.real.library import library
 from tests.real.nix import DATA, nix_packages
 from tests.real.registries import real_registry
@@ -44,16 +45,6 @@ ARCHIVE = """
   '';
 }
 """
-
-
-@dataclass(frozen=True)
-class Row:
-    """Seconds of each round; `ratio` is how many times as long as lamella this took, at the median."""
-
-    task: str
-    way: str
-    seconds: list[float]
-    ratio: float
 
 
 class Bench:

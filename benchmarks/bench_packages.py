@@ -22,9 +22,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+
+from benchmarks.rows import Row
 
 RESULTS = Path(__file__).parent / "results" / "packages.json"
 LAMELLA = (sys.executable, "-c", "from lamella.cli.main import main; main()")
@@ -51,16 +53,6 @@ name = "packages"
 pypi = {names}
 {more}
 """
-
-
-@dataclass(frozen=True)
-class Row:
-    """Seconds of each round; `ratio` is how many times as long as lamella this took, at the median."""
-
-    task: str
-    way: str
-    seconds: list[float]
-    ratio: float
 
 
 class Bench:

@@ -25,25 +25,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.bench_layers import large_files, small_files
+from benchmarks.rows import Row
 
 RESULTS = Path(__file__).parent / "results" / "shipping.json"
 LAMELLA = (sys.executable, "-c", "from lamella.cli.main import main; main()")
 PACKAGES = 12
 CHANGED = 11
-
-
-@dataclass(frozen=True)
-class Row:
-    """Seconds of each round; `ratio` is how many times as long as lamella this took, at the median."""
-
-    task: str
-    way: str
-    seconds: list[float]
-    ratio: float
 
 
 def run(*command: object, **more: str) -> None:

@@ -39,7 +39,8 @@ in
       annotations ? { },
       github ? { },
       format ? "oci",
-      manifestName ? "flocken",
+      # flocken's name for a list that it keeps on the disk; here nothing is kept.
+      manifestName ? null,
     }:
     let
       github' = {

@@ -62,14 +62,8 @@ def command(image: str, destination: str, **how: Any) -> None:
         if how["everything"]:
             result = _told_of_parcel(_copy_all(image, target, place))
         else:
-            result = _told_of(
-                _copy_one(
-                    image,
-                    target,
-                    Wanted(how["platform"], form=how["form"] or "", mounted=how["nix_store_paths"]),
-                    place,
-                )
-            )
+            wanted = Wanted(how["platform"], form=how["form"] or "", mounted=how["nix_store_paths"])
+            result = _told_of(_copy_one(image, target, wanted, place))
     if how["as_json"]:
         click.echo(show.as_json(result))
     elif not how["quiet"] and target.path != STREAM:

@@ -105,7 +105,7 @@ def pull(paths: tuple[str, ...], source: tuple[str, ...], into: Path | None, **h
     if how["as_json"]:
         click.echo(show.as_json({"paths": [package.id for package in found], "bytes": size}))
     elif not how["quiet"]:
-        click.echo(f"{show.plural(len(found), 'path')}, {show.size(size)} unpacked")
+        click.echo(f"{show.plural(len(found), 'path')}, {show.size(size)}: {'unpacked' if into else 'kept packed'}")
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ def is_kept(package: Package, place: Workplace) -> bool:
     if os.path.lexists(package.path):
         return True
     told = _told(package, place) if place.outside else None
-    return told is not None and Path(needed(place.outside, "").downloads.path(told.info.file_hash)).exists()
+    return told is not None and Path(needed(place.outside, package.id).downloads.path(told.info.file_hash)).exists()
 
 
 def fetch_nars(packages: Sequence[Package], addresses: Sequence[str], place: Workplace) -> None:
