@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "layering": NOUNS - {"plan"},
     "layers": NOUNS - {"closure"},
     "images": NOUNS - {"closure"},
-    "cache": {"errors", "oci", "staging"},
+    "cache": {"errors", "oci", "staging", "transport"},
     "checks": set[str](),
     "sbom": {"oci", "package"},
     "transport": {"errors", "oci", "staging"},

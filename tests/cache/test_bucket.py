@@ -1,41 +1,57 @@
 """One contract for all buckets."""
 
-from collections.abc import Callable
+import os
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.objects import AWS, objects
 
-from lamella.cache.bucket import Bucket, Folder, Memory
+from lamella.cache.bucket import Memory, MissingError, SharedBucket
+from lamella.cache.folder import Folder
+from lamella.cache.objects import bucket_at
 
-BUCKETS: dict[str, Callable[[Path], Bucket]] = {"folder": Folder, "memory": lambda _: Memory()}
-
-
-@pytest.fixture(params=BUCKETS)
-def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> Bucket:
-    return BUCKETS[request.param](tmp_path / "bucket")
+LARGE = os.urandom(13_000_000)
 
 
-def test_what_was_put_is_there(bucket: Bucket) -> None:
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    with objects("ours") as how:
+        yield how
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
+def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> SharedBucket:
+    made: dict[str, Callable[[], SharedBucket]] = {
+        "folder": lambda: bucket_at(str(tmp_path / "bucket"), {}, tmp_path),
+        "memory": Memory,
+        "s3": lambda: bucket_at(f"s3://ours{tmp_path}{request.getfixturevalue('s3')}", AWS, tmp_path),
+    }
+    return made[request.param]()
+
+
+def test_what_was_put_is_there(bucket: SharedBucket) -> None:
     bucket.put("builds/a", b"one")
     bucket.put("builds/a", b"two")
     assert bucket.get("builds/a") == b"two"
 
 
-def test_what_was_not_put_is_none(bucket: Bucket) -> None:
+def test_what_was_not_put_is_none(bucket: SharedBucket) -> None:
     bucket.put("builds/a", b"")
     assert bucket.get("builds/b") is None
     assert bucket.get("builds/a/below") is None
     assert bucket.get("builds/a") == b""
 
 
-def test_listing_is_sorted_and_by_prefix(bucket: Bucket) -> None:
+def test_listing_is_sorted_and_by_prefix(bucket: SharedBucket) -> None:
     for name in ("trees/z", "builds/b", "builds/a", "builds/c/d"):
         bucket.put(name, name.encode())
     assert [item.name for item in bucket.list()] == ["builds/a", "builds/b", "builds/c/d", "trees/z"]
     assert [(item.name, item.size) for item in bucket.list("builds/c")] == [("builds/c/d", 10)]
 
 
-def test_deleting_is_idempotent(bucket: Bucket) -> None:
+def test_deleting_is_idempotent(bucket: SharedBucket) -> None:
     bucket.put("builds/a", b"x")
     bucket.delete("builds/a")
     bucket.delete("builds/a")
@@ -47,3 +63,75 @@ def test_staging_is_not_listed(tmp_path: Path) -> None:
     (tmp_path / "staging").mkdir()
     (tmp_path / "staging" / "1-abc").write_bytes(b"half")
     assert not list(Folder(tmp_path).list())
+
+
+def test_one_of_several_creates(bucket: SharedBucket) -> None:
+    assert bucket.create("jobs/a", b"one")
+    assert not bucket.create("jobs/a", b"two")
+    assert bucket.get("jobs/a") == b"one"
+
+
+def test_a_swap_needs_what_was_there(bucket: SharedBucket) -> None:
+    assert not bucket.swap("jobs/a", b"", b"x")
+    bucket.create("jobs/a", b"one")
+    assert not bucket.swap("jobs/a", b"two", b"three")
+    assert bucket.swap("jobs/a", b"one", b"two")
+    assert bucket.get("jobs/a") == b"two"
+
+
+def test_one_of_many_swaps(bucket: SharedBucket) -> None:
+    bucket.create("jobs/a", b"0")
+    won: list[int] = []
+    start = threading.Barrier(8)
+
+    def swap(number: int) -> None:
+        start.wait()
+        if bucket.swap("jobs/a", b"0", str(number).encode()):
+            won.append(number)
+
+    threads = [threading.Thread(target=swap, args=(number,)) for number in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [str(number).encode() for number in won] == [bucket.get("jobs/a")]
+
+
+def test_an_item_is_found_with_its_size(bucket: SharedBucket) -> None:
+    bucket.put("layers/a", b"12345")
+    found = bucket.find("layers/a")
+    assert found is not None
+    assert (found.name, found.size) == ("layers/a", 5)
+    assert bucket.find("layers") is None
+    assert bucket.find("layers/b") is None
+
+
+@pytest.mark.parametrize(("start", "count"), [(0, None), (5_000_000, None), (7, 9_000_000), (3, 0)])
+def test_a_large_item_is_staged_and_read_in_parts(bucket: SharedBucket, start: int, count: int | None) -> None:
+    with bucket.stage() as staging:
+        view = memoryview(LARGE)
+        for at in range(0, len(LARGE), 1 << 20):
+            staging.write(view[at : at + (1 << 20)])
+        assert bucket.find("layers/large") is None
+        staging.commit("layers/large")
+    end = len(LARGE) if count is None else start + count
+    assert b"".join(bucket.read("layers/large", start, count)) == LARGE[start:end]
+
+
+def test_what_is_staged_and_not_committed_is_gone(bucket: SharedBucket) -> None:
+    with bucket.stage() as staging:
+        staging.write(b"half")
+    assert not list(bucket.list())
+
+
+def test_a_moved_item_has_one_name(bucket: SharedBucket) -> None:
+    bucket.put("uploads/a", b"x")
+    bucket.move("uploads/a", "layers/b")
+    assert [item.name for item in bucket.list()] == ["layers/b"]
+    with pytest.raises(MissingError):
+        bucket.move("uploads/a", "layers/c")
+
+
+def test_what_is_missing_cannot_be_read(bucket: SharedBucket) -> None:
+    with pytest.raises(MissingError, match="layers/none"):
+        b"".join(bucket.read("layers/none"))

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lamella.cache.bucket import Folder, Memory
+from lamella.cache.bucket import Memory
+from lamella.cache.folder import Folder
 from lamella.cache.records import Records
 from lamella.oci import media
 from lamella.oci.digest import sha256

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from tests.index import Index, serving
+from tests.objects import AWS, objects
 from tests.real.nix import DATA, NixPackages
-from tests.real.programs import free_port, run
+from tests.real.programs import run
 
 pytestmark = pytest.mark.real
 
@@ -26,27 +27,8 @@ def work(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
     """A bucket of a server on this machine; gives how to reach it."""
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        script = (
-            "import boto3, time, sys\n"
-            f"s3 = boto3.client('s3', endpoint_url='http://127.0.0.1:{port}', region_name='us-east-1')\n"
-            "for _ in range(100):\n"
-            "    try:\n        s3.create_bucket(Bucket='nix')\n        sys.exit()\n"
-            "    except Exception:\n        time.sleep(0.1)\n"
-            "sys.exit(1)"
-        )
-        run(sys.executable, "-c", script, **AWS)
-        yield f"?endpoint=127.0.0.1:{port}&scheme=http&region=us-east-1"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-AWS = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "secret"}
+    with objects("nix") as how:
+        yield how
 
 
 def lamella(folder: Path, *args: str, code: int = 0) -> str:

@@ -1,21 +1,19 @@
-"""Buckets: named bytes. A folder is one; object stores are others.
+"""Buckets: named bytes. A folder is one (`folder`), object stores are others (`objects`).
 
 Names are made by us from hashes and checked names, with `/` between parts. Writing is atomic, so several processes may
-share a bucket without a lock: who writes last wins, and equal names hold equal meaning.
+share a bucket without a lock: who writes last wins, and equal names hold equal meaning. Where that is not so, `create`
+and `swap` decide which of several writers is first.
 """
 
-import contextlib
-import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
-from lamella import staging
-from lamella.staging import explained
-
-_NO_ITEMS = (staging.STAGING, "roots")
-"""Folders beside the items: what is being written, and layers that were unpacked."""
+from lamella.errors import LamellaError
+from lamella.oci.image import Buffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +27,8 @@ class Item:
 
 
 class Bucket(Protocol):
+    """What records need: small items."""
+
     def get(self, name: str) -> bytes | None:
         """The bytes under `name`, or None."""
 
@@ -42,40 +42,52 @@ class Bucket(Protocol):
         """Removes `name`; it may be gone already."""
 
 
-class Folder:
-    """A bucket in a local folder, made when it is first written to."""
+class StagedItem(Protocol):
+    """Bytes on their way into a bucket, seen by nobody; leaving without `commit` discards them."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __enter__(self) -> Self: ...
 
-    def get(self, name: str) -> bytes | None:
-        path = self.root / name
-        with explained(path, "cannot read"):
-            try:
-                return path.read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+    def __exit__(self, *raised: object) -> None: ...
 
-    def put(self, name: str, data: bytes) -> None:
-        staging.write_whole(self.root, name, data)
+    def write(self, block: Buffer, /) -> object:
+        """Takes the next bytes."""
 
-    def list(self, prefix: str = "") -> Iterator[Item]:
-        for folder, folders, files in os.walk(self.root):
-            folders.sort()
-            if Path(folder) == self.root:
-                folders[:] = [name for name in folders if name not in _NO_ITEMS]
-            for file in sorted(files):
-                path = Path(folder, file)
-                name = path.relative_to(self.root).as_posix()
-                if name.startswith(prefix):
-                    with contextlib.suppress(FileNotFoundError):  # somebody else has removed it
-                        stat = path.stat()
-                        yield Item(name, stat.st_size, stat.st_mtime)
+    def commit(self, name: str) -> None:
+        """Makes what was written the item `name`, once."""
 
-    def delete(self, name: str) -> None:
-        path = self.root / name
-        with explained(path, "cannot remove"):
-            path.unlink(missing_ok=True)
+
+class SharedBucket(Bucket, Protocol):
+    """What a server's replicas keep all in: large items too, and some that only one of them may write."""
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Stores `data` if nothing is under `name`; False if somebody was first."""
+
+    def swap(self, name: str, before: bytes, after: bytes) -> bool:
+        """Stores `after` if `before` is under `name`; False if not. Such a name is not written by `put`."""
+
+    def find(self, name: str) -> Item | None:
+        """What a listing would tell of `name`."""
+
+    def read(self, name: str, start: int = 0, count: int | None = None) -> Iterator[Buffer]:
+        """The item's bytes from `start` on, which is within it, `count` of them, in blocks; a `MissingError` if it is not there."""
+
+    def stage(self) -> StagedItem:
+        """A place for an item whose name may not be known before all of it has passed."""
+
+    def move(self, name: str, to: str) -> None:
+        """Gives an item another name."""
+
+    def file(self, name: str) -> Path | None:
+        """The file that the item is, where items are files. Nobody may write to it."""
+
+    def signed(self, name: str, valid: timedelta) -> str | None:
+        """An address at which anybody can read the item for that long, where there are such."""
+
+
+class MissingError(LamellaError):
+    """An item is not in the bucket, or not any more."""
+
+    exit_code = 5
 
 
 class Memory:
@@ -83,6 +95,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._items: dict[str, bytes] = {}
+        self._lock = threading.Lock()
 
     def get(self, name: str) -> bytes | None:
         return self._items.get(name)
@@ -97,3 +110,57 @@ class Memory:
 
     def delete(self, name: str) -> None:
         self._items.pop(name, None)
+
+    def create(self, name: str, data: bytes) -> bool:
+        with self._lock:
+            return self._items.setdefault(name, data) is data
+
+    def swap(self, name: str, before: bytes, after: bytes) -> bool:
+        with self._lock:
+            if self._items.get(name) != before:
+                return False
+            self._items[name] = after
+            return True
+
+    def find(self, name: str) -> Item | None:
+        data = self._items.get(name)
+        return None if data is None else Item(name, len(data), 0.0)
+
+    def read(self, name: str, start: int = 0, count: int | None = None) -> Iterator[Buffer]:
+        data = self._items.get(name)
+        if data is None:
+            raise MissingError(f"{name} is not there")
+        yield data[start:] if count is None else data[start : start + count]
+
+    def stage(self) -> StagedItem:
+        return _InMemory(self)
+
+    def move(self, name: str, to: str) -> None:
+        with self._lock:
+            if name not in self._items:
+                raise MissingError(f"{name} is not there")
+            self._items[to] = self._items.pop(name)
+
+    def file(self, _name: str) -> Path | None:
+        return None
+
+    def signed(self, _name: str, _valid: timedelta) -> str | None:
+        return None
+
+
+class _InMemory:
+    def __init__(self, bucket: Memory) -> None:
+        self._bucket = bucket
+        self._data = bytearray()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._data.clear()
+
+    def write(self, block: Buffer) -> None:
+        self._data += block
+
+    def commit(self, name: str) -> None:
+        self._bucket.put(name, bytes(self._data))

@@ -27,7 +27,7 @@ for _one in (push, watch, pull):
 @json_option
 def list_items(as_json: bool) -> None:
     """List all items, with sizes."""
-    from lamella.cache.bucket import Folder
+    from lamella.cache.folder import Folder
 
     items = list(Folder(cache_folder()).list())
     if as_json:
@@ -40,7 +40,7 @@ def list_items(as_json: bool) -> None:
 @json_option
 def size(as_json: bool) -> None:
     """Tell how large the cache is."""
-    from lamella.cache.bucket import Folder
+    from lamella.cache.folder import Folder
 
     items = list(Folder(cache_folder()).list())
     total = sum(item.size for item in items)
@@ -55,7 +55,7 @@ def size(as_json: bool) -> None:
 @json_option
 def prune(days: int, as_json: bool) -> None:
     """Remove what was written longer ago than that."""
-    from lamella.cache.bucket import Folder
+    from lamella.cache.folder import Folder
     from lamella.pipeline.roots import forget
     from lamella.staging import sweep
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamella.cache.blobs import Blobs
-from lamella.cache.bucket import Folder
+from lamella.cache.folder import Folder
 from lamella.cache.records import Records
 from lamella.images.document import ImageItem
 from lamella.oci.image import Layer, Progress, silent

@@ -1,4 +1,4 @@
-"""Objects in a bucket of S3, by addresses as Nix writes them: `s3://BUCKET/NAME?region=..&endpoint=..&scheme=http`.
+"""Objects in a bucket of S3, GCS or Azure, by addresses as Nix writes them: `s3://BUCKET/NAME?region=..&endpoint=..&scheme=http`.
 
 Who we are is told by the environment (`AWS_ACCESS_KEY_ID` and the like), or by the machine. obstore does the rest.
 """
@@ -16,9 +16,22 @@ from lamella.transport.errors import TransportError
 from lamella.transport.fetch import GoneError
 
 if TYPE_CHECKING:
-    from obstore.store import S3Store
+    from obstore.store import AzureStore, GCSStore, S3Store
 
 _USUAL_REGION = "us-east-1"
+_OTHERS = {
+    "gs": ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_KEY"),
+    "az": (
+        "AZURE_STORAGE_ACCOUNT_NAME",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_SAS_KEY",
+        "AZURE_CLIENT_ID",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_TENANT_ID",
+        "AZURE_FEDERATED_TOKEN_FILE",
+    ),
+}
+"""Kinds of store besides S3, and what the environment may tell for them."""
 
 
 def get(address: str, environment: Mapping[str, str], sink: Sink, start: int = 0) -> None:
@@ -51,6 +64,30 @@ def put(address: str, environment: Mapping[str, str], file: Path) -> None:
 
         store, name = _at(address, environment)
         write(store, name, file)
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` is the address of a bucket in an object store."""
+    return urlsplit(text).scheme in ("s3", *_OTHERS)
+
+
+def store_at(address: str, environment: Mapping[str, str]) -> "tuple[S3Store | GCSStore | AzureStore, str]":
+    """The store at `address` in S3, GCS (`gs://`) or Azure (`az://`), and what its names start with."""
+    kind = urlsplit(address).scheme
+    with _explained(address):
+        if kind not in _OTHERS:
+            return _at(address, environment)
+        from obstore.store import AzureStore, GCSStore
+
+        parts = urlsplit(address)
+        told = {
+            **dict(parse_qsl(parts.query)),
+            **{n.lower(): environment[n] for n in _OTHERS[kind] if n in environment},
+        }
+        plain = {"allow_http": told.pop("scheme", "https") == "http"}
+        name = unquote(parts.path).lstrip("/")
+        make = GCSStore if kind == "gs" else AzureStore
+        return make(parts.netloc, client_options=plain, **told), name  # type: ignore[arg-type]
 
 
 def _at(address: str, environment: Mapping[str, str]) -> "tuple[S3Store, str]":

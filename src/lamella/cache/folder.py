@@ -1,0 +1,144 @@
+"""A bucket in a local folder, which any number of processes may share."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+from lamella import staging
+from lamella.cache.bucket import Item, MissingError
+from lamella.oci.image import Buffer
+from lamella.staging import explained, staged, write_all
+
+_NO_ITEMS = (staging.STAGING, "roots")
+"""Folders beside the items: what is being written, and layers that were unpacked."""
+_LOCK = ".lock"
+_BLOCK = 1 << 20
+
+
+class Folder:
+    """A bucket in a local folder, made when it is first written to."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def get(self, name: str) -> bytes | None:
+        path = self.root / name
+        with explained(path, "cannot read"):
+            try:
+                return path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def put(self, name: str, data: bytes) -> None:
+        staging.write_whole(self.root, name, data)
+
+    def list(self, prefix: str = "") -> Iterator[Item]:
+        for folder, folders, files in os.walk(self.root / prefix.rpartition("/")[0]):
+            folders.sort()
+            if Path(folder) == self.root:
+                folders[:] = [name for name in folders if name not in _NO_ITEMS]
+                files = [name for name in files if name != _LOCK]
+            for file in sorted(files):
+                name = Path(folder, file).relative_to(self.root).as_posix()
+                item = self.find(name) if name.startswith(prefix) else None
+                if item:
+                    yield item
+
+    def delete(self, name: str) -> None:
+        path = self.root / name
+        with explained(path, "cannot remove"):
+            path.unlink(missing_ok=True)
+
+    def create(self, name: str, data: bytes) -> bool:
+        target = self.root / name
+        with explained(target, "cannot write"), staged(self.root) as (path, file):
+            write_all(file, data)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                target.hardlink_to(path)
+            except FileExistsError:
+                return False
+        return True
+
+    def swap(self, name: str, before: bytes, after: bytes) -> bool:
+        with self._locked():
+            if self.get(name) != before:
+                return False
+            self.put(name, after)
+        return True
+
+    def find(self, name: str) -> Item | None:
+        path = self.root / name
+        with explained(path, "cannot look for"):
+            try:
+                stat = path.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return Item(name, stat.st_size, stat.st_mtime) if path.is_file() else None
+
+    def read(self, name: str, start: int = 0, count: int | None = None) -> Iterator[Buffer]:
+        path = self.root / name
+        with explained(path, "cannot read"), contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context(path.open("rb", buffering=0))
+            except FileNotFoundError as error:
+                raise MissingError(f"{path} is not there") from error
+            file.seek(start)
+            left = count
+            while block := file.read(_BLOCK if left is None else min(left, _BLOCK)):
+                left = None if left is None else left - len(block)
+                yield block
+
+    def stage(self) -> "_StagedFile":
+        return _StagedFile(self.root)
+
+    def move(self, name: str, to: str) -> None:
+        target = self.root / to
+        with explained(target, "cannot write"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                (self.root / name).rename(target)
+            except FileNotFoundError as error:
+                raise MissingError(f"{self.root / name} is not there") from error
+
+    def file(self, name: str) -> Path | None:
+        return self.root / name
+
+    def signed(self, _name: str, _valid: timedelta) -> str | None:
+        return None
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with explained(self.root, "cannot lock"):
+            self.root.mkdir(parents=True, exist_ok=True)
+            with (self.root / _LOCK).open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+
+
+class _StagedFile:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._staged = staged(root)
+
+    def __enter__(self) -> Self:
+        with explained(self._root, "cannot write to"):
+            self._path, self._file = self._staged.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._staged.__exit__(None, None, None)
+
+    def write(self, block: Buffer) -> None:
+        with explained(self._path, "cannot write"):
+            write_all(self._file, block)
+
+    def commit(self, name: str) -> None:
+        target = self._root / name
+        with explained(target, "cannot write"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._path.rename(target)
