@@ -69,7 +69,7 @@ class SharedBucket(Bucket, Protocol):
         """What a listing would tell of `name`."""
 
     def read(self, name: str, start: int = 0, count: int | None = None) -> Iterator[Buffer]:
-        """The item's bytes from `start` on, which is within it, `count` of them, in blocks; a `MissingError` if it is not there."""
+        """The `count` bytes from `start`, which is within the item, in blocks; a `MissingError` if it is not there."""
 
     def stage(self) -> StagedItem:
         """A place for an item whose name may not be known before all of it has passed."""
