@@ -4,7 +4,7 @@ import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lamella.spec.fields import TAKE, Fact, Value, facts
 from lamella.spec.kinds import kind_of
@@ -14,35 +14,46 @@ from lamella.spec.problems import KeyPath, KindError, Problem, SpecError, below,
 
 NAME = "lamella.toml"
 
+V = TypeVar("V", bound=Value)
+
 
 def read(path: Path) -> Spec:
     """The spec in the file `path`, or in the `lamella.toml` of the folder `path`."""
     file = path / NAME if path.is_dir() else path
+    return Spec(parse(text_of(file), str(file)), file.parent, file)
+
+
+def text_of(file: Path) -> str:
+    """What is written in a file."""
     try:
         data = file.read_bytes()
     except OSError as error:
         raise SpecError(str(file), [Problem((), f"cannot be read: {error.strerror}")]) from error
     try:
-        text = data.decode()
+        return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SpecError(str(file), [Problem((), "this is not UTF-8", line)]) from error
-    return Spec(parse(text, str(file)), file.parent, file)
 
 
 def parse(text: str, file: str = NAME) -> Image:
     """The image that `text` describes; `file` is what errors call it."""
+    return parse_as(Image, text, file)
+
+
+def parse_as(kind: type[V], text: str, file: str) -> V:
+    """The value that `text` describes, whose keys are those of `kind`."""
     try:
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise SpecError(file, [_syntax(text, str(error))]) from error
-    reading = _Reading()
-    image = reading.table(tables, Image, ())
-    if isinstance(image, Image) and not reading.problems:
-        return image
+    reading = _Reading(of_image=kind is Image)
+    found = reading.table(tables, kind, ())
+    if isinstance(found, kind) and not reading.problems:
+        return found
     places = lines(text, [problem.path for problem in reading.problems])
-    found = [replace(problem, line=line) for problem, line in zip(reading.problems, places, strict=True)]
-    raise SpecError(file, sorted(found, key=lambda problem: problem.order))
+    problems = [replace(problem, line=line) for problem, line in zip(reading.problems, places, strict=True)]
+    raise SpecError(file, sorted(problems, key=lambda problem: problem.order))
 
 
 def _syntax(text: str, message: str) -> Problem:
@@ -58,8 +69,9 @@ def _syntax(text: str, message: str) -> Problem:
 class _Reading:
     """Makes values of tables, and gathers what is wrong on the way."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, of_image: bool) -> None:
         self.problems: list[Problem] = []
+        self._of_image = of_image
 
     def table(self, raw: object, kind: type[Value], path: KeyPath) -> Value | None:
         """`raw` as a `kind`, or nothing if something in it is wrong."""
@@ -87,7 +99,7 @@ class _Reading:
             here = (*path, key)
             fact = known.get(key)
             if fact is None:
-                self.problems.append(_unknown(key, list(known), path))
+                self.problems.append(self._unknown(key, list(known), path))
             elif (first := spelled.setdefault(fact.key, key)) != key:
                 self.problems.append(Problem(here, f'says the same as "{first}"; keep one of them'))
             elif fact.attribute == TAKE:
@@ -114,10 +126,9 @@ class _Reading:
         self.problems.append(Problem(path, f"must be a list, not {kind_of(raw)}"))
         return ()
 
-
-def _unknown(key: str, known: list[str], path: KeyPath) -> Problem:
-    hint = _elsewhere(key, path) or near_miss(key, known)
-    return Problem((*path, key), f'unknown key "{key}"{_inside(path)}{hint}', names_key=True)
+    def _unknown(self, key: str, known: list[str], path: KeyPath) -> Problem:
+        hint = (self._of_image and _elsewhere(key, path)) or near_miss(key, known)
+        return Problem((*path, key), f'unknown key "{key}"{_inside(path)}{hint}', names_key=True)
 
 
 def _elsewhere(key: str, path: KeyPath) -> str:
