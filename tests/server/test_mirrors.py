@@ -81,7 +81,7 @@ def test_what_was_pulled_once_is_kept(tmp_path: Path, upstream: Fake) -> None:
 
 def test_a_tag_that_moves_is_seen(tmp_path: Path, upstream: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirrors, "_FRESH", -1.0)
-    one, other = sample(), sample(b"other")
+    one, other = sample(), sample("amd64", "gzip")
     push(one, upstream)
     with seen_through(tmp_path, upstream.name) as repository:
         pull(repository, one)
@@ -125,7 +125,7 @@ def test_a_hundred_pulls_are_one(tmp_path: Path, upstream: Fake) -> None:
 def test_a_lie_is_not_passed_on(tmp_path: Path, upstream: Fake, what: str) -> None:
     image = sample()
     push(image, upstream)
-    upstream.trouble.append(Trouble(f"GET .*{what}", times=100, status=200, body=b"something else"))
+    upstream.trouble.append(Trouble(f"GET .*{what}", times=100, status=200, body=b"x" * image.layers[0].record.size))
     with seen_through(tmp_path, upstream.name) as repository:
         address = f"http://{repository.host.name}/v2/up/team/app"
         manifest, _ = asked(f"{address}/manifests/v1")
