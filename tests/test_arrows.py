@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "pipeline": NOUNS | STEPS | {"transport", "checks", "sbom"},
     "derivations": NOUNS | STEPS | {"pipeline"},
     "hashes": NOUNS | {"sources", "transport"},
+    "server": NOUNS | STEPS | {"pipeline", "transport", "sbom"},
     "cli": NOUNS
     | {
         "derivations",

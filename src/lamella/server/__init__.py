@@ -1,0 +1,1 @@
+"""The server: images and Nix packages over HTTP, from one bucket."""
