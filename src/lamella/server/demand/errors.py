@@ -1,6 +1,7 @@
 """Why an image that was asked for by name cannot be given; `code` is what a registry calls that in its answer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from lamella.errors import LamellaError
 
@@ -46,3 +47,14 @@ class MovedError(DemandError):
     """A source changed while an image was built from it."""
 
     code = "UNAVAILABLE"
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns any error of ours into one that says how a registry calls it."""
+    try:
+        yield
+    except DemandError:
+        raise
+    except LamellaError as error:
+        raise DemandError(str(error)) from error

@@ -103,8 +103,18 @@ class Source(Value, frozen=True, kw_only=True):
             yield Problem((), f'is of the kind {self.kind} and needs the key "{needed}"')
         if self.kind == SPECS and self.where in ("channel", "flake"):
             yield Problem(("from",), "must be a folder (from / on) or the address of a git repository")
+        yield from self._relative()
         if self.kind == SPECS and self.platforms:
             yield Problem(("platforms",), "means nothing for specs, which say it themselves")
+
+    def _relative(self) -> Iterator[Problem]:
+        """Files that are named from a folder: there is none that they could be meant from."""
+        keyring = self.debian.keyring
+        if keyring and not keyring.startswith("/"):
+            yield Problem(("debian", "keyring"), f'"{keyring}" must be absolute: start it with /')
+        for i, file in enumerate(self.python.constraints if self.python else ()):
+            if not file.startswith("/"):
+                yield Problem(("python", "constraints", i), f'"{file}" must be absolute: start it with /')
 
 
 class Limits(Value, frozen=True, kw_only=True):
