@@ -1,5 +1,6 @@
 """What names of images ask for: Nixery's grammar, prefixes of sources, and keys."""
 
+import contextlib
 import random
 from dataclasses import replace
 
@@ -8,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamella.oci.platforms import here, spelled
-from lamella.server.demand.errors import DemandError, UnknownError, WrongNameError, WrongTagError
+from lamella.server.demand.errors import UnknownError, WrongNameError, WrongTagError
 from lamella.server.demand.names import Request, parse
 from lamella.server.demand.pin import Pin
 from lamella.server.demand.settings import Limits, Source
+from lamella.spec.debian import Debian
 from lamella.spec.python import Python
 
 NIX = Source(name="nix", kind="nix", origin="nixos-24.11")
@@ -120,30 +122,24 @@ def test_a_source_may_be_for_some_platforms_only() -> None:
         parse("arm64/bash", "latest", [one], Limits())
 
 
-PACKAGES = st.lists(st.from_regex(r"[a-z0-9]{1,9}([._-][a-z0-9]{1,5})?", fullmatch=True), min_size=1, max_size=12)
+PACKAGES = st.lists(st.from_regex(r"[a-z0-9]{1,9}([._-][a-z0-9]{1,5})?", fullmatch=True), min_size=1, max_size=8)
+BEFORE = st.sampled_from(["", "shell/", "arm64/", "shell/arm64/", "deb/", "deb/shell/", "py3.12/"])
 
 
-@given(
-    PACKAGES, st.sampled_from(["", "shell/", "arm64/", "shell/arm64/", "deb/", "deb/shell/", "py3.12/"]), st.randoms()
-)
+@given(PACKAGES, BEFORE, st.randoms())
 def test_the_order_of_packages_says_nothing(packages: list[str], before: str, luck: random.Random) -> None:
     shuffled = [*packages, *luck.sample(packages, k=len(packages) // 2)]
     luck.shuffle(shuffled)
     start = f"{before or 'nix/'}zz/"  # so that no package is taken for what has a meaning before packages
-    first, second = (asked(f"{start}{'/'.join(names)}"[:255].rstrip("/._-")) for names in (packages, sorted(packages)))
-    assert first == second
-    assert first.key(PIN) == second.key(PIN)
-    assert asked(f"{start}{'/'.join(shuffled)}") == asked(f"{start}{'/'.join(packages)}")
+    one, other = asked(f"{start}{'/'.join(packages)}"), asked(f"{start}{'/'.join(shuffled)}")
+    assert one == other
+    assert one.key(PIN) == other.key(PIN)
 
 
 @given(st.text(max_size=300), st.text(max_size=140))
-def test_any_text_is_a_request_or_an_error_with_a_code(name: str, tag: str) -> None:
-    try:
-        request = asked(name, tag)
-    except DemandError as error:
-        assert error.code in ("NAME_INVALID", "TAG_INVALID", "MANIFEST_UNKNOWN")
-    else:
-        assert not {".", "..", ""} & set(request.packages)
+def test_any_text_is_a_request_or_an_error_that_a_registry_has_a_word_for(name: str, tag: str) -> None:
+    with contextlib.suppress(WrongNameError, WrongTagError, UnknownError):
+        assert not {".", "..", ""} & set(asked(name, tag).packages)
 
 
 def test_keys_differ_where_images_may() -> None:
@@ -155,7 +151,7 @@ def test_keys_differ_where_images_may() -> None:
         asked("shell/bash"),
         asked("py3.12/shell/bash"),
         replace(request, layers=10),
-        replace(request, source=Source(name="deb", kind="deb", debian={"archives": ["http://x/y z main"]})),
+        replace(request, source=Source(name="deb", kind="deb", debian=Debian(archives=["http://x/y z main"]))),
     ]
     keys = {one.key(PIN) for one in [request, *others]} | {request.key(Pin("y", moving=False))}
     assert len(keys) == len(others) + 2

@@ -12,7 +12,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 _URL = re.compile(r"(?P<scheme>https?|ssh|git|file)://[^\s-]\S*")
 _OVER_SSH = re.compile(r"[A-Za-z0-9_][\w.-]*@[A-Za-z0-9][\w.-]*:[^\s-]\S*")
 _CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
-_FLAKE = re.compile(r"[A-Za-z][\w+.-]*[:/]\S+")
+_FLAKE = re.compile(r"(?!(?:https?|ssh|git|file):)[A-Za-z][\w+.-]*[:/]\S+")
 
 
 def origin_of(text: str) -> Origin | None:
