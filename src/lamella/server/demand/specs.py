@@ -41,9 +41,7 @@ def specs(request: Request, pin: Pin, workshop: Workshop) -> list[Spec]:
     tree = checkout(request.source.origin, pin.what, workshop.folder)
     spec = _read(tree, request)
     if _is_open(spec):
-        raise DemandError(
-            f"{request.name} is not locked at {pin.what[:12]}; run lamella lock, and commit what it writes"
-        )
+        raise DemandError(f"{request.name} has no lock at {pin.what[:12]}; run lamella lock, and commit it")
     created = moment(tree) if spec.image.created == "git" else spec.image.created
     return _each(Spec(msgspec.structs.replace(spec.image, created=created), spec.folder, spec.file))
 
