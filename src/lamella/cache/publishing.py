@@ -64,6 +64,15 @@ def publish(repository: Repository, manifest: Manifest, tag: str = "") -> Digest
     return parts.subject
 
 
+def withdraw(repository: Repository, digest: Digest) -> bool:
+    """Removes a manifest, the tags that lead to it, and what it says of its subject; False if it was not there."""
+    manifest = repository.manifest(digest)
+    subject = parts_of(manifest.data).subject if manifest else None
+    if subject:
+        repository.refer_no_more(subject, digest)
+    return repository.delete_manifest(digest)
+
+
 def _names(repository: Repository, digest: Digest, parts: Parts, tag: str) -> list[str]:
     """What a manifest is going to need, and itself."""
     names = [repository.at(MANIFESTS, one) for one in (digest, *parts.manifests)]

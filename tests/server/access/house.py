@@ -87,9 +87,7 @@ async def serving(text: str = "", *, loopback: bool = False) -> AsyncIterator[st
     """A server whose settings are `text`; gives its address."""
     told = sections(text)
     proxies = Proxies(told.access.trusted_proxies)
-    entrance = Entrance(
-        Door(told.access, fetch, loopback=loopback), told.limits, proxies, Audit(told.access.audit)
-    )
+    entrance = Entrance(Door(told.access, fetch, loopback=loopback), told.limits, proxies, Audit(told.access.audit))
     app = web.Application(middlewares=[explaining, *entrance.middlewares])
     app[GATE] = permit
     app.add_routes(admission.routes())

@@ -7,7 +7,8 @@ from urllib.parse import quote
 from aiohttp import web
 
 from lamella.cache import uploads
-from lamella.cache.repositories import blob_name, repositories
+from lamella.cache.publishing import arriving, mount
+from lamella.cache.repositories import Repository, blob_name, repositories
 from lamella.cache.uploads import ALGORITHMS, Upload, UploadError
 from lamella.oci.digest import Digest
 from lamella.server.answers import RefusedError
@@ -46,8 +47,7 @@ async def _mounted(registry: Registry, request: web.Request, address: Address) -
         return False
     for origin in [name for name in origins if is_admitted(request, "pull", name)][:_MOST_ORIGINS]:
         if await registry.blob(origin, wanted) is not None:
-            await asyncio.to_thread(registry.repository(address.name).link, wanted)
-            return True
+            return await asyncio.to_thread(mount, registry.repository(address.name), wanted)
     return False
 
 
@@ -87,12 +87,16 @@ async def _finished(
 ) -> web.StreamResponse:
     whole = await _received(request, address, found)
     try:
-        await asyncio.to_thread(whole.finish, named)
+        await asyncio.to_thread(_finish, registry.repository(address.name), whole, named)
     except UploadError as error:
         await asyncio.to_thread(whole.cancel)
         raise RefusedError(400, "DIGEST_INVALID", str(error)) from error
-    await asyncio.to_thread(registry.repository(address.name).link, named)
     return _created(registry, address, named)
+
+
+def _finish(repository: Repository, whole: Upload, named: Digest) -> None:
+    with arriving(repository, named):
+        whole.finish(named)
 
 
 async def _received(request: web.Request, address: Address, found: Upload) -> Upload:
