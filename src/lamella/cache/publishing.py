@@ -64,6 +64,21 @@ def publish(repository: Repository, manifest: Manifest, tag: str = "") -> Digest
     return parts.subject
 
 
+def adopt(source: Repository, repository: Repository, digest: Digest) -> Manifest | None:
+    """Gives a repository a manifest of another one, with all that it leads to; None if not all of that is there."""
+    manifest = source.manifest(digest)
+    if manifest is None:
+        return None
+    if source.name != repository.name:
+        parts = parts_of(manifest.data)
+        if not all(adopt(source, repository, child) for child in parts.manifests):
+            return None
+        if not all(mount(repository, blob) for blob in parts.blobs):
+            return None
+        publish(repository, manifest)
+    return manifest
+
+
 def withdraw(repository: Repository, digest: Digest) -> bool:
     """Removes a manifest, the tags that lead to it, and what it says of its subject; False if it was not there."""
     manifest = repository.manifest(digest)

@@ -22,6 +22,7 @@ from lamella.oci.wire import Descriptor, decode
 from lamella.registry.registries import Registries
 from lamella.server.hot import Hot
 from lamella.server.once import Once
+from lamella.server.registry.registry import Permit
 from lamella.server.shelf import Shelf
 from lamella.spec import kinds
 from lamella.spec.fields import Said, Value
@@ -56,7 +57,7 @@ class Mirrors:
         self._manifests: Once[tuple[str, str], Manifest | None] = Once()
         self._blobs: Once[tuple[str, str], bool] = Once()
 
-    async def manifest(self, name: str, reference: str) -> Manifest | None:
+    async def manifest(self, name: str, reference: str, _permit: Permit) -> Manifest | None:
         """The manifest as the other registry has it, or had it when it could be reached last."""
         upstream = self._upstream(name, reference)
         if upstream is None:

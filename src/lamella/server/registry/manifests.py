@@ -81,7 +81,7 @@ def _publish(repository: Repository, manifest: Manifest, tags: Sequence[str]) ->
     try:
         subjects = [publish(repository, manifest, each) for each in tags or [""]]
     except UnknownPartsError as error:
-        raise RefusedError(404, "MANIFEST_BLOB_UNKNOWN", str(error), {"digests": error.missing}) from error
+        raise RefusedError(404, "MANIFEST_BLOB_UNKNOWN", str(error)) from error
     except (WireError, DigestError) as error:
         raise _invalid(str(error)) from error
     return subjects[0]

@@ -37,7 +37,7 @@ async def manifest(registry: Registry, request: web.Request, address: Address) -
     """A manifest by tag or digest."""
     admit(request, "pull", address.name)
     reference = digest(address.last) if is_digest(address.last) else known_tag(address)
-    found = await registry.manifest(address.name, reference)
+    found = await registry.manifest(address.name, reference, lambda action: admit(request, action, address.name))
     if found is None:
         raise unknown(address)
     headers = {DIGEST: found.digest, "ETag": f'"{found.digest}"', "Content-Type": found.media_type}

@@ -1,7 +1,7 @@
 """What the handlers of the registry share: the bucket, what is remembered of it, and where else images come from."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -16,11 +16,17 @@ _BLOBS = 100_000
 _SECONDS = 60.0
 
 
+Permit = Callable[[str], None]
+
+
 class Origin(Protocol):
     """Where images come from that nobody has pushed: they are built, or fetched from another registry."""
 
-    async def manifest(self, name: str, reference: str) -> Manifest | None:
-        """The manifest that is meant, which is in the repository `name` then, with all that it needs; or None."""
+    async def manifest(self, name: str, reference: str, permit: Permit) -> Manifest | None:
+        """The manifest that is meant, which is in the repository `name` then, with all that it needs; or None.
+
+        `permit` refuses an action that whoever asks may not do with this name.
+        """
 
     async def blob(self, name: str, digest: Digest) -> bool:
         """Sees to it that a blob of a manifest that came from here is in the bucket; False if that is not known."""
@@ -48,13 +54,13 @@ class Registry:
         """A repository by its name."""
         return Repository(self.bucket, name)
 
-    async def manifest(self, name: str, reference: str) -> Manifest | None:
+    async def manifest(self, name: str, reference: str, permit: Permit) -> Manifest | None:
         """The manifest that a tag or digest means: as it was pushed, or else as an origin gives it."""
         repository = self.repository(name)
         digest = Digest(reference) if is_digest(reference) else await asyncio.to_thread(repository.tagged, reference)
         found = await self._kept(repository, digest) if digest else None
         for origin in self.origins if found is None else ():
-            found = await origin.manifest(name, reference)
+            found = await origin.manifest(name, reference, permit)
             if found:
                 break
         if found:
