@@ -65,7 +65,11 @@ rights = ["push:team/**"]
 
 def test_only_this_machine_may_pull_and_build_without_settings() -> None:
     here, elsewhere = who(door("", loopback=True), {}), who(door(""), {})
-    assert [here.may(action, "a") for action in ("pull", "build", "push", "delete", "admin")] == [True, True, *[False] * 3]
+    assert [here.may(action, "a") for action in ("pull", "build", "push", "delete", "admin")] == [
+        True,
+        True,
+        *[False] * 3,
+    ]
     assert not any(elsewhere.may(action, "a") for action in ("pull", "build", "push"))
 
 
@@ -189,7 +193,9 @@ def test_a_file_that_becomes_wrong_in_part_is_right_in_the_rest(settings: str, u
     assert who(at, basic("bob", "builder")).name == "bob"
 
 
-@pytest.mark.parametrize("line", ["alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "alice:wonder", "alice", "alice:$2y$99$" + "a" * 53])
+@pytest.mark.parametrize(
+    "line", ["alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "alice:wonder", "alice", "alice:$2y$99$" + "a" * 53]
+)
 def test_what_is_no_bcrypt_is_told_at_the_start(tmp_path: Path, line: str) -> None:
     file = written(tmp_path / "htpasswd", f"bob:{hashed('builder')}", line)
     with pytest.raises(PasswordFileError, match=r"htpasswd:2: .*alice.*htpasswd -B"):
@@ -211,7 +217,12 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The passwords that bcrypt was asked about."""
     asked: list[bytes] = []
     real = bcrypt.checkpw
-    monkeypatch.setattr(bcrypt, "checkpw", lambda password, known: asked.append(password) or real(password, known))
+
+    def check(password: bytes, known: bytes) -> bool:
+        asked.append(password)
+        return real(password, known)
+
+    monkeypatch.setattr(bcrypt, "checkpw", check)
     return asked
 
 
