@@ -13,7 +13,7 @@ from lamella.oci.digest import Digest, DigestError, is_digest_of, parse_digest, 
 from lamella.server.answers import RefusedError
 from lamella.server.gate import admit
 from lamella.server.registry.names import Address, digest, is_digest, tag
-from lamella.server.registry.pull import DIGEST
+from lamella.server.registry.pull import DIGEST, known_tag, unknown
 from lamella.server.registry.registry import Registry
 
 LARGEST = 4 << 20
@@ -132,23 +132,19 @@ async def delete(registry: Registry, request: web.Request, address: Address) -> 
     admit(request, "delete", address.name)
     repository = registry.repository(address.name)
     if not is_digest(address.last):
-        if not await asyncio.to_thread(repository.delete_tag, tag(address.last)):
-            raise _unknown(address)
+        if not await asyncio.to_thread(repository.delete_tag, known_tag(address)):
+            raise unknown(address)
         return web.Response(status=202)
     named = digest(address.last)
     manifest = await asyncio.to_thread(repository.manifest, named)
     if manifest is None:
-        raise _unknown(address)
+        raise unknown(address)
     await asyncio.to_thread(repository.delete_manifest, named)
     subject: Any = msgspec.json.decode(manifest.data).get("subject")
     if subject:
         await asyncio.to_thread(repository.refer_no_more, Digest(subject["digest"]), named)
     registry.forget(address.name, named)
     return web.Response(status=202)
-
-
-def _unknown(address: Address) -> RefusedError:
-    return RefusedError(404, "MANIFEST_UNKNOWN", f"there is no {address.name} {address.last} here")
 
 
 def _invalid(why: str) -> RefusedError:

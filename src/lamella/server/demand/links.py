@@ -1,0 +1,33 @@
+"""What store paths look like from the root of an image: real folders, and in them links to files in the store."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def link(paths: Sequence[str], root: Path) -> None:
+    """Makes the folders of `paths` below `root`, with links to what is in them; of two of a name the first counts."""
+    root.mkdir()
+    for path in paths:
+        if Path(path).is_dir():
+            _link_below(path, root)
+    (root / "tmp").mkdir(exist_ok=True)
+    (root / "tmp").chmod(0o1777)
+    env = root / "usr" / "bin" / "env"
+    if os.path.lexists(root / "bin" / "env") and not os.path.lexists(env):
+        env.parent.mkdir(parents=True, exist_ok=True)
+        env.symlink_to("/bin/env")
+
+
+def _link_below(source: str, target: Path) -> None:
+    with os.scandir(source) as found:
+        entries = list(found)
+    for entry in entries:
+        place = target / entry.name
+        if entry.is_dir(follow_symlinks=False):
+            if not os.path.lexists(place):
+                place.mkdir(0o755)
+            if not place.is_symlink() and place.is_dir():
+                _link_below(entry.path, place)
+        elif not os.path.lexists(place):
+            place.symlink_to(entry.path)
