@@ -36,12 +36,15 @@ def refused(error: RefusedError) -> web.Response:
     told: dict[str, Any] = {"code": error.code, "message": str(error)}
     if error.detail:
         told["detail"] = error.detail
-    return web.Response(
+    response = web.Response(
         status=error.status,
         body=json.dumps({"errors": [told]}).encode(),
         content_type="application/json",
         headers=error.headers,
     )
+    if error.headers.get("Connection") == "close":
+        response.force_close()
+    return response
 
 
 @web.middleware

@@ -108,19 +108,26 @@ async def raw(url: str, *parts: bytes, pause: float = 0, until: float = 10) -> b
     host, _, port = url.partition("://")[2].partition(":")
     secure = ssl._create_unverified_context() if url.startswith("https") else None
     reader, writer = await asyncio.open_connection(host, int(port), ssl=secure)
-    said = asyncio.ensure_future(reader.read())
+    said = bytearray()
+
+    async def listen() -> None:
+        with contextlib.suppress(ConnectionError):
+            while block := await reader.read(1 << 16):
+                said.extend(block)
+
+    listening = asyncio.ensure_future(listen())
     try:
         for part in parts:
+            if listening.done():
+                break
             writer.write(part)
             await asyncio.sleep(pause)
-        return await asyncio.wait_for(said, until)
-    except ConnectionError:
-        return b""
+        await asyncio.wait_for(listening, until)
     finally:
-        said.cancel()
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
+    return bytes(said)
 
 
 class FakeIssuer:
@@ -152,7 +159,7 @@ class FakeIssuer:
         found = []
         for name, private in self.keys.items():
             algorithm = jwt.get_algorithm_by_name(self.algorithm(private))
-            found.append({**algorithm.to_jwk(private.public_key(), as_dict=True), "kid": name, "use": "sig"})  # type: ignore[attr-defined]
+            found.append({**algorithm.to_jwk(private.public_key(), as_dict=True), "kid": name, "use": "sig"})
         return found
 
     async def _about(self, _: web.Request) -> web.Response:

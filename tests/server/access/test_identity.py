@@ -217,7 +217,12 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The passwords that bcrypt was asked about."""
     asked: list[bytes] = []
     real = bcrypt.checkpw
-    monkeypatch.setattr(bcrypt, "checkpw", lambda password, known: asked.append(password) or real(password, known))
+
+    def check(password: bytes, known: bytes) -> bool:
+        asked.append(password)
+        return real(password, known)
+
+    monkeypatch.setattr(bcrypt, "checkpw", check)
     return asked
 
 
