@@ -25,10 +25,9 @@ _PASSING = ("UNKNOWN", "UNAVAILABLE")
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An image that is to be built; `settings` are the server's, as they are written in the file of that name."""
+    """An image that is to be built. `settings` are the server's, as they are written."""
 
     settings: str
-    file: str
     bucket: str
     repository: str
     tag: str
