@@ -58,7 +58,10 @@ class Registry:
         """The manifest that a tag or digest means: as it was pushed, or else as an origin gives it."""
         repository = self.repository(name)
         digest = Digest(reference) if is_digest(reference) else await asyncio.to_thread(repository.tagged, reference)
-        found = await self._kept(repository, digest) if digest else None
+        known = self.manifests.get((name, digest)) if digest else None
+        if known:
+            return known
+        found = await asyncio.to_thread(repository.manifest, digest) if digest else None
         for origin in self.origins if found is None else ():
             found = await origin.manifest(name, reference, permit)
             if found:
@@ -66,9 +69,6 @@ class Registry:
         if found:
             self.manifests.put((name, found.digest), found)
         return found
-
-    async def _kept(self, repository: Repository, digest: Digest) -> Manifest | None:
-        return self.manifests.get((repository.name, digest)) or await asyncio.to_thread(repository.manifest, digest)
 
     async def blob(self, name: str, digest: Digest) -> int | None:
         """The size of a blob that the repository has."""
