@@ -9,7 +9,7 @@ Of a store path in a Nix cache the same is kept: its repository is `nix/<cache>`
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.holds import doomed, holding
@@ -45,13 +45,13 @@ class UnknownPartsError(LamellaError):
         super().__init__(f"{repository} has not what {digest} leads to; push first: {', '.join(missing[:5])}")
 
 
-def publish(repository: Repository, manifest: Manifest, tag: str = "") -> Digest | None:
+def publish(repository: Repository, manifest: Manifest, *tags: str) -> Digest | None:
     """Writes a manifest, and then what leads to it, if its repository has all of its parts; gives its subject.
 
     An `UnknownPartsError` if not, a `WireError` or `DigestError` if it is no manifest; nothing is written then.
     """
     parts = parts_of(manifest.data)
-    with holding(repository.bucket, _names(repository, manifest.digest, parts, tag)):
+    with holding(repository.bucket, _names(repository, manifest.digest, parts, tags)):
         missing = [blob for blob in parts.blobs if repository.blob(blob) is None]
         missing += [child for child in parts.manifests if not repository.has_manifest(child)]
         if missing:
@@ -59,18 +59,18 @@ def publish(repository: Repository, manifest: Manifest, tag: str = "") -> Digest
         repository.put_manifest(manifest)
         if parts.subject:
             repository.refer(parts.subject, referrer_of(manifest))
-        if tag:
+        for tag in tags:
             repository.tag(tag, manifest.digest)
     return parts.subject
 
 
-def _names(repository: Repository, digest: Digest, parts: Parts, tag: str) -> list[str]:
+def _names(repository: Repository, digest: Digest, parts: Parts, tags: Iterable[str]) -> list[str]:
     """What a manifest is going to need, and itself."""
     names = [repository.at(MANIFESTS, one) for one in (digest, *parts.manifests)]
     names += [repository.at(MANIFESTS, parts.subject)] if parts.subject else []
     for blob in parts.blobs:
         names += repository.at(BLOBS, blob), blob_name(blob)
-    return [*names, repository.at(TAGS, tag)] if tag else names
+    return names + [repository.at(TAGS, tag) for tag in tags]
 
 
 @contextlib.contextmanager
