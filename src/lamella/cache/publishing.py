@@ -91,7 +91,10 @@ def mount(repository: Repository, digest: Digest) -> bool:
 
 
 def used(bucket: SharedBucket, name: str, now: float | None = None) -> bool:
-    """Whether an item is there, to stay for as long as a push may take. Writes at most every half an hour."""
+    """Whether an item is there, to stay for as long as a push may take. Writes at most every half an hour.
+
+    As with a hold: first the mark, then a look at what is doomed, and only then at the item.
+    """
     now = time.time() if now is None else now
     item = bucket.find(name)
     if item is None:
@@ -101,7 +104,7 @@ def used(bucket: SharedBucket, name: str, now: float | None = None) -> bool:
     mark = bucket.find(USED + name)
     if mark is None or mark.used <= now - _USED_EVERY:
         bucket.put(USED + name, b"")
-    return not doomed(bucket, (name,))
+    return not doomed(bucket, (name,)) and bucket.find(name) is not None
 
 
 class Pulls:
@@ -112,7 +115,10 @@ class Pulls:
         self._noted: dict[str, float] = {}
 
     def pulled(self, repository: str, digest: str, now: float | None = None) -> bool:
-        """Notes that a manifest is pulled, before it is served; False if it is being removed, and counts as gone."""
+        """Notes that something is pulled, before it is looked for; False if it is being removed, and counts as gone.
+
+        What is found after that stays, with all that it leads to, for as long as the rules keep what was pulled.
+        """
         now = time.time() if now is None else now
         key = f"{repository}/{digest_file(digest)}"
         if self._noted.get(key, 0.0) > now - _PULLED_EVERY:
