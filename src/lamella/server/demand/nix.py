@@ -59,9 +59,7 @@ def pin(request: Request) -> Pin:
             return Pin(request.tag, moving=False)
         return Pin(commit_of(source.origin, "" if request.tag == LATEST else request.tag), moving=True)
     if request.tag != LATEST:
-        raise UnknownError(
-            f"{source.name} is of {source.origin}, which has no tags but {LATEST}; leave {request.tag} out"
-        )
+        raise UnknownError(f"images of {source.name} have no tag but {LATEST}, so there is no {request.tag}")
     pinned = COMMIT if source.where == "channel" else _PINNED_FLAKE
     return Pin(source.origin, moving=source.where == "folder" or not pinned.fullmatch(source.origin))
 
