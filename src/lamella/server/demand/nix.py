@@ -7,12 +7,8 @@ import difflib
 import json
 import os
 import re
-import signal
-import subprocess
-from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
@@ -24,6 +20,7 @@ from lamella.server.demand.links import link
 from lamella.server.demand.names import LATEST, Request
 from lamella.server.demand.origin import COMMIT
 from lamella.server.demand.pin import Pin
+from lamella.server.demand.programs import ProgramError, run
 from lamella.server.demand.workshop import Workshop, config
 from lamella.spec.derive import platform
 from lamella.spec.model import Image, Layer, Spec
@@ -36,7 +33,6 @@ _SHELL = ("bashInteractive", "coreutils", "moreutils", "nano")
 _EXPRESSION = Path(__file__).with_name("packages.nix")
 _FEATURES = ("--extra-experimental-features", "nix-command flakes")
 _PINNED_FLAKE = re.compile(rf"(?:[a-z]+:[^/]+/[^/]+/|nixpkgs/|.*[?&]rev=){COMMIT.pattern}(?:[?&].*)?")
-_LINES = 20
 _LONGEST_SAID = 600
 _CERTIFICATES = "/etc/ssl/certs/ca-bundle.crt"
 
@@ -72,7 +68,7 @@ def specs(request: Request, pin: Pin, folder: Path, workshop: Workshop) -> Itera
         workshop.log(f"looking for {', '.join(request.packages)} for {system}")
         own = folder / system
         own.mkdir()
-        found = find(where, system, [*request.packages, *(_SHELL if request.shell else ())])
+        found = find(where, system, [*request.packages, *(_SHELL if request.shell else ())], workshop)
         paths = _realised(found, own, workshop)
         link(paths, own / "root")
         yield Spec(_image(request, name, paths, own / "root"), own)
@@ -91,20 +87,14 @@ def _set_of(request: Request, pin: Pin, workshop: Workshop) -> tuple[str, str]:
     return ("folder", str(tree)) if (tree / "default.nix").exists() else ("flake", f"path:{tree}")
 
 
-def find(where: tuple[str, str], system: str, names: Sequence[str]) -> list[Found]:
+def find(where: tuple[str, str], system: str, names: Sequence[str], workshop: Workshop) -> list[Found]:
     """What the set has under these names, in their order, and what is added to every image."""
     given = {where[0]: where[1], "system": system, "names": json.dumps(names), "added": json.dumps(ADDED)}
     command = ["nix-instantiate", *_FEATURES, "--eval", "--strict", "--json", "--read-write-mode", str(_EXPRESSION)]
     for name, value in given.items():
         command += ["--argstr", name, value]
-    try:
-        ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    except OSError as error:
-        raise _no_nix(error) from error
-    if ran.returncode:
-        said = ran.stderr.decode(errors="replace").splitlines()
-        raise DemandError(f"the packages cannot be evaluated: {_reason(said)}", said[-_LINES:])
-    found = decode(ran.stdout, list[Found], "what Nix told of packages")
+    told = _asked(command, "the packages cannot be evaluated", workshop)
+    found = decode(told.encode(), list[Found], "what Nix told of packages")
     missing = [one for one in found if not one.drv]
     if missing:
         raise UnknownError(f"there are no packages of these names: {', '.join(map(_hinted, missing))}")
@@ -124,50 +114,22 @@ def _hinted(one: Found) -> str:
 def _realised(found: Sequence[Found], folder: Path, workshop: Workshop) -> list[str]:
     """The store paths, built or fetched, in the order of `found`; `folder` gets links that keep them."""
     wanted = list(dict.fromkeys(f"{one.drv}!{one.output}" for one in found))
-    options = ["--timeout", str(workshop.limits.seconds), "--add-root", str(folder / "kept")]
-    command = ["nix-store", "--realise", *options, *wanted]
-    with (folder / "links").open("w+") as links:
-        _watch(command, links, workshop)
-        links.seek(0)
-        return list(dict.fromkeys(str(Path(line.strip()).readlink()) for line in links))
+    command = ["nix-store", "--realise", "--add-root", str(folder / "kept"), *wanted]
+    links = _asked(command, "Nix cannot build this", workshop).splitlines()
+    return list(dict.fromkeys(str(Path(link).readlink()) for link in links))
 
 
-def _watch(command: Sequence[str], out: IO[str], workshop: Workshop) -> None:
-    """Runs Nix, and passes on what it says. Whoever hears that may end it by raising something."""
-    said: deque[str] = deque(maxlen=_LINES)
+def _asked(command: Sequence[str], wrong: str, workshop: Workshop) -> str:
     try:
-        running = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.PIPE,
-            errors="replace",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise _no_nix(error) from error
-    with running:
-        assert running.stderr
-        try:
-            for line in running.stderr:
-                said.append(line.rstrip())
-                workshop.log(line.rstrip())
-        except BaseException:
-            os.killpg(running.pid, signal.SIGTERM)
-            raise
-    if running.returncode:
-        raise DemandError(f"Nix cannot build this: {_reason(said)}", said)
+        return run(command, workshop.limits.seconds, workshop.log)
+    except ProgramError as error:
+        raise DemandError(f"{wrong}: {_reason(error)}", error.log) from None
 
 
-def _no_nix(error: OSError) -> DemandError:
-    return DemandError(f"Nix is not there to find packages ({error.strerror}); install Nix")
-
-
-def _reason(said: Sequence[str]) -> str:
+def _reason(error: ProgramError) -> str:
     """What Nix says was wrong: all that stands after the last `error:`, on one line."""
-    lines = list(said)
-    last = max((i for i, line in enumerate(lines) if "error:" in line), default=0)
-    text = " ".join(" ".join(lines[last:]).partition("error:")[2].split()) or "it said nothing"
+    _, mark, last = "\n".join(error.log).rpartition("error:")
+    text = " ".join(last.split()) if mark else str(error)
     return text if len(text) <= _LONGEST_SAID else text[:_LONGEST_SAID] + "..."
 
 

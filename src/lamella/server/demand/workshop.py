@@ -1,6 +1,5 @@
 """What a build works with, and how locks are made for images that nobody has written down."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from lamella.pipeline.lock.file import Lock, lock_path, write_lock
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
 from lamella.server.demand.errors import UnknownError
+from lamella.server.demand.programs import Log, silent
 from lamella.server.demand.settings import Limits
 from lamella.sources.debian.resolve import DependencyError
 from lamella.sources.python.uv import ConflictError
@@ -25,7 +25,7 @@ class Workshop:
 
     place: Workplace
     limits: Limits = field(default_factory=Limits)
-    log: Callable[[str], None] = lambda _: None
+    log: Log = silent
 
     @property
     def folder(self) -> Path:
