@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from lamella.server.demand.errors import DemandError
 
@@ -43,7 +44,8 @@ def run(command: Sequence[str], seconds: float, log: Log = silent) -> str:
             finally:
                 timer.cancel()
         if late.is_set():
-            raise DemandError(f"{command[0]} took longer than {seconds:g} seconds, and was ended", said)
+            why = f"it took longer than {seconds:g} seconds, and was ended"
+            raise ProgramError(why, [*said, f"error: {why}"])
         if running.returncode:
             raise ProgramError(said[-1] if said else "it said nothing", said)
         out.seek(0)
@@ -59,6 +61,7 @@ def _started(command: Sequence[str], out: int) -> subprocess.Popen[str]:
             stderr=subprocess.PIPE,
             errors="replace",
             start_new_session=True,
+            umask=0o022,  # what it writes shall be the same on every machine
         )
     except OSError as error:
         raise DemandError(f"{command[0]} is not there ({error.strerror}); install it on this server") from error
@@ -76,5 +79,5 @@ def _listen(running: subprocess.Popen[str], said: deque[str], log: Log) -> None:
 
 def _end(running: subprocess.Popen[str]) -> None:
     """Ends the program and all that it has started."""
-    if running.poll() is None:
+    with suppress(ProcessLookupError):
         os.killpg(running.pid, signal.SIGTERM)

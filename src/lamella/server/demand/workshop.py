@@ -13,7 +13,7 @@ from lamella.server.demand.errors import UnknownError
 from lamella.server.demand.programs import Log, silent
 from lamella.server.demand.settings import Limits
 from lamella.sources.debian.resolve import DependencyError
-from lamella.sources.python.uv import ConflictError
+from lamella.sources.python.uv import UnsatisfiableError
 from lamella.spec.model import Config, Image, Spec
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -39,7 +39,7 @@ def locked(image: Image, folder: Path, workshop: Workshop) -> Lock:
     workshop.log(f"choosing packages for {image.name}")
     try:
         lock = make_lock(spec, Lock(), lambda _: True, workshop.place)
-    except (DependencyError, ConflictError) as error:
+    except (DependencyError, UnsatisfiableError) as error:
         raise UnknownError(str(error)) from error
     write_lock(lock_path(spec), lock)
     return lock
