@@ -1,6 +1,8 @@
 """Images of Nix packages: found by name in a set, built or fetched by Nix, and linked from the root of the image.
 
-names --packages.nix--> derivations --nix-store--> store paths --> a layer or more, and links to what is in them
+    names --packages.nix--> derivations --nix-store--> store paths --> layers, and links to what is in them
+
+Nix runs as its own configuration says. Layers are spread by Nixery's rules (`dominators`); the links lie on top.
 """
 
 import difflib
@@ -21,7 +23,7 @@ from lamella.server.demand.names import LATEST, Request
 from lamella.server.demand.origin import COMMIT
 from lamella.server.demand.pin import Pin
 from lamella.server.demand.programs import ProgramError, run
-from lamella.server.demand.workshop import Workshop, config
+from lamella.server.demand.workshop import PATH, Workshop, config
 from lamella.spec.derive import platform
 from lamella.spec.model import Image, Layer, Spec
 from lamella.spec.wants import FilesWant, NixWant
@@ -32,7 +34,9 @@ ADDED = ("cacert", "iana-etc")
 _SHELL = ("bashInteractive", "coreutils", "moreutils", "nano")
 _EXPRESSION = Path(__file__).with_name("packages.nix")
 _FEATURES = ("--extra-experimental-features", "nix-command flakes")
-_PINNED_FLAKE = re.compile(rf"(?:[a-z]+:[^/]+/[^/]+/|nixpkgs/|.*[?&]rev=){COMMIT.pattern}(?:[?&].*)?")
+_PINNED_FLAKE = re.compile(
+    rf"(?:(?:github|gitlab|sourcehut):[^/]+/[^/]+/|nixpkgs/|.*[?&]rev=){COMMIT.pattern}(?:[?&].*)?"
+)
 _LONGEST_SAID = 600
 _CERTIFICATES = "/etc/ssl/certs/ca-bundle.crt"
 
@@ -133,7 +137,7 @@ def _reason(error: ProgramError) -> str:
     return text if len(text) <= _LONGEST_SAID else text[:_LONGEST_SAID] + "..."
 
 
-def _image(request: Request, platform: str, paths: Sequence[str], root: Path) -> Image:
+def _image(request: Request, machine: str, paths: Sequence[str], root: Path) -> Image:
     certified = os.path.lexists(f"{root}{_CERTIFICATES}")
     return Image(
         name=request.short_name,
@@ -141,7 +145,7 @@ def _image(request: Request, platform: str, paths: Sequence[str], root: Path) ->
             Layer("packages", [NixWant(path) for path in paths], layering="dominators"),
             Layer("root", [FilesWant("root/", "/")]),
         ],
-        config=config(shell=request.shell, **({"SSL_CERT_FILE": _CERTIFICATES} if certified else {})),
-        platforms=[platform],
+        config=config({**PATH, **({"SSL_CERT_FILE": _CERTIFICATES} if certified else {})}, shell=request.shell),
+        platforms=[machine],
         max_layers=request.layers,
     )

@@ -1,5 +1,6 @@
 """What a build works with, and how locks are made for images that nobody has written down."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from lamella.sources.debian.resolve import DependencyError
 from lamella.sources.python.uv import UnsatisfiableError
 from lamella.spec.model import Config, Image, Spec
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+"""Where images that are built on no other have their programs."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,6 @@ def each_platform(image: Image, folder: Path, file: Path | None = None) -> list[
     return [Spec(msgspec.structs.replace(image, platforms=[one]), folder, file) for one in image.platforms]
 
 
-def config(*, shell: bool, **env: str) -> Config:
+def config(env: Mapping[str, str], *, shell: bool) -> Config:
     """How an image of packages is run."""
-    return Config(cmd=["bash"] if shell else None, env={"PATH": PATH, **env})
+    return Config(cmd=["bash"] if shell else None, env=env)
