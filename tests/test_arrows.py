@@ -33,13 +33,14 @@ MAY_IMPORT = {
     "destinations": {"errors", "oci", "staging", "layers", "registry", "transport"},
     "pipeline": NOUNS | STEPS | {"transport", "checks", "sbom"},
     "derivations": NOUNS | STEPS | {"pipeline"},
-    "hashes": NOUNS | {"sources", "transport"},
     "server": NOUNS | STEPS | {"pipeline", "transport", "sbom"},
+    "hashes": NOUNS | {"sources", "transport"},
     "cli": NOUNS
     | {
         "derivations",
         "hashes",
         "sbom",
+        "server",
         "spec",
         "pipeline",
         "images",

@@ -1,1 +1,1 @@
-"""The server: images and Nix packages over HTTP, from one bucket."""
+"""`lamella serve`: a registry that builds what is pulled, and Nix binary caches, from one bucket."""
