@@ -1,6 +1,11 @@
 """Programs that builds need."""
 
+import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -23,12 +28,28 @@ def test_programs_that_fail_say_why() -> None:
         run(["false"], 60)
 
 
-@pytest.mark.parametrize("script", ["sleep 60 & sleep 60", "sleep 60 & exit 0"])
-def test_programs_have_their_time_and_so_has_what_they_started(script: str) -> None:
+def test_programs_have_their_time() -> None:
     started = time.monotonic()
     with pytest.raises(ProgramError, match=r"longer than 0\.1 seconds"):
-        run(["sh", "-c", script], 0.1)
+        run(["sleep", "60"], 0.1)
     assert time.monotonic() - started < 30
+
+
+def test_programs_end_with_a_worker_that_is_killed() -> None:
+    script = (
+        "from lamella.server.demand.programs import run; run(['sh', '-c', 'echo $$ >&2; exec sleep 60'], 60, print)"
+    )
+    command = [sys.executable, "-u", "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as worker:
+        assert worker.stdout
+        program = int(worker.stdout.readline())
+        os.killpg(worker.pid, signal.SIGKILL)
+    for _ in range(1000):
+        state = Path(f"/proc/{program}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.01)
+    pytest.fail(f"{program} is still there")
 
 
 def test_whoever_listens_may_end_it() -> None:
@@ -40,7 +61,7 @@ def test_whoever_listens_may_end_it() -> None:
 
     started = time.monotonic()
     with pytest.raises(EnoughError, match="begun"):
-        run(["sh", "-c", "echo begun >&2; sleep 60"], 100, enough)
+        run(["sh", "-c", "echo begun >&2; exec sleep 60"], 100, enough)
     assert time.monotonic() - started < 30
 
 

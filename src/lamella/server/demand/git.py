@@ -25,6 +25,8 @@ from lamella.staging import explained
 
 _ALL = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _SECONDS = 600
+_ENVIRONMENT = ("LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "SSH_ASKPASS=false", "SSH_ASKPASS_REQUIRE=force")
+"""Nobody is there to type a password."""
 _PASSWORD = re.compile(r"//[^/@\s]+@")
 
 
@@ -112,7 +114,7 @@ def _git(words: list[str], url: str) -> str:
     """What git says, which asks nobody for anything."""
     calm = ["-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "submodule.recurse=false"]
     try:
-        return run(["env", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C", "git", *calm, *words], _SECONDS)
+        return run(["env", *_ENVIRONMENT, "git", *calm, *words], _SECONDS)
     except ProgramError as error:
         said = [_PASSWORD.sub("//", line) for line in (str(error), *error.log)]
         raise GitError(f"git cannot read {shown_repository(url)}: {said[0]}", said[1:]) from None

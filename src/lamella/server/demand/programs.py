@@ -1,13 +1,13 @@
-"""Programs that builds need: they have their time, are heard line by line, and end when nobody wants them any more."""
+"""Programs that builds need: they have their time, are heard line by line, and end when nobody wants them any more.
 
-import os
-import signal
+They stay in the group of whoever runs them, and so end with a worker that is killed.
+"""
+
 import subprocess
 import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from lamella.server.demand.errors import DemandError
 
@@ -32,14 +32,14 @@ def run(command: Sequence[str], seconds: float, log: Log = silent) -> str:
 
             def stop() -> None:
                 late.set()
-                _end(running)
+                running.terminate()
 
             timer = threading.Timer(seconds, stop)
             timer.start()
             try:
                 _listen(running, said, log)
             except BaseException:
-                _end(running)
+                running.terminate()
                 raise
             finally:
                 timer.cancel()
@@ -60,7 +60,6 @@ def _started(command: Sequence[str], out: int) -> subprocess.Popen[str]:
             stdout=out,
             stderr=subprocess.PIPE,
             errors="replace",
-            start_new_session=True,
             umask=0o022,  # what it writes shall be the same on every machine
         )
     except OSError as error:
@@ -75,9 +74,3 @@ def _listen(running: subprocess.Popen[str], said: deque[str], log: Log) -> None:
             said.append(text)
             log(text)
     running.wait()
-
-
-def _end(running: subprocess.Popen[str]) -> None:
-    """Ends the program and all that it has started."""
-    with suppress(ProcessLookupError):
-        os.killpg(running.pid, signal.SIGTERM)
