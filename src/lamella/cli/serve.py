@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamella.cli.common import connection_options, open_workplace, reach_of, reaching_out
+from lamella.cli.common import cache_folder, connection_options, open_workplace, reach_of, reaching_out
 
 if TYPE_CHECKING:
+    from lamella.cache.bucket import SharedBucket
     from lamella.server.app import Server
     from lamella.server.settings import Settings
 
@@ -38,12 +39,9 @@ def command(**how: Any) -> None:
     _log_to_stderr()
     settings, written = _settings(how)
     with reaching_out(open_workplace(), **reach_of(how)) as place:
-        from lamella.cache.objects import bucket_at
-        from lamella.cli.common import cache_folder
         from lamella.server.app import Server
 
-        bucket = bucket_at(settings.bucket, os.environ, cache_folder())
-        asyncio.run(_serve(Server(settings, written, bucket, place, _WORKER)))
+        asyncio.run(_serve(Server(settings, written, _bucket(settings), place, _WORKER)))
 
 
 async def _serve(server: "Server") -> None:
@@ -58,6 +56,17 @@ async def _serve(server: "Server") -> None:
         click.echo("stopping when all that goes on has ended; once more stops at once", err=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, os._exit, 130)
+
+
+def _bucket(settings: "Settings") -> "SharedBucket":
+    from lamella.cache.copies import Copies
+    from lamella.cache.folder import Folder
+    from lamella.cache.objects import bucket_at
+
+    bucket = bucket_at(settings.bucket, os.environ, cache_folder())
+    if isinstance(bucket, Folder) or settings.redirect or not settings.copies:
+        return bucket
+    return Copies(bucket, cache_folder() / "copies", settings.copies)
 
 
 def _settings(how: dict[str, Any]) -> "tuple[Settings, str]":

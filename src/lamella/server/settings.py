@@ -53,6 +53,14 @@ class Settings(Value, frozen=True, kw_only=True):
         bool,
         Said("Whether blobs are had from the bucket itself, by addresses that are good for an hour.", kinds.flag),
     ] = False
+    copies: Annotated[
+        int,
+        Said(
+            "How much of a bucket that is elsewhere is kept on this machine's disk, if blobs are not had from the "
+            "bucket itself.",
+            kinds.size,
+        ),
+    ] = 10 * 10**9
     wait: Annotated[int, Said("How many seconds a pull waits for a build.", kinds.whole(1, 86400))] = 300
     builds_at_once: Annotated[int, Said("How many images this server builds at once.", kinds.whole(1, 1000))] = 2
     stop_seconds: Annotated[
