@@ -35,7 +35,6 @@ MAY_IMPORT = {
     "derivations": NOUNS | STEPS | {"pipeline"},
     "server": NOUNS | STEPS | {"pipeline", "transport", "sbom"},
     "hashes": NOUNS | {"sources", "transport"},
-    "server": NOUNS | STEPS | {"pipeline", "transport", "sbom"},
     "cli": NOUNS
     | {
         "derivations",
