@@ -48,6 +48,7 @@ MAY_IMPORT = {
         "registry",
         "transport",
     },
+    "server": NOUNS | STEPS | {"pipeline", "transport"},
     "__init__": {"errors", "spec"},
 }
 FILES = sorted(SOURCE.rglob("*.py"))
