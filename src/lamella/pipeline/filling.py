@@ -117,7 +117,7 @@ class Filling:
             info = msgspec.structs.replace(info, signatures=tuple(signatures))
         for future in below:
             future.result()
-        self._write(narinfo_name(path.path), written(info, one.deriver).encode(), "text/x-nix-narinfo")
+        self._write(narinfo_name(path.path), written(info).encode(), "text/x-nix-narinfo")
         return info.file_size
 
     def _packed(self, one: Facts, write: Callable[[bytes], object]) -> NarInfo:
@@ -147,6 +147,8 @@ class Filling:
             nar_size=nar_size,
             references=tuple(sorted(path.references)),
             signatures=one.signatures,
+            deriver=one.deriver,
+            ca=one.ca,
         )
 
     def _write(self, name: str, data: bytes, media_type: str) -> None:
