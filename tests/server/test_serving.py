@@ -16,7 +16,7 @@ from lamella.cache.bucket import Memory, MissingError, SharedBucket
 from lamella.cache.folder import Folder
 from lamella.cache.objects import bucket_at
 from lamella.oci.image import Buffer
-from lamella.server.serving import Served, send_blocks, serve_item
+from lamella.server.serving import Served, in_threads, send_blocks, serve_item
 from lamella.staging import StorageError
 
 LARGE = os.urandom(5_000_000)
@@ -160,7 +160,9 @@ def test_what_breaks_off_ends_the_connection() -> None:
     async def ask() -> None:
         async def answer(request: web.Request) -> web.StreamResponse:
             try:
-                return await send_blocks(request, web.StreamResponse(), blocks(int(request.query["before"])))
+                return await send_blocks(
+                    request, web.StreamResponse(), in_threads(blocks(int(request.query["before"])))
+                )
             except StorageError:
                 return web.Response(status=503)
 
@@ -186,7 +188,7 @@ def test_a_slow_client_is_waited_for() -> None:
 
     async def ask() -> None:
         async def answer(request: web.Request) -> web.StreamResponse:
-            return await send_blocks(request, web.StreamResponse(), blocks())
+            return await send_blocks(request, web.StreamResponse(), in_threads(blocks()))
 
         async with serving(answer) as client, client.get("/") as response:
             await response.content.read(1)

@@ -147,6 +147,7 @@ class SecretKey:
         if len(data) != 64:
             raise NixError("this is not a secret key as Nix writes them: NAME:BASE64")
         self._seed = data[:32]
+        self.public = f"{self._name}:{base64.b64encode(data[32:]).decode()}"
 
     def sign(self, info: NarInfo) -> str:
         """The signature of what is told."""
