@@ -21,11 +21,14 @@ from lamella.oci.image import Buffer
 from lamella.server.nixcache import nars
 from lamella.server.nixcache.cache import Cache, Found
 from lamella.server.nixcache.names import item_of
+from lamella.server.nixcache.nars import RefusedError
 from lamella.sources.nix.narinfo import NarInfo
 from lamella.sources.spool import nameless
+from lamella.staging import StorageError, explained
 from lamella.transport.errors import TransportError
 
 _BLOCK = 1 << 20
+_BAD_GATEWAY, _NO_STORAGE = 502, 503
 _SLACK = 1 << 20
 """How much larger than what is in it a compressed file may be."""
 
@@ -40,18 +43,23 @@ class Flight:
         self._file = nameless(spool)
         self._there = 0
         self._ended = False
-        self._error: LamellaError | None = None
+        self._failed: tuple[str, int] | None = None
         self._news = asyncio.Event()
-        self.followers = 1
+        self._followed = False
+        self.users = 0
 
     def write(self, block: Buffer) -> None:
         """Takes the next bytes."""
         self._file.write(bytes(block))
         self._loop.call_soon_threadsafe(self._tell, self._file.size - 1)
 
-    def end(self, error: LamellaError | None = None) -> None:
-        """Nothing more comes; without an error, all is right."""
-        self._loop.call_soon_threadsafe(self._tell, self._file.size, True, error)
+    def end(self) -> None:
+        """All has come, and is right."""
+        self._loop.call_soon_threadsafe(self._tell, self._file.size, True)
+
+    def fail(self, message: str, status: int) -> None:
+        """It is not right, or no more comes; that is what clients are told who have seen nothing yet."""
+        self._loop.call_soon_threadsafe(self._tell, 0, True, (message, status))
 
     def copy(self, write: Callable[[Buffer], object]) -> None:
         """All that has come."""
@@ -60,24 +68,34 @@ class Flight:
             write(block)
             at += len(block)
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether clients have come, and gone."""
+        return self.users == 1 and self._followed
+
     async def follow(self) -> AsyncIterator[Buffer]:
         """The bytes from the first on, as they come; a `LamellaError` when it turns out that they are wrong."""
+        self._followed = True
         at = 0
         while True:
             while at < self._there:
                 block = await asyncio.to_thread(self._file.read_at, min(_BLOCK, self._there - at), at)
                 at += len(block)
                 yield block
-            if self._error:
-                raise self._error
+            if self._failed:
+                raise RefusedError(*self._failed)
             if self._ended and at == self._there:
                 return
             await self._news.wait()
 
-    def _tell(self, there: int, ended: bool = False, error: LamellaError | None = None) -> None:
-        if error is None:
-            self._there = there
-        self._ended, self._error = ended, error
+    def leave(self) -> None:
+        """Somebody is done with it. With the last one goes the file."""
+        self.users -= 1
+        if not self.users:
+            del self._file
+
+    def _tell(self, there: int, ended: bool = False, failed: tuple[str, int] | None = None) -> None:
+        self._there, self._ended, self._failed = there, ended, failed
         news, self._news = self._news, asyncio.Event()
         news.set()
 
@@ -94,16 +112,13 @@ class Flights:
 
     async def follow(self, found: Found) -> AsyncIterator[Buffer]:
         """The bytes of a NAR that is elsewhere."""
-        flight = self._flights.get(found.info.url)
-        if flight:
-            flight.followers += 1
-        else:
-            flight = self._start(found)
+        flight = self._flights.get(found.info.url) or self._start(found)
+        flight.users += 1
         try:
             async for block in flight.follow():
                 yield block
         finally:
-            flight.followers -= 1
+            flight.leave()
 
     async def settle(self) -> None:
         """Waits for all that is on its way."""
@@ -114,12 +129,14 @@ class Flights:
         self._spool.mkdir(parents=True, exist_ok=True)
         key = found.info.url
         flight = self._flights[key] = Flight(self._spool)
+        flight.users += 1
         task = asyncio.get_running_loop().run_in_executor(self._pool, self._fetch, flight, found)
         self._tasks.add(task)
 
         def ended(task: asyncio.Future[None]) -> None:
             self._tasks.discard(task)
             del self._flights[key]
+            flight.leave()
 
         task.add_done_callback(ended)
         return flight
@@ -128,11 +145,11 @@ class Flights:
         try:
             facts = self._fetched(flight, found)
         except LamellaError as error:
-            log.warning("%s", error)
-            flight.end(error)
+            log.warning("%s", str(error))
+            flight.fail(str(error), _NO_STORAGE if isinstance(error, StorageError) else _BAD_GATEWAY)
             return
         except Exception as error:
-            flight.end(TransportError(f"{found.info.path} cannot be fetched: {type(error).__name__}"))
+            flight.fail(f"{found.info.path} cannot be fetched: {type(error).__name__}", _BAD_GATEWAY)
             raise
         flight.end()
         if self._cache.settings.keep:
@@ -150,12 +167,13 @@ class Flights:
             passed += memoryview(block).nbytes
             if passed > most:
                 raise DigestError(f"the NAR of {info.path} is larger than the {most} bytes that it should have")
-            if not flight.followers and not self._cache.settings.keep:
+            if flight.abandoned and not self._cache.settings.keep:
                 raise TransportError(f"nobody waits for {info.path} any more")
             scales.write(block)
             flight.write(block)
 
-        self._cache.upstreams.fetcher.download(found.upstream, sink)
+        with explained(self._spool, "cannot write to"):
+            self._cache.upstreams.fetcher.download(found.upstream, sink)
         facts = scales.finish()
         told = (info.nar_hash, info.nar_size, info.file_hash or facts.file_hash)
         if (facts.nar_hash, facts.nar_size, facts.file_hash) != told:
