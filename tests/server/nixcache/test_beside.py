@@ -1,6 +1,7 @@
 """What other caches have is served from here, fetched once, and kept when it is right."""
 
 import asyncio
+import base64
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -138,6 +139,47 @@ def test_the_first_bytes_do_not_wait_for_the_last(tmp_path: Path, theirs: Cache)
             start = await answer.content.readexactly(1_000_000)
             seen.set()
             assert start + await answer.read() == next((theirs.folder / "nar").iterdir()).read_bytes()
+
+    asyncio.run(run())
+
+
+def test_what_nobody_waits_for_is_not_fetched(tmp_path: Path, theirs: Cache) -> None:
+    """Unless it is to be kept, the other side is told to stop when the last client goes."""
+    theirs.compression = "none"
+    told_hash, told_size = f"sha256:{'1' * 52}", str(1 << 40)
+    signature = base64.b64encode(theirs.private.sign(f"1;{PATH};{told_hash};{told_size};".encode())).decode()
+    theirs.add_nar(
+        PATH, b"", NarHash=told_hash, NarSize=told_size, FileHash="", FileSize="", Sig=f"tests-1:{signature}"
+    )
+    theirs_text = (theirs.folder / f"{HASH}.narinfo").read_bytes()
+
+    async def run() -> None:
+        stopped = asyncio.Event()
+
+        async def give(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+            length = len(theirs_text) if path.endswith("narinfo") else 1 << 40
+            writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n".encode())
+            try:
+                if path.endswith("narinfo"):
+                    writer.write(theirs_text)
+                while "/nar/" in path:
+                    writer.write(bytes(100_000))
+                    await writer.drain()
+                    await asyncio.sleep(0.001)
+            except ConnectionError:
+                stopped.set()
+            writer.close()
+
+        server = await asyncio.start_server(give, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        settings = NixCache(name="main", upstreams=[Upstream(url=url, keys=[theirs.key])], keep=False)
+        async with server, served(Memory(), tmp_path / "spool", settings) as client:
+            told = lines(await (await client.get(f"{AT}/{HASH}.narinfo")).text())
+            answer = await client.get(f"{AT}/{told['URL'][0]}")
+            await answer.content.readexactly(1_000_000)
+            answer.close()
+            await asyncio.wait_for(stopped.wait(), 20)
 
     asyncio.run(run())
 

@@ -34,7 +34,7 @@ def test_what_the_page_shows_is_right() -> None:
     ours, spec = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
     main, mirror, here = parse_as(Part, ours, "settings.toml").nix
     assert (main.name, main.priority, len(main.trusted), main.store) == ("main", 30, 1, False)
-    assert (mirror.upstreams[0].url, mirror.keep) == ("https://cache.nixos.org", True)
+    assert (mirror.upstreams[0].url, mirror.keep) == ("https://cache.example.org", True)
     assert here.store
     assert parse(f'name = "x"\nnix = ["/nix/store/{"a" * 32}-x"]\n{spec}').store.caches
 

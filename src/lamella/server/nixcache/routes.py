@@ -38,7 +38,7 @@ from lamella.transport.errors import TransportError
 _LARGEST_NARINFO, _LARGEST_LISTING, _LARGEST_LOG = 1 << 20, 1 << 28, 1 << 26
 _BLOCK = 1 << 20
 _AT_ONCE = 16
-_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+_FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
 _NAR, _NARINFO = "application/x-nix-nar", "text/x-nix-narinfo"
 _NOT_FOUND, _TOO_LARGE, _UNKNOWN_CODING, _BAD_GATEWAY, _NO_STORAGE = 404, 413, 415, 502, 503
 
