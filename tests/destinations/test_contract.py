@@ -11,9 +11,14 @@ import msgspec
 import pytest
 from tests.destinations.memory import Memory
 from tests.made import Held, held, image_with, layer_of, sample, tar_of
+from tests.objects import AWS, objects
 from tests.real.registries import real_registry
 from tests.registry.fake import Fake, serving
+from tests.server.running import open_registry, running
 
+from lamella.cache.folder import Folder
+from lamella.cache.objects import bucket_at
+from lamella.cache.repositories import Repository as Stored
 from lamella.destinations.destination import Destination, Staging
 from lamella.destinations.layout import Layout
 from lamella.destinations.publish import given, publish
@@ -26,6 +31,7 @@ from lamella.oci.wire import Descriptor
 from lamella.registry.credentials import Keychain
 from lamella.registry.host import Host
 from lamella.registry.repository import Repository
+from lamella.server.shelf import Shelf
 from lamella.transport.connections import Settings
 
 
@@ -53,12 +59,47 @@ def docker_registry(folder: Path) -> Iterator[Destination]:
 
 
 @contextlib.contextmanager
+def shelf(folder: Path) -> Iterator[Destination]:
+    yield Shelf(Stored(Folder(folder / "bucket"), "team/app"))
+    assert not list((folder / "bucket").rglob("staging/*"))
+
+
+@contextlib.contextmanager
+def own_registry(folder: Path) -> Iterator[Destination]:
+    with (
+        running(lambda: open_registry(Folder(folder / "bucket"))) as name,
+        repository_at(name) as repository,
+    ):
+        yield RegistryDestination(repository)
+
+
+@contextlib.contextmanager
+def own_registry_in_s3(folder: Path) -> Iterator[Destination]:
+    with (
+        objects("ours") as how,
+        running(lambda: open_registry(bucket_at(f"s3://ours/a{how}", AWS, folder))) as name,
+        repository_at(name) as repository,
+    ):
+        yield RegistryDestination(repository)
+
+
+@contextlib.contextmanager
 def repository_at(name: str) -> Iterator[Repository]:
     with contextlib.closing(Host(name, Keychain({"HOME": "/nowhere"}), Settings())) as host:
         yield Repository(host, "team/app")
 
 
-@pytest.fixture(params=[layout, memory, registry, pytest.param(docker_registry, marks=pytest.mark.real)])
+@pytest.fixture(
+    params=[
+        layout,
+        memory,
+        registry,
+        shelf,
+        own_registry,
+        own_registry_in_s3,
+        pytest.param(docker_registry, marks=pytest.mark.real),
+    ]
+)
 def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Destination]:
     with request.param(tmp_path) as destination:
         yield destination

@@ -16,6 +16,8 @@ from tests.real.test_nix_fill import closure_of, lamella, nix_believes
 
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.folder import Folder
+from lamella.server.answers import explaining
+from lamella.server.gate import GATE
 from lamella.server.nixcache.cache import cache_of
 from lamella.server.nixcache.routes import Service
 from lamella.server.nixcache.settings import NixCache, Upstream
@@ -43,7 +45,8 @@ def served(settings: NixCache, bucket: SharedBucket, spool: Path) -> Iterator[st
     async def serve() -> None:
         fetcher = Fetcher(Settings())
         service = Service(cache_of(settings, bucket, fetcher, 1 << 34), spool)
-        app = web.Application()
+        app = web.Application(middlewares=[explaining])
+        app[GATE] = lambda *_: None
         app.add_routes(service.routes())
         runner = web.AppRunner(app)
         await runner.setup()

@@ -6,7 +6,8 @@ and `swap` decide which of several writers is first.
 """
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -93,41 +94,46 @@ class MissingError(LamellaError):
 class Memory:
     """A bucket in memory, for tests and for builds that are to leave no trace."""
 
-    def __init__(self) -> None:
-        self._items: dict[str, bytes] = {}
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._items: dict[str, tuple[bytes, float]] = {}
         self._lock = threading.Lock()
+        self._clock = clock
 
     def get(self, name: str) -> bytes | None:
-        return self._items.get(name)
+        return self._items.get(name, (None, 0.0))[0]
 
     def put(self, name: str, data: bytes) -> None:
-        self._items[name] = bytes(data)
+        self._items[name] = bytes(data), self._clock()
 
     def list(self, prefix: str = "") -> Iterator[Item]:
         for name in sorted(self._items):
-            if name.startswith(prefix):
-                yield Item(name, len(self._items[name]), 0.0)
+            item = self.find(name) if name.startswith(prefix) else None
+            if item:
+                yield item
 
     def delete(self, name: str) -> None:
         self._items.pop(name, None)
 
     def create(self, name: str, data: bytes) -> bool:
         with self._lock:
-            return self._items.setdefault(name, data) is data
+            if name in self._items:
+                return False
+            self.put(name, data)
+            return True
 
     def swap(self, name: str, before: bytes, after: bytes) -> bool:
         with self._lock:
-            if self._items.get(name) != before:
+            if self.get(name) != before:
                 return False
-            self._items[name] = after
+            self.put(name, after)
             return True
 
     def find(self, name: str) -> Item | None:
-        data = self._items.get(name)
-        return None if data is None else Item(name, len(data), 0.0)
+        found = self._items.get(name)
+        return None if found is None else Item(name, len(found[0]), found[1])
 
     def read(self, name: str, start: int = 0, count: int | None = None) -> Iterator[Buffer]:
-        data = self._items.get(name)
+        data = self.get(name)
         if data is None:
             raise MissingError(f"{name} is not there")
         yield data[start:] if count is None else data[start : start + count]

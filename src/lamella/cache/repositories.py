@@ -7,7 +7,7 @@
     repositories/<name>/_referrers/<digest>/<digest>  a descriptor of a manifest that refers to another one
 
 Blobs come first, then what names them; so whoever sees a manifest finds all that it leads to. Names, tags and digests
-are checked before they come here.
+are checked before they come here. Where garbage is collected, `publishing` is how to write all but a removal.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ import msgspec
 from lamella.cache.bucket import SharedBucket
 from lamella.oci.digest import Digest, encoded, is_digest_of
 
-_ROOT = "repositories/"
-_BLOBS, _MANIFESTS, _TAGS, _REFERRERS = "_blobs", "_manifests", "_tags", "_referrers"
+REPOSITORIES = "repositories/"
+BLOBS, MANIFESTS, TAGS, REFERRERS = "_blobs", "_manifests", "_tags", "_referrers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,8 @@ def blob_name(digest: Digest) -> str:
 
 
 def repositories(bucket: SharedBucket) -> Iterator[str]:
-    """The names of all repositories that hold a manifest, sorted."""
-    names = (item.name.removeprefix(_ROOT).partition(f"/{_MANIFESTS}/") for item in bucket.list(_ROOT))
-    yield from sorted({name for name, found, _ in names if found})
+    """The names of all repositories, sorted."""
+    yield from sorted({item.name.removeprefix(REPOSITORIES).partition("/_")[0] for item in bucket.list(REPOSITORIES)})
 
 
 @dataclass(frozen=True)
@@ -59,24 +58,28 @@ class Repository:
     bucket: SharedBucket
     name: str
 
+    def exists(self) -> bool:
+        """Whether anything was ever pushed here."""
+        return next(self.bucket.list(f"{REPOSITORIES}{self.name}/_"), None) is not None
+
     def blob(self, digest: Digest) -> int | None:
         """The size of a blob that this repository has."""
-        if self.bucket.get(self._at(_BLOBS, digest)) is None:
+        if self.bucket.get(self.at(BLOBS, digest)) is None:
             return None
         item = self.bucket.find(blob_name(digest))
         return item.size if item else None
 
     def link(self, digest: Digest) -> None:
         """Says that this repository has a blob, which is in the bucket."""
-        self.bucket.put(self._at(_BLOBS, digest), b"")
+        self.bucket.put(self.at(BLOBS, digest), b"")
 
     def unlink(self, digest: Digest) -> bool:
         """Says that it has the blob no more; False if it had not. The bytes may belong to others, and stay."""
-        return self._remove(self._at(_BLOBS, digest))
+        return self._remove(self.at(BLOBS, digest))
 
     def manifest(self, digest: Digest) -> Manifest | None:
         """A manifest; one that was damaged counts as none."""
-        data = self.bucket.get(self._at(_MANIFESTS, digest))
+        data = self.bucket.get(self.at(MANIFESTS, digest))
         if data is None:
             return None
         media_type, _, body = data.partition(b"\n")
@@ -84,42 +87,41 @@ class Repository:
 
     def has_manifest(self, digest: Digest) -> bool:
         """Whether the manifest is there, as far as a look can tell."""
-        return self.bucket.find(self._at(_MANIFESTS, digest)) is not None
+        return self.bucket.find(self.at(MANIFESTS, digest)) is not None
 
     def put_manifest(self, manifest: Manifest) -> None:
         """Stores a manifest, when all that it leads to is there."""
-        self.bucket.put(self._at(_MANIFESTS, manifest.digest), manifest.media_type.encode() + b"\n" + manifest.data)
+        self.bucket.put(self.at(MANIFESTS, manifest.digest), manifest.media_type.encode() + b"\n" + manifest.data)
 
     def delete_manifest(self, digest: Digest) -> bool:
-        """Removes a manifest, and the tags that lead to it; False if it was not there."""
-        found = self._remove(self._at(_MANIFESTS, digest))
+        """Removes the tags that lead to a manifest, and then it; False if it was not there."""
         for tag in self.tags():
             if self.tagged(tag) == digest:
                 self.delete_tag(tag)
-        return found
+        return self._remove(self.at(MANIFESTS, digest))
 
     def manifests(self) -> Iterator[Digest]:
         """The digests of all manifests."""
-        prefix = self._at(_MANIFESTS, "")
+        prefix = self.at(MANIFESTS, "")
         for item in self.bucket.list(prefix):
-            yield _digest(item.name.removeprefix(prefix))
+            yield file_digest(item.name.removeprefix(prefix))
 
     def tagged(self, tag: str) -> Digest | None:
         """The digest of the manifest that a tag leads to."""
-        data = self.bucket.get(self._at(_TAGS, tag))
+        data = self.bucket.get(self.at(TAGS, tag))
         return Digest(data.decode()) if data else None
 
     def tag(self, tag: str, digest: Digest) -> None:
         """Makes a tag lead to a manifest, which is there."""
-        self.bucket.put(self._at(_TAGS, tag), digest.encode())
+        self.bucket.put(self.at(TAGS, tag), digest.encode())
 
     def delete_tag(self, tag: str) -> bool:
         """Removes a tag, and not the manifest; False if it was not there."""
-        return self._remove(self._at(_TAGS, tag))
+        return self._remove(self.at(TAGS, tag))
 
     def tags(self) -> Iterator[str]:
         """All tags, sorted."""
-        prefix = self._at(_TAGS, "")
+        prefix = self.at(TAGS, "")
         for item in self.bucket.list(prefix):
             yield item.name.removeprefix(prefix)
 
@@ -133,16 +135,17 @@ class Repository:
 
     def referrers(self, subject: Digest) -> Iterator[Referrer]:
         """The manifests that refer to `subject`, sorted by digest."""
-        for item in self.bucket.list(f"{self._at(_REFERRERS, subject)}/"):
+        for item in self.bucket.list(f"{self.at(REFERRERS, subject)}/"):
             data = self.bucket.get(item.name)
             if data is not None:
                 yield msgspec.json.decode(data, type=Referrer)
 
     def _referrer(self, subject: Digest, digest: Digest) -> str:
-        return f"{self._at(_REFERRERS, subject)}/{_file(digest)}"
+        return f"{self.at(REFERRERS, subject)}/{digest_file(digest)}"
 
-    def _at(self, kind: str, name: str) -> str:
-        return f"{_ROOT}{self.name}/{kind}/{_file(name)}"
+    def at(self, kind: str, name: str) -> str:
+        """The name of an item of this repository; `kind` is one of `BLOBS`, `MANIFESTS`, `TAGS` and `REFERRERS`."""
+        return f"{REPOSITORIES}{self.name}/{kind}/{digest_file(name)}"
 
     def _remove(self, name: str) -> bool:
         found = self.bucket.find(name) is not None
@@ -150,9 +153,11 @@ class Repository:
         return found
 
 
-def _file(digest: str) -> str:
+def digest_file(digest: str) -> str:
+    """How names of items write a digest."""
     return digest.replace(":", "-", 1)
 
 
-def _digest(file: str) -> Digest:
+def file_digest(file: str) -> Digest:
+    """The digest that was written so."""
     return Digest(file.replace("-", ":", 1))

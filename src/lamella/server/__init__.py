@@ -1,1 +1,1 @@
-"""The server: registries of images and binary caches of Nix, made of what the pipeline makes. All of it is async."""
+"""`lamella serve`: a registry that builds what is pulled, and Nix binary caches, from one bucket."""

@@ -12,6 +12,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from tests.nars import PACKERS, Cache, base32, nar_of
 
 from lamella.cache.bucket import SharedBucket
+from lamella.server.answers import explaining
+from lamella.server.gate import GATE, Gate
 from lamella.server.nixcache.cache import cache_of
 from lamella.server.nixcache.routes import Service
 from lamella.server.nixcache.settings import NixCache
@@ -25,11 +27,12 @@ Client = TestClient[web.Request, web.Application]
 
 @asynccontextmanager
 async def served(
-    bucket: SharedBucket, spool: Path, *settings: NixCache, largest: int = 1 << 30
+    bucket: SharedBucket, spool: Path, *settings: NixCache, largest: int = 1 << 30, gate: Gate = lambda *_: None
 ) -> AsyncIterator[Client]:
     """The caches, or one that is called main."""
     fetcher = Fetcher(Settings(), pause=lambda _: None)
-    app = web.Application()
+    app = web.Application(middlewares=[explaining])
+    app[GATE] = gate
     services = [Service(cache_of(one, bucket, fetcher, largest), spool) for one in settings or [NixCache(name="main")]]
     for service in services:
         app.add_routes(service.routes())

@@ -15,7 +15,6 @@ from tests.server.nixcache.house import AT, Client, Sent, lines, served, tree
 from lamella.cache.bucket import Memory, SharedBucket
 from lamella.cache.folder import Folder
 from lamella.server.nixcache.settings import NixCache, Upstream
-from lamella.server.nixcache.upstreams import Briefly
 
 PATH, OTHER = store_path("a", "app-1.0"), store_path("b", "lib-2")
 HASH = "a" * 32
@@ -297,20 +296,6 @@ def test_what_is_not_there_is_asked_for_once(tmp_path: Path, theirs: Cache) -> N
 
         ask(asked, Memory(), tmp_path, beside(theirs, index=index))
         assert sorted(index.asked) == [f"/plain/{'1' * 32}.narinfo", f"/plain/{HASH}.narinfo"]
-
-
-def test_memory_is_brief_and_bounded() -> None:
-    now = [0.0]
-    brief: Briefly[str] = Briefly(60, lambda: now[0], most=2)
-    brief.set("a", "1")
-    assert brief.get("a") == ("1",)
-    now[0] = 59.9
-    assert brief.get("a") == ("1",)
-    now[0] = 60
-    assert brief.get("a") is None
-    for key in "abc":
-        brief.set(key, key)
-    assert [brief.get(key) for key in "abc"] == [None, ("b",), ("c",)]
 
 
 def test_what_is_pushed_may_refer_to_what_is_beside(tmp_path: Path, theirs: Cache) -> None:

@@ -9,14 +9,17 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.nars import Cache, store_path
 from tests.server.nixcache.house import AT, Client, Sent, lines, served, tree
 
 from lamella.cache.bucket import Memory, SharedBucket
 from lamella.cache.narinfos import leads, nar_of
+from lamella.server.answers import RefusedError
 from lamella.server.nixcache.settings import NixCache
 
+HASH = "a" * 32
 PATH, OTHER = store_path("a", "app-1.0"), store_path("b", "lib-2")
 Asked = Callable[[Client], Awaitable[None]]
 
@@ -319,6 +322,34 @@ def test_what_the_cache_tells_of_itself(tmp_path: Path) -> None:
             assert f"extra-substituters = http://127.0.0.1:{client.port}/nix/main\n" in page
 
     ask(asked, Memory(), tmp_path, NixCache(name="main", priority=7))
+
+
+def test_who_may_do_what(tmp_path: Path, sent: Sent) -> None:
+    bucket, wanted = Memory(), list[tuple[str, str]]()
+
+    def refuse(_: web.Request, action: str, name: str) -> None:
+        wanted.append((action, name))
+        raise RefusedError(401, "UNAUTHORIZED", "who are you?", headers={"WWW-Authenticate": "Basic"})
+
+    names = [f"{HASH}.narinfo", f"{HASH}.ls", f"nar/{sent.file}", f"log/{HASH}-x.drv"]
+    pulls = ["", "/", "/nix-cache-info", f"/nar/{HASH}-{'1' * 52}.nar", *(f"/{name}" for name in names)]
+
+    async def run() -> None:
+        async with served(bucket, tmp_path, gate=refuse) as client:
+            for method, paths, action in (
+                ("GET", pulls, "pull"),
+                ("HEAD", pulls, "pull"),
+                ("PUT", [f"/{name}" for name in names], "push"),
+                ("DELETE", [f"/{HASH}.narinfo"], "delete"),
+            ):
+                for path in paths:
+                    wanted.clear()
+                    answer = await client.request(method, f"{AT}{path}")
+                    assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Basic")
+                    assert wanted == [(action, "nix/main")]
+
+    asyncio.run(run())
+    assert not stored(bucket)
 
 
 BAD = [

@@ -7,16 +7,18 @@ narinfo of a cache tells; so rights to a cache are rights to its narinfos.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from lamella.cache.bucket import SharedBucket
+from lamella.cache.holds import holding
 from lamella.cache.narinfos import ENDINGS, narinfo_item
 from lamella.server.nixcache.local import LocalStore
 from lamella.server.nixcache.names import hash_of, is_path, item_of, passing_url
-from lamella.server.nixcache.nars import RefusedError, facts_of
+from lamella.server.nixcache.nars import UnfitError, facts_of
 from lamella.server.nixcache.settings import NixCache
 from lamella.server.nixcache.upstreams import Upstreams
 from lamella.sources.nix.narinfo import NarInfo, PublicKeys, SecretKey, parse_any, written
@@ -75,14 +77,22 @@ class Cache:
         return msgspec.structs.replace(info, signatures=tuple(dict.fromkeys([*info.signatures, *ours])))
 
     def accept(self, hashed: str, text: str) -> None:
-        """Tells of a path from now on as somebody wants it; a `RefusedError` if that would not be right."""
+        """Tells of a path from now on as somebody wants it; a `UnfitError` if that would not be right."""
         info = parse_any(text, f"what is to be told of {hashed}")
         for wrong in self._wrongs(hashed, info):
             raise wrong
-        self.tell(info)
+        with self.publishing(info):
+            for wrong in self._lacks(info):
+                raise wrong
+            self.tell(info)
+
+    def publishing(self, info: NarInfo) -> AbstractContextManager[None]:
+        """While this lasts a path can be told of: nothing that it needs goes as garbage."""
+        paths = dict.fromkeys([info.path, *info.references])
+        return holding(self.bucket, [info.url, *(narinfo_item(self.settings.name, hash_of(path)) for path in paths)])
 
     def tell(self, info: NarInfo) -> None:
-        """Stores a narinfo. Signatures come together; another NAR for the same path is refused."""
+        """Stores a narinfo, within `publishing`. Signatures come together; another NAR for the path is refused."""
         info = self.signed(info)
         name = narinfo_item(self.settings.name, hash_of(info.path))
         while not self.bucket.create(name, written(info).encode()):
@@ -91,7 +101,7 @@ class Cache:
                 continue
             known = parse_any(before.decode(), name)
             if known.fingerprint != info.fingerprint:
-                raise RefusedError(f"{info.path} is in the cache with other contents, which stay", _CONFLICT)
+                raise UnfitError(f"{info.path} is in the cache with other contents, which stay", _CONFLICT)
             both = tuple(dict.fromkeys([*known.signatures, *info.signatures]))
             if both == known.signatures:
                 return
@@ -106,29 +116,32 @@ class Cache:
         self.bucket.delete(name)
         return there
 
-    def _wrongs(self, hashed: str, info: NarInfo) -> Iterator[RefusedError]:
+    def _wrongs(self, hashed: str, info: NarInfo) -> Iterator[UnfitError]:
         """Why what is told cannot be taken."""
         if hash_of(info.path) != hashed:
-            yield RefusedError(f"{info.path} is not the path with the hash {hashed}")
+            yield UnfitError(f"{info.path} is not the path with the hash {hashed}")
         unclean = [path for path in (info.path, *info.references) if not is_path(path)]
         texts = (info.deriver, info.ca, *info.signatures)
         if unclean or not all(text.isascii() and text.isprintable() for text in texts):
-            yield RefusedError(f"what is told of {hashed} holds {[*unclean, *texts][0]!r}, which Nix would not write")
+            yield UnfitError(f"what is told of {hashed} holds {[*unclean, *texts][0]!r}, which Nix would not write")
         if info.compression not in ENDINGS or not info.file_hash or info.url != item_of(info):
-            yield RefusedError(f"the NAR of {info.path} must be at nar/FILEHASH.nar, with one of {[*ENDINGS.values()]}")
+            yield UnfitError(f"the NAR of {info.path} must be at nar/FILEHASH.nar, with one of {[*ENDINGS.values()]}")
         trusted = self.settings.trusted
         if trusted and not PublicKeys(trusted).vouch_for(info):
-            yield RefusedError(f"{info.path} is signed by no key that this cache trusts", _FORBIDDEN)
+            yield UnfitError(f"{info.path} is signed by no key that this cache trusts", _FORBIDDEN)
+
+    def _lacks(self, info: NarInfo) -> Iterator[UnfitError]:
+        """What is missing for it to be told."""
         item = self.bucket.find(info.url)
         if item is None:
-            yield RefusedError(f"the NAR of {info.path} is not here; send it first")
+            yield UnfitError(f"the NAR of {info.path} is not here; send it first")
         found = facts_of(self.bucket, info.url, self.largest)
         told = (info.file_hash, info.file_size, info.nar_hash, info.nar_size)
         if told != (found.file_hash, found.file_size, found.nar_hash, found.nar_size):
-            yield RefusedError(f"the NAR that was sent for {info.path} has other hashes and sizes than are told")
+            yield UnfitError(f"the NAR that was sent for {info.path} has other hashes and sizes than are told")
         lacking = self._lacking(info)
         if lacking:
-            yield RefusedError(f"{info.path} refers to {lacking}, which is not here; send that first")
+            yield UnfitError(f"{info.path} refers to {lacking}, which is not here; send that first")
 
     def _lacking(self, info: NarInfo) -> str:
         """The first reference that nobody tells of."""

@@ -21,7 +21,7 @@ from lamella.oci.image import Buffer
 from lamella.server.nixcache import nars
 from lamella.server.nixcache.cache import Cache, Found
 from lamella.server.nixcache.names import item_of
-from lamella.server.nixcache.nars import RefusedError
+from lamella.server.nixcache.nars import UnfitError
 from lamella.sources.nix.narinfo import NarInfo
 from lamella.sources.spool import nameless
 from lamella.staging import StorageError, explained
@@ -83,7 +83,7 @@ class Flight:
                 at += len(block)
                 yield block
             if self._failed:
-                raise RefusedError(*self._failed)
+                raise UnfitError(*self._failed)
             if self._ended and at == self._there:
                 return
             await self._news.wait()
@@ -109,6 +109,10 @@ class Flights:
         self._pool = pool
         self._flights: dict[str, Flight] = {}
         self._tasks: set[asyncio.Future[None]] = set()
+
+    def has(self, found: Found) -> bool:
+        """Whether a NAR is on its way."""
+        return found.info.url in self._flights
 
     async def follow(self, found: Found) -> AsyncIterator[Buffer]:
         """The bytes of a NAR that is elsewhere."""
@@ -185,7 +189,8 @@ class Flights:
         here = msgspec.structs.replace(info, file_hash=facts.file_hash, file_size=facts.file_size)
         here = msgspec.structs.replace(here, url=item_of(here))
         try:
-            nars.keep(self._cache.bucket, here.url, facts, flight.copy)
-            self._cache.tell(here)
+            with self._cache.publishing(here):
+                nars.keep(self._cache.bucket, here.url, facts, flight.copy)
+                self._cache.tell(here)
         except LamellaError as error:
             log.warning("%s cannot be kept: %s", info.path, error)

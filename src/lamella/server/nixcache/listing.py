@@ -13,7 +13,7 @@ import msgspec
 from lamella.oci.decompress import IN_NARS, Decompressor
 from lamella.oci.image import Buffer
 from lamella.package import Kind
-from lamella.server.nixcache.nars import RefusedError
+from lamella.server.nixcache.nars import UnfitError
 from lamella.sources.nix import nar
 from lamella.sources.nix.narinfo import NarInfo
 from lamella.sources.spool import nameless
@@ -26,7 +26,7 @@ def listing(blocks: Iterable[Buffer], info: NarInfo, spool: Path) -> bytes:
 
     def write(block: Buffer) -> None:
         if plain.size > info.nar_size:
-            raise RefusedError(f"the NAR of {info.path} is damaged")
+            raise UnfitError(f"the NAR of {info.path} is damaged")
         plain.write(bytes(block))
 
     with Decompressor(info.compression, write, info.path, IN_NARS) as unpacking:

@@ -17,7 +17,7 @@ from lamella.server.nixcache.names import compression_of
 from lamella.sources.nix.graph import base32
 
 
-class RefusedError(LamellaError):
+class UnfitError(LamellaError):
     """A cache does not take what was sent, or cannot give what was asked for; `status` says so to the client."""
 
     exit_code = 4
@@ -60,7 +60,7 @@ class Scales:
     def _unpacked(self, block: Buffer) -> None:
         self._nar_size += memoryview(block).nbytes
         if self._nar_size > self._largest:
-            raise RefusedError(f"{self._origin} unpacks to more than {self._largest} bytes", 413)
+            raise UnfitError(f"{self._origin} unpacks to more than {self._largest} bytes", 413)
         self._nar.update(block)
 
 
@@ -90,7 +90,7 @@ class Incoming:
         """Puts it into the bucket, if it is the file that its name says."""
         found = self._scales.finish()
         if not self._file.startswith(f"{base32(bytes.fromhex(found.file_hash))}.nar"):
-            raise RefusedError(f"what was sent as {self._file} has another hash; send it again")
+            raise UnfitError(f"what was sent as {self._file} has another hash; send it again")
         self._staged.commit(f"{NARS}{self._file}")
         _remember(self._bucket, f"{NARS}{self._file}", found)
 

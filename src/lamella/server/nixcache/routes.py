@@ -4,15 +4,14 @@
     PUT                   <hash>.narinfo   <hash>.ls   nar/<file>   log/<derivation>                   push
     DELETE                <hash>.narinfo                                                               delete
 
-The right that a request needs follows from its method, as the last column says; it is checked before it comes here.
-Answers are plain text. What is in a bucket is sent as it is stored; of the local store and of other caches NARs have
-addresses that say which path they are of, so that they are found again by whatever replica is asked.
+The last column says which right each needs, to `nix/<name>`. What is in a bucket is sent as it is stored; of the local
+store and of other caches NARs have addresses that say which path they are of, so that they are found again by whatever
+replica is asked.
 """
 
 import asyncio
-import functools
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -21,14 +20,17 @@ from typing import TypeVar
 from aiohttp import web
 
 from lamella.cache.bucket import MissingError
-from lamella.cache.narinfos import LOGS
+from lamella.cache.narinfos import LOGS, NARS
+from lamella.cache.publishing import NIX, Pulls, used
 from lamella.errors import LamellaError
+from lamella.server.answers import Handler, RefusedError
+from lamella.server.gate import admit
 from lamella.server.nixcache.cache import Cache, Found
 from lamella.server.nixcache.flights import Flights
 from lamella.server.nixcache.listing import listing
 from lamella.server.nixcache.local import dumped
 from lamella.server.nixcache.names import DERIVATION, FILE, HASH, PASSING
-from lamella.server.nixcache.nars import Incoming, RefusedError
+from lamella.server.nixcache.nars import Incoming, UnfitError
 from lamella.server.serving import Served, in_threads, send_blocks, serve_item
 from lamella.sources.nix.graph import STORE, base32
 from lamella.sources.nix.narinfo import written
@@ -40,10 +42,10 @@ _BLOCK = 1 << 20
 _AT_ONCE = 16
 _FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
 _NAR, _NARINFO = "application/x-nix-nar", "text/x-nix-narinfo"
+_CODES = {403: "DENIED", 404: "NOT_FOUND", 413: "SIZE_INVALID", 502: "UNAVAILABLE", 503: "UNAVAILABLE"}
 _NOT_FOUND, _TOO_LARGE, _UNKNOWN_CODING, _BAD_GATEWAY, _NO_STORAGE = 404, 413, 415, 502, 503
 
 T = TypeVar("T")
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Service:
@@ -53,6 +55,8 @@ class Service:
     def __init__(self, cache: Cache, spool: Path, redirect: timedelta | None = None) -> None:
         self._cache = cache
         self._bucket = cache.bucket
+        self._name = f"{NIX}{cache.settings.name}"
+        self._pulls = Pulls(cache.bucket)
         self._spool = spool
         self._redirect = redirect
         self._pool = ThreadPoolExecutor(_AT_ONCE, f"nix-{cache.settings.name}")
@@ -60,22 +64,35 @@ class Service:
 
     def routes(self) -> list[web.RouteDef]:
         """All addresses, from the root of the server on."""
-        at = f"/nix/{self._cache.settings.name}"
+        at = f"/{self._name}"
         narinfo, listed = f"{at}/{{hash:{HASH}}}.narinfo", f"{at}/{{hash:{HASH}}}.ls"
         return [
-            web.get(f"{at}{{_:/?}}", _explained(self._page)),
-            web.get(f"{at}/nix-cache-info", _explained(self._about)),
-            web.get(narinfo, _explained(self._narinfo)),
-            web.get(listed, _explained(self._listing)),
-            web.get(f"{at}/nar/{{file:{FILE}}}", _explained(self._nar)),
-            web.get(f"{at}/nar/{{file:{PASSING}}}", _explained(self._passing_nar)),
-            web.get(f"{at}/log/{{drv:[^/]+}}", _explained(self._log)),
-            web.put(narinfo, _explained(self._put_narinfo)),
-            web.put(listed, _explained(self._put_listing)),
-            web.put(f"{at}/nar/{{file:[^/]+}}", _explained(self._put_nar)),
-            web.put(f"{at}/log/{{drv:[^/]+}}", _explained(self._put_log)),
-            web.delete(narinfo, _explained(self._delete_narinfo)),
+            web.get(f"{at}{{_:/?}}", self._open("pull", self._page)),
+            web.get(f"{at}/nix-cache-info", self._open("pull", self._about)),
+            web.get(narinfo, self._open("pull", self._narinfo)),
+            web.get(listed, self._open("pull", self._listing)),
+            web.get(f"{at}/nar/{{file:{FILE}}}", self._open("pull", self._nar)),
+            web.get(f"{at}/nar/{{file:{PASSING}}}", self._open("pull", self._passing_nar)),
+            web.get(f"{at}/log/{{drv:[^/]+}}", self._open("pull", self._log)),
+            web.put(narinfo, self._open("push", self._put_narinfo)),
+            web.put(listed, self._open("push", self._put_listing)),
+            web.put(f"{at}/nar/{{file:[^/]+}}", self._open("push", self._put_nar)),
+            web.put(f"{at}/log/{{drv:[^/]+}}", self._open("push", self._put_log)),
+            web.delete(narinfo, self._open("delete", self._delete_narinfo)),
         ]
+
+    def _open(self, action: str, handler: Handler) -> Handler:
+        """The same for those who may. What cannot be done is refused with a status that Nix understands."""
+
+        async def opened(request: web.Request) -> web.StreamResponse:
+            admit(request, action, self._name)
+            try:
+                return await handler(request)
+            except LamellaError as error:
+                status = _status(error)
+                raise RefusedError(status, _CODES.get(status, "UNSUPPORTED"), str(error)) from error
+
+        return opened
 
     async def close(self) -> None:
         """Waits for what is on its way from other caches."""
@@ -104,10 +121,14 @@ class Service:
 
     async def _narinfo(self, request: web.Request) -> web.Response:
         hashed = request.match_info["hash"]
-        text = await asyncio.to_thread(self._cache.kept, hashed)
+        text = await asyncio.to_thread(self._kept, hashed)
         if text is None:
             text = written((await self._found(hashed)).info)
         return web.Response(text=text, content_type=_NARINFO)
+
+    def _kept(self, hashed: str) -> str | None:
+        text = self._cache.kept(hashed)
+        return text if text is not None and self._pulls.pulled(self._name, hashed) else None
 
     async def _found(self, hashed: str) -> Found:
         """What is told of a path. Other caches may be slow, so threads of their own ask them."""
@@ -115,22 +136,27 @@ class Service:
         if found is None and self._cache.upstreams:
             found = await self._in_pool(self._cache.elsewhere, hashed)
         if found is None:
-            raise RefusedError(f"{hashed} is not in this cache", _NOT_FOUND)
+            raise UnfitError(f"{hashed} is not in this cache", _NOT_FOUND)
         return found
 
     async def _nar(self, request: web.Request) -> web.StreamResponse:
-        name = f"nar/{request.match_info['file']}"
+        name = f"{NARS}{request.match_info['file']}"
+        if request.method == "HEAD" and not await asyncio.to_thread(used, self._bucket, name):
+            raise UnfitError(f"{name} is not here", _NOT_FOUND)  # whoever hears that it is will not send it
         return await serve_item(request, self._bucket, Served(name, _NAR, None, _FOREVER), self._redirect)
 
     async def _passing_nar(self, request: web.Request) -> web.StreamResponse:
         file = request.match_info["file"]
         found = await self._found(file[:32])
+        if found.upstream and not self._flights.has(found):  # it may have landed meanwhile
+            landed = await asyncio.to_thread(self._cache.here, file[:32])
+            found = landed or found
         info = found.info
         if f"{file[:32]}-{base32(bytes.fromhex(info.nar_hash))}" != file.partition(".")[0]:
-            raise RefusedError(f"{info.path} has another NAR now", _NOT_FOUND)
+            raise UnfitError(f"{info.path} has another NAR now", _NOT_FOUND)
         if not found.local and not found.upstream:
             if file.partition(".")[2] != info.url.partition(".")[2]:
-                raise RefusedError(f"the NAR of {info.path} is compressed in another way now", _NOT_FOUND)
+                raise UnfitError(f"the NAR of {info.path} is compressed in another way now", _NOT_FOUND)
             return await serve_item(request, self._bucket, Served(info.url, _NAR, None, _FOREVER), self._redirect)
         response = web.StreamResponse(headers={"Content-Type": _NAR, **_FOREVER})
         response.content_length = info.file_size or None
@@ -150,7 +176,7 @@ class Service:
     async def _listing(self, request: web.Request) -> web.Response:
         found = await self._found(request.match_info["hash"])
         if found.local or found.upstream:
-            raise RefusedError(f"{found.info.path} is not in the bucket, so nothing is listed", _NOT_FOUND)
+            raise UnfitError(f"{found.info.path} is not in the bucket, so nothing is listed", _NOT_FOUND)
         data = await asyncio.to_thread(self._listed, found)
         response = web.Response(body=data, content_type="application/json")
         response.enable_compression()
@@ -167,7 +193,7 @@ class Service:
     async def _log(self, request: web.Request) -> web.Response:
         data = await asyncio.to_thread(self._bucket.get, self._log_item(request))
         if data is None:
-            raise RefusedError("there is no such log", _NOT_FOUND)
+            raise UnfitError("there is no such log", _NOT_FOUND)
         return web.Response(body=data, content_type="text/plain", charset="utf-8")
 
     async def _put_log(self, request: web.Request) -> web.Response:
@@ -179,13 +205,13 @@ class Service:
     def _log_item(self, request: web.Request) -> str:
         name = request.match_info["drv"]
         if not re.fullmatch(DERIVATION, name, re.ASCII):
-            raise RefusedError(f"{name[:100]!r} is no name of a derivation", _NOT_FOUND)
+            raise UnfitError(f"{name[:100]!r} is no name of a derivation", _NOT_FOUND)
         return f"{LOGS}{self._cache.settings.name}/{name}"
 
     async def _put_nar(self, request: web.Request) -> web.Response:
         file = request.match_info["file"]
         if not re.fullmatch(FILE, file):
-            raise RefusedError(f"{file[:100]!r} is no name of a NAR: FILEHASH.nar, with .xz, .zst, .bz2 or nothing")
+            raise UnfitError(f"{file[:100]!r} is no name of a NAR: FILEHASH.nar, with .xz, .zst, .bz2 or nothing")
         with Incoming(self._bucket, file, self._cache.largest) as incoming:
             async for block in _blocks(request, self._cache.largest):
                 await asyncio.to_thread(incoming.write, block)
@@ -204,7 +230,7 @@ class Service:
 
     async def _delete_narinfo(self, request: web.Request) -> web.Response:
         if not await asyncio.to_thread(self._cache.remove, request.match_info["hash"]):
-            raise RefusedError("it is not in this cache", _NOT_FOUND)
+            raise UnfitError("it is not in this cache", _NOT_FOUND)
         return web.Response(status=204)
 
     async def _in_pool(self, function: Callable[..., T], *arguments: object) -> T:
@@ -215,12 +241,12 @@ async def _blocks(request: web.Request, largest: int) -> AsyncIterator[bytes]:
     """The body of a request, in blocks that are worth a thread's while."""
     coding = request.headers.get("Content-Encoding", "identity")
     if coding not in ("identity", "gzip", "deflate"):
-        raise RefusedError(f"what is encoded by {coding[:100]!r} cannot be read", _UNKNOWN_CODING)
+        raise UnfitError(f"what is encoded by {coding[:100]!r} cannot be read", _UNKNOWN_CODING)
     passed, waiting = 0, bytearray()
     async for chunk in request.content.iter_any():
         passed += len(chunk)
         if passed > largest:
-            raise RefusedError(f"this is larger than the {largest} bytes that are taken", _TOO_LARGE)
+            raise UnfitError(f"this is larger than the {largest} bytes that are taken", _TOO_LARGE)
         waiting += chunk
         if len(waiting) >= _BLOCK:
             yield bytes(waiting)
@@ -232,21 +258,8 @@ async def _body(request: web.Request, largest: int) -> bytes:
     return b"".join([block async for block in _blocks(request, largest)])
 
 
-def _explained(handler: Handler) -> Handler:
-    """Turns what goes wrong into an answer; after its beginning has been sent nothing can be."""
-
-    @functools.wraps(handler)
-    async def explained(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except LamellaError as error:
-            return web.Response(status=_status(error), text=f"{error}\n")
-
-    return explained
-
-
 def _status(error: LamellaError) -> int:
-    if isinstance(error, RefusedError):
+    if isinstance(error, UnfitError):
         return error.status
     kinds = {MissingError: _NOT_FOUND, TransportError: _BAD_GATEWAY, StorageError: _NO_STORAGE}
     return next((status for kind, status in kinds.items() if isinstance(error, kind)), 400)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import msgspec
+
 from lamella.sources.nix.graph import NixError
 from lamella.sources.nix.narinfo import PublicKeys
 from lamella.spec import kinds
@@ -77,8 +79,10 @@ class NixCache(Value, frozen=True, kw_only=True):
     priority: Annotated[
         int, Said("Which cache Nix asks first: the one with the lowest number.", kinds.whole(1, 1000))
     ] = _DEFAULT_PRIORITY
-    upstreams: Annotated[Sequence[Upstream], Said(Upstream.summary, each=Upstream)] = ()
-    keep: Annotated[bool, Said("Whether what comes from `upstreams` is kept in the bucket.", kinds.flag)] = True
+    upstreams: Annotated[Sequence[Upstream], Said(Upstream.summary, each=Upstream)] = msgspec.field(
+        default=(), name="upstream"
+    )
+    keep: Annotated[bool, Said("Whether what comes from an `upstream` is kept in the bucket.", kinds.flag)] = True
     store: Annotated[bool, Said("Whether all that is in the Nix store of this machine is served too.", kinds.flag)] = (
         False
     )

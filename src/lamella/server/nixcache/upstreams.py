@@ -3,12 +3,11 @@
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from lamella.cache.narinfos import ENDINGS
+from lamella.server.hot import Hot
 from lamella.server.nixcache.names import hash_of, is_path
 from lamella.server.nixcache.settings import Upstream
 from lamella.sources.nix.graph import NixError
@@ -18,7 +17,6 @@ from lamella.transport.depot import below
 from lamella.transport.errors import TransportError
 from lamella.transport.fetch import Fetcher, GoneError
 
-T = TypeVar("T")
 Clock = Callable[[], float]
 
 _MOST = 50_000
@@ -26,30 +24,6 @@ _KNOWN, _DOWN = 60.0, 20.0
 """For how many seconds it is remembered what a cache has and has not, and that it cannot be reached."""
 
 log = logging.getLogger(__name__)
-
-
-class Briefly(Generic[T]):
-    """Remembers some things for a while."""
-
-    def __init__(self, seconds: float, clock: Clock, most: int = _MOST) -> None:
-        self._seconds = seconds
-        self._clock = clock
-        self._most = most
-        self._lock = threading.Lock()
-        self._known: OrderedDict[str, tuple[float, T]] = OrderedDict()
-
-    def get(self, key: str) -> tuple[T] | None:
-        """What is remembered, if anything is."""
-        with self._lock:
-            since, value = self._known.get(key, (float("-inf"), None))
-            return (value,) if self._clock() - since < self._seconds else None  # type: ignore[return-value]
-
-    def set(self, key: str, value: T) -> None:
-        with self._lock:
-            self._known[key] = (self._clock(), value)
-            self._known.move_to_end(key)
-            if len(self._known) > self._most:
-                self._known.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +40,17 @@ class Upstreams:
     def __init__(self, settings: Sequence[Upstream], fetcher: Fetcher, clock: Clock = time.monotonic) -> None:
         self._caches = [(one.url, PublicKeys(one.keys)) for one in settings]
         self.fetcher = fetcher
-        self._known: Briefly[Elsewhere | None] = Briefly(_KNOWN, clock)
-        self._down: Briefly[TransportError] = Briefly(_DOWN, clock)
+        self._known: Hot[str, tuple[Elsewhere | None]] = Hot(_MOST, _KNOWN, lambda _: 1, clock)
+        self._down: Hot[str, str] = Hot(_MOST, _DOWN, lambda _: 1, clock)
+        self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
         return bool(self._caches)
 
     def find(self, hashed: str) -> Elsewhere | None:
         """What the first cache tells that has the path; a `TransportError` if one that may have it does not answer."""
-        known = self._known.get(hashed)
+        with self._lock:
+            known = self._known.get(hashed)
         if known:
             return known[0]
         failed: TransportError | None = None
@@ -85,23 +61,28 @@ class Upstreams:
                 failed = failed or error
             else:
                 if found:
-                    self._known.set(hashed, found)
-                    return found
+                    return self._remembered(hashed, found)
         if failed:
             raise failed
-        self._known.set(hashed, None)
-        return None
+        return self._remembered(hashed, None)
+
+    def _remembered(self, hashed: str, found: Elsewhere | None) -> Elsewhere | None:
+        with self._lock:
+            self._known.put(hashed, (found,))
+        return found
 
     def _ask(self, address: str, keys: PublicKeys, hashed: str) -> Elsewhere | None:
-        down = self._down.get(address)
+        with self._lock:
+            down = self._down.get(address)
         if down:
-            raise down[0]
+            raise TransportError(down)
         try:
             text = self.fetcher.document(below(address, f"{hashed}.narinfo"))
         except GoneError:
             return None
         except TransportError as error:
-            self._down.set(address, error)
+            with self._lock:
+                self._down.put(address, str(error))
             raise
         try:
             info = parse_any(text.decode("utf-8", "replace"), f"{shown(address)}: what is told of {hashed}")

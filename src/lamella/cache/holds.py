@@ -1,0 +1,100 @@
+"""How publishers and a collector of garbage share a bucket, in any number of processes and machines, without a lock.
+
+    gc/holds/<id>    names of items that somebody is about to write, or to write references to
+    gc/doomed        the collector's lease, and the names of the items that it is about to remove
+
+Each raises its own flag first, and looks at the other's then:
+
+    publisher   1 writes its hold    2 waits while a name of it is doomed
+                3 looks whether all is there    4 writes the references    5 removes its hold
+    collector   1 writes what is doomed    2 reads all holds
+                3 reads all references    4 removes what neither keeps    5 writes that nothing is doomed
+
+Suppose that the collector removes an item to which a publisher writes a reference. The store is consistent, so either
+the hold was written before the collector read the holds, or after that. If after, then also after the doom was written,
+so the publisher found the doom and waited until it was over, or found it over; it looked at the item after the removal,
+and wrote nothing. If before, then either the hold was still there, and the item was kept; or it was removed before the
+collector began to read references, so the reference was written before and was read, and the item was kept.
+
+So no publisher has to take back what it wrote, and one that is killed leaves no reference to what is missing: all that
+is left is a hold, which ends when it is older than the grace of the collector, an hour at least.
+
+A doom ends at its time, so that nobody waits for a collector that was killed. A collector removes only while there is
+a margin before that time, and publishers believe in the doom for the same margin longer. What this takes for granted:
+the clocks of the machines agree to within that margin, no request takes effect later than that after it was sent, and
+nobody publishes for as long as an hour.
+"""
+
+import contextlib
+import secrets
+import time
+from collections.abc import Collection, Iterator
+
+import msgspec
+
+from lamella.cache.bucket import SharedBucket
+from lamella.errors import LamellaError
+
+DOOMED = "gc/doomed"
+HOLDS = "gc/holds/"
+MARGIN = 30.0
+LEAST_GRACE = 3600.0
+"""The shortest time that a hold lasts, in seconds, if nobody removes it."""
+
+_PAUSE = 0.1
+_PATIENCE = 300.0
+
+
+class BusyError(LamellaError):
+    """Something is being removed, and that takes long."""
+
+    exit_code = 5
+
+
+class Doom(msgspec.Struct, frozen=True):
+    """What the item `gc/doomed` says: who collects, until when, and what is about to be removed."""
+
+    owner: str
+    until: float
+    names: list[str]
+
+
+def read_doom(data: bytes | None) -> Doom | None:
+    """The doom in force that an item says, if it says one."""
+    if data is None:
+        return None
+    with contextlib.suppress(msgspec.DecodeError):
+        doom = msgspec.json.decode(data, type=Doom)
+        return doom if doom.until + MARGIN > time.time() else None
+    return None
+
+
+def doomed(bucket: SharedBucket, names: Collection[str]) -> frozenset[str]:
+    """Those of `names` that a collector may be removing now."""
+    doom = read_doom(bucket.get(DOOMED))
+    return frozenset(names).intersection(doom.names if doom else ())
+
+
+@contextlib.contextmanager
+def holding(bucket: SharedBucket, names: Collection[str]) -> Iterator[None]:
+    """While this lasts no collector removes the items `names`, be they there or not yet, nor what they lead to.
+
+    Who looks within whether an item is there can write references to it. Waits while one of them is being removed; a
+    `BusyError` if that takes minutes.
+    """
+    hold = f"{HOLDS}{secrets.token_hex(16)}"
+    try:
+        bucket.put(hold, "\n".join(sorted(set(names))).encode())
+        _outlast(bucket, names)
+        yield
+    finally:
+        with contextlib.suppress(LamellaError):  # it ends by itself
+            bucket.delete(hold)
+
+
+def _outlast(bucket: SharedBucket, names: Collection[str]) -> None:
+    end = time.monotonic() + _PATIENCE
+    while going := doomed(bucket, names):
+        if time.monotonic() > end:
+            raise BusyError(f"{min(going)} is being removed as garbage, which takes long; try again later")
+        time.sleep(_PAUSE)

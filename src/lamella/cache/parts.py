@@ -1,0 +1,62 @@
+"""What a manifest leads to: whoever keeps it has to keep that too."""
+
+from dataclasses import dataclass
+
+from lamella.cache.repositories import Manifest, Referrer
+from lamella.oci import media
+from lamella.oci.digest import Digest, parse_digest
+from lamella.oci.wire import Descriptor, Document, decode, kind_of
+
+
+class _Linked(Descriptor, frozen=True, kw_only=True, rename="camel"):
+    urls: list[str] = []
+
+
+class _Any(Document, frozen=True, kw_only=True, rename="camel"):
+    """An image, an index or an artifact: whatever it is, its parts stand at one of these places."""
+
+    artifact_type: str = ""
+    config: Descriptor | None = None
+    layers: list[_Linked] = []
+    manifests: list[Descriptor] = []
+    subject: Descriptor | None = None
+    annotations: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Digests of what a manifest needs. Its subject may be missing; it is kept if it is there."""
+
+    blobs: tuple[Digest, ...] = ()
+    manifests: tuple[Digest, ...] = ()
+    subject: Digest | None = None
+
+
+def parts_of(data: bytes) -> Parts:
+    """The parts of a manifest; a `WireError` or a `DigestError` if it is none.
+
+    Layers that are elsewhere, by their `urls`, are no parts. An index may name blobs beside manifests: caches of
+    builds are kept so.
+    """
+    told = decode(data, _Any, "the manifest")
+    blobs = [told.config] if told.config else []
+    blobs += [layer for layer in told.layers if not layer.urls]
+    blobs += [one for one in told.manifests if not media.is_manifest(one.media_type)]
+    manifests = [one for one in told.manifests if media.is_manifest(one.media_type)]
+    return Parts(_digests(blobs), _digests(manifests), parse_digest(told.subject.digest) if told.subject else None)
+
+
+def referrer_of(manifest: Manifest) -> Referrer:
+    """What is told of `manifest` to who asks what refers to its subject."""
+    told = decode(manifest.data, _Any, "the manifest")
+    return Referrer(
+        media_type=kind_of(manifest.data, manifest.media_type),
+        digest=manifest.digest,
+        size=len(manifest.data),
+        artifact_type=told.artifact_type or (told.config.media_type if told.config else ""),
+        annotations=told.annotations,
+    )
+
+
+def _digests(descriptors: list[Descriptor]) -> tuple[Digest, ...]:
+    return tuple(dict.fromkeys(parse_digest(one.digest) for one in descriptors))

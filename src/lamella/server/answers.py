@@ -1,0 +1,74 @@
+"""How the server refuses: in the registries' JSON, with a status, a code, and a line for people."""
+
+import json
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from lamella.errors import LamellaError
+
+_log = logging.getLogger("lamella.server")
+
+_CODES = {400: "UNSUPPORTED", 401: "UNAUTHORIZED", 403: "DENIED", 404: "NOT_FOUND", 405: "UNSUPPORTED"}
+_CODES |= {413: "SIZE_INVALID", 429: "TOOMANYREQUESTS"}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class RefusedError(LamellaError):
+    """A request is not granted; `code` is one of those that registries know."""
+
+    def __init__(
+        self, status: int, code: str, message: str, detail: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = headers or {}
+
+
+def refused(error: RefusedError) -> web.Response:
+    """The answer that says so."""
+    told: dict[str, Any] = {"code": error.code, "message": str(error)}
+    if error.detail:
+        told["detail"] = error.detail
+    response = web.Response(
+        status=error.status,
+        body=json.dumps({"errors": [told]}).encode(),
+        content_type="application/json",
+        headers=error.headers,
+    )
+    if error.headers.get("Connection") == "close":
+        response.force_close()
+    return response
+
+
+@web.middleware
+async def explaining(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns whatever goes wrong into an answer; what is our own fault is in the log under the number it tells."""
+    try:
+        return await handler(request)
+    except RefusedError as error:
+        return refused(error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        code = _CODES.get(error.status, "UNKNOWN")
+        return refused(RefusedError(error.status, code, error.text or error.reason, headers=_kept(error.headers)))
+    except ConnectionError:
+        raise
+    except LamellaError as error:
+        _log.error("%s %s: %s", request.method, request.path, error)
+        return refused(RefusedError(503, "UNAVAILABLE", str(error), headers={"Retry-After": "5"}))
+    except Exception:
+        number = secrets.token_hex(4)
+        _log.exception("%s %s failed, number %s", request.method, request.path, number)
+        return refused(RefusedError(500, "UNKNOWN", f"this server failed; its log tells more under {number}"))
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name in ("Allow", "Retry-After", "WWW-Authenticate")}

@@ -1,0 +1,158 @@
+"""Sees to it that a job is done, once, whoever asks and however many do."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from lamella.cache.bucket import SharedBucket
+from lamella.cache.jobs import BEAT, SILENCE, Claim, Job, claim
+from lamella.errors import LamellaError
+
+_log = logging.getLogger("lamella.server.builds")
+
+_LOOK = 0.3
+"""Seconds between two looks at what another replica is doing."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: the digest of what it made, or the code and the message of what went wrong.
+
+    It is remembered for so many `seconds`, and then may be done anew.
+    """
+
+    root: str = ""
+    code: str = ""
+    message: str = ""
+    seconds: float = 30.0
+
+
+Work = Callable[[str], Awaitable[Outcome]]
+"""Does a job; is given the name that its log goes by. What it raises is a failure of ours."""
+
+
+class Jobs:
+    """The jobs of this replica, in a bucket that it shares with others; `at_once` of them run side by side."""
+
+    def __init__(self, bucket: SharedBucket, at_once: int, clock: Callable[[], float] = time.time) -> None:
+        self._bucket = bucket
+        self._clock = clock
+        self._owner = secrets.token_hex(8)
+        self._room = asyncio.Semaphore(at_once)
+        self._tasks: dict[str, asyncio.Task[Job]] = {}
+        self._closing = False
+
+    def begin(self, key: str, what: str, work: Work) -> "asyncio.Task[Job]":
+        """The job under `key`, which goes on though nobody waits for it; it is begun here unless somebody has."""
+        task = self._tasks.get(key)
+        if task is None:
+            if self._closing:
+                raise LamellaError("this server is stopping; ask again")
+            task = asyncio.create_task(self._see_to(key, what, work), name=f"job {what}")
+            self._tasks[key] = task
+            task.add_done_callback(lambda _: self._tasks.pop(key, None))
+        return task
+
+    async def close(self, seconds: float) -> None:
+        """Takes no new jobs, lets those that run end, and after that time leaves them to others."""
+        self._closing = True
+        tasks = list(self._tasks.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _see_to(self, key: str, what: str, work: Work) -> Job:
+        while True:
+            now = self._clock()
+            log = secrets.token_hex(16)
+            wanted = Job(what=what, owner=self._owner, log=log, started=now, until=now + SILENCE)
+            found = await asyncio.to_thread(claim, self._bucket, key, wanted, now)
+            if found and found.mine:
+                done = await self._do(found, work)
+                if done:
+                    return done
+            elif found and found.job.state != "running":
+                return found.job
+            else:
+                await asyncio.sleep(_LOOK)
+
+    async def _do(self, mine: Claim, work: Work) -> Job | None:
+        """The job when it has ended; None if another replica has taken it for dead meanwhile."""
+        alive = _Alive(mine, self._clock)
+        working = asyncio.create_task(self._work(mine.job, work))
+        beating = asyncio.create_task(alive.beat())
+        try:
+            await asyncio.wait({working, beating}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                _log.warning("%s was taken over by another replica", mine.job.what)
+                return None
+            return await alive.end(working.result())
+        except asyncio.CancelledError:
+            await asyncio.to_thread(alive.claim.give_up)
+            raise
+        finally:
+            await _stop(beating)
+            await _stop(working)
+
+    async def _work(self, job: Job, work: Work) -> Outcome:
+        async with self._room:
+            try:
+                return await work(job.log)
+            except LamellaError as error:
+                _log.warning("%s failed: %s", job.what, error)
+                return Outcome(code="UNAVAILABLE", message=str(error), seconds=5.0)
+            except Exception:
+                _log.exception("%s failed", job.what)
+                return Outcome(code="UNKNOWN", message="this server failed; its log tells more", seconds=5.0)
+
+
+class _Alive:
+    """A claim that is kept as long as it is worked on."""
+
+    def __init__(self, mine: Claim, clock: Callable[[], float]) -> None:
+        self.claim = mine
+        self._clock = clock
+        self._lock = asyncio.Lock()
+
+    async def beat(self) -> None:
+        """Gives signs of life; ends when somebody else has the job."""
+        while True:
+            await asyncio.sleep(BEAT)
+            async with self._lock:
+                try:
+                    found = await asyncio.to_thread(self.claim.beat, self._clock())
+                except LamellaError as error:
+                    _log.warning("no sign of life for %s: %s", self.claim.job.what, error)
+                    continue
+                if found is None:
+                    return
+                self.claim = found
+
+    async def end(self, outcome: Outcome) -> Job | None:
+        now = self._clock()
+        job = msgspec.structs.replace(
+            self.claim.job,
+            state="failed" if outcome.code else "done",
+            ended=now,
+            until=now + outcome.seconds,
+            root=outcome.root,
+            code=outcome.code,
+            message=outcome.message,
+        )
+        async with self._lock:
+            ended = await asyncio.to_thread(self.claim.end, job)
+        return ended.job if ended else None
+
+
+async def _stop(task: "asyncio.Task[object]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

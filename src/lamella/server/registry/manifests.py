@@ -1,0 +1,106 @@
+"""Manifests that are pushed and removed."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+from aiohttp import web
+
+from lamella.cache.publishing import UnknownPartsError, publish, withdraw
+from lamella.cache.repositories import Manifest, Repository
+from lamella.oci import media
+from lamella.oci.digest import Digest, DigestError, is_digest_of, sha256
+from lamella.oci.wire import WireError
+from lamella.server.answers import RefusedError
+from lamella.server.gate import admit
+from lamella.server.registry.names import Address, digest, is_digest, tag
+from lamella.server.registry.pull import DIGEST, known_tag, unknown
+from lamella.server.registry.registry import Registry
+
+LARGEST = 4 << 20
+
+
+class _Told(msgspec.Struct):
+    """What a manifest or index says of itself."""
+
+    schema_version: int = msgspec.field(name="schemaVersion")
+    media_type: str = msgspec.field(name="mediaType", default="")
+    config: dict[str, object] | None = None
+
+
+async def put(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
+    """Takes a manifest, all of whose blobs are here, under a tag, under its digest, or under that and several tags."""
+    admit(request, "push", address.name)
+    data = await _body(request)
+    named = digest(address.last) if is_digest(address.last) else None
+    tags = [tag(text) for text in request.query.getall("tag", [])] if named else [tag(address.last)]
+    if named and not is_digest_of(named, data):
+        raise RefusedError(400, "DIGEST_INVALID", f"what was sent is not {named}")
+    kind = _kind(data, request.headers.get("Content-Type", ""))
+    manifest = Manifest(named or sha256(data), kind, data)
+    subject = await asyncio.to_thread(_publish, registry.repository(address.name), manifest, tags)
+    headers = {"Location": f"/v2/{address.name}/manifests/{manifest.digest}", DIGEST: manifest.digest}
+    if subject:
+        headers["OCI-Subject"] = subject
+    answer = web.Response(status=201, headers=headers)
+    for each in tags if named else ():
+        answer.headers.add("OCI-Tag", each)
+    return answer
+
+
+async def _body(request: web.Request) -> bytes:
+    if (request.content_length or 0) > LARGEST:
+        raise RefusedError(413, "SIZE_INVALID", f"a manifest has no more than {LARGEST} bytes here")
+    data = bytearray()
+    async for block in request.content.iter_any():
+        data += block
+        if len(data) > LARGEST:
+            raise RefusedError(413, "SIZE_INVALID", f"a manifest has no more than {LARGEST} bytes here")
+    return bytes(data)
+
+
+def _kind(data: bytes, content_type: str) -> str:
+    """The media type of a manifest."""
+    try:
+        told = msgspec.json.decode(data, type=_Told)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _invalid(str(error)) from error
+    kind = content_type.partition(";")[0].strip() or told.media_type
+    if not media.is_manifest(kind):
+        raise _invalid(f"{kind[:100]!a} is no kind of manifest that is known here")
+    if told.media_type not in ("", kind):
+        raise _invalid(f"it calls itself {told.media_type[:100]!r}, and was sent as {kind!r}")
+    if told.schema_version != 2:
+        raise _invalid(f"it is of schema {told.schema_version}, not 2")
+    if kind in media.MANIFESTS and told.config is None:
+        raise _invalid("it has no config")
+    return kind
+
+
+def _publish(repository: Repository, manifest: Manifest, tags: Sequence[str]) -> Digest | None:
+    try:
+        subjects = [publish(repository, manifest, each) for each in tags or [""]]
+    except UnknownPartsError as error:
+        raise RefusedError(404, "MANIFEST_BLOB_UNKNOWN", str(error)) from error
+    except (WireError, DigestError) as error:
+        raise _invalid(str(error)) from error
+    return subjects[0]
+
+
+async def delete(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
+    """Removes a tag, or a manifest with all its tags."""
+    admit(request, "delete", address.name)
+    repository = registry.repository(address.name)
+    if not is_digest(address.last):
+        if not await asyncio.to_thread(repository.delete_tag, known_tag(address)):
+            raise unknown(address)
+        return web.Response(status=202)
+    named = digest(address.last)
+    if not await asyncio.to_thread(withdraw, repository, named):
+        raise unknown(address)
+    registry.forget(address.name, named)
+    return web.Response(status=202)
+
+
+def _invalid(why: str) -> RefusedError:
+    return RefusedError(400, "MANIFEST_INVALID", f"this is not a manifest: {why}")

@@ -1,0 +1,118 @@
+"""Pulling: manifests, blobs, tags, and what refers to what."""
+
+import asyncio
+import json
+from urllib.parse import quote, urlencode
+
+import msgspec
+from aiohttp import web
+
+from lamella.cache.bucket import MissingError
+from lamella.cache.repositories import Referrer, blob_name, repositories
+from lamella.oci import media
+from lamella.server.answers import RefusedError
+from lamella.server.gate import admit, is_admitted
+from lamella.server.registry.names import Address, digest, is_digest, is_tag, number
+from lamella.server.registry.registry import Registry
+from lamella.server.serving import Served, serve_item
+
+MOST_TAGS = 1000
+DIGEST = "Docker-Content-Digest"
+
+
+async def base(request: web.Request) -> web.StreamResponse:
+    """Says that this is a registry, and whether one has to say who one is."""
+    admit(request, "pull", "")
+    return web.json_response({}, headers={"Docker-Distribution-API-Version": "registry/2.0"})
+
+
+async def catalog(registry: Registry, request: web.Request) -> web.StreamResponse:
+    """The names of the repositories that whoever asks may pull from, a page at a time."""
+    everything = await asyncio.to_thread(lambda: list(repositories(registry.bucket)))
+    page, headers = paged(request, [name for name in everything if is_admitted(request, "pull", name)])
+    return _json({"repositories": page}, headers)
+
+
+async def manifest(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
+    """A manifest by tag or digest."""
+    admit(request, "pull", address.name)
+    reference = digest(address.last) if is_digest(address.last) else known_tag(address)
+    found = await registry.manifest(address.name, reference, lambda action: admit(request, action, address.name))
+    if found is None:
+        raise unknown(address)
+    headers = {DIGEST: found.digest, "ETag": f'"{found.digest}"', "Content-Type": found.media_type}
+    if request.headers.get("If-None-Match") == headers["ETag"]:
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=found.data, headers=headers)
+
+
+def known_tag(address: Address) -> str:
+    """The tag of an address; what can be none is not there."""
+    if not is_tag(address.last):
+        raise unknown(address)
+    return address.last
+
+
+def unknown(address: Address) -> RefusedError:
+    """Says that there is no such manifest."""
+    return RefusedError(404, "MANIFEST_UNKNOWN", f"there is no {address.name} {address.last[:140]!a} here")
+
+
+async def blob(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
+    """A blob, or a part of one."""
+    admit(request, "pull", address.name)
+    named = digest(address.last)
+    size = await registry.blob(address.name, named)
+    if size is not None:
+        try:
+            served = Served(blob_name(named), "application/octet-stream", size, {DIGEST: named})
+            return await serve_item(request, registry.bucket, served, registry.redirect)
+        except MissingError:
+            registry.forget(address.name, named)
+    raise RefusedError(404, "BLOB_UNKNOWN", f"{address.name} has no blob {named}")
+
+
+async def tags(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
+    """The tags of a repository, a page at a time."""
+    admit(request, "pull", address.name)
+    repository = registry.repository(address.name)
+    everything = await asyncio.to_thread(lambda: list(repository.tags()))
+    if not everything and not await asyncio.to_thread(repository.exists):
+        raise RefusedError(404, "NAME_UNKNOWN", f"there is no {address.name} here")
+    page, headers = paged(request, everything)
+    return _json({"name": address.name, "tags": page}, headers)
+
+
+def paged(request: web.Request, names: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The page of sorted `names` that a request asks for, and where the next one is."""
+    wanted = number(request.query.getall("n", []), "n")
+    count = MOST_TAGS if wanted is None else min(wanted, MOST_TAGS)
+    last = request.query.get("last", "")
+    rest = [name for name in names if name > last]
+    page = rest[:count]
+    if not page or len(rest) <= count:
+        return page, {}
+    following = urlencode({"n": count, "last": page[-1]})
+    return page, {"Link": f'<{quote(request.path)}?{following}>; rel="next"'}
+
+
+async def referrers(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
+    """What refers to a manifest, which need not be here."""
+    admit(request, "pull", address.name)
+    subject = digest(address.last)
+    repository = registry.repository(address.name)
+    found = await asyncio.to_thread(lambda: list(repository.referrers(subject)))
+    headers = {}
+    wanted = request.query.get("artifactType")
+    if wanted:
+        found = [one for one in found if one.artifact_type == wanted]
+        headers["OCI-Filters-Applied"] = "artifactType"
+    return web.Response(body=_index(found), content_type=media.INDEX, headers=headers)
+
+
+def _index(found: list[Referrer]) -> bytes:
+    return msgspec.json.encode({"schemaVersion": 2, "mediaType": media.INDEX, "manifests": found})
+
+
+def _json(value: object, headers: dict[str, str]) -> web.Response:
+    return web.Response(body=json.dumps(value).encode(), content_type="application/json", headers=headers)

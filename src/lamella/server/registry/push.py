@@ -1,0 +1,160 @@
+"""Pushing: uploads of blobs, manifests, and taking away."""
+
+import asyncio
+import re
+from urllib.parse import quote
+
+from aiohttp import web
+
+from lamella.cache import uploads
+from lamella.cache.publishing import arriving, mount
+from lamella.cache.repositories import Repository, blob_name, repositories
+from lamella.cache.uploads import ALGORITHMS, Upload, UploadError
+from lamella.oci.digest import Digest
+from lamella.server.answers import RefusedError
+from lamella.server.gate import admit, is_admitted
+from lamella.server.registry.names import Address, digest, repository_name, upload
+from lamella.server.registry.pull import DIGEST
+from lamella.server.registry.registry import Registry
+
+_MOST_ORIGINS = 100
+_RANGE = re.compile("([0-9]{1,18})-([0-9]{1,18})")
+
+
+async def start(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
+    """Begins an upload; takes the whole blob at once, or from another repository, if the request says so."""
+    admit(request, "push", address.name)
+    if "mount" in request.query and await _mounted(registry, request, address):
+        return _created(registry, address, digest(request.query["mount"]))
+    named = digest(request.query["digest"]) if "digest" in request.query else None
+    algorithm = named.partition(":")[0] if named else request.query.get("digest-algorithm", ALGORITHMS[0])
+    if algorithm not in ALGORITHMS:
+        raise RefusedError(400, "UNSUPPORTED", f"digests of this kind are not known; there are {', '.join(ALGORITHMS)}")
+    begun = await asyncio.to_thread(uploads.begin, registry.bucket, address.name, algorithm)
+    if named:
+        return await _finished(registry, request, address, begun, named)
+    return _accepted(address, begun)
+
+
+async def _mounted(registry: Registry, request: web.Request, address: Address) -> bool:
+    """Gives the repository a blob that another one has; without `from`, any that whoever asks may pull from."""
+    wanted = digest(request.query["mount"])
+    if "from" in request.query:
+        origins = [repository_name(request.query["from"])]
+    elif await asyncio.to_thread(registry.bucket.find, blob_name(wanted)):
+        origins = await asyncio.to_thread(lambda: list(repositories(registry.bucket)))
+    else:
+        return False
+    for origin in [name for name in origins if is_admitted(request, "pull", name)][:_MOST_ORIGINS]:
+        if await registry.blob(origin, wanted) is not None:
+            return await asyncio.to_thread(mount, registry.repository(address.name), wanted)
+    return False
+
+
+async def patch(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
+    """Takes the next chunk of an upload."""
+    admit(request, "push", address.name)
+    found = await _found(registry, address)
+    return _accepted(address, await _received(request, address, found))
+
+
+async def status(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
+    """How much of an upload has arrived."""
+    admit(request, "push", address.name)
+    found = await _found(registry, address)
+    return web.Response(status=204, headers=_told(address, found))
+
+
+async def cancel(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
+    """Ends an upload without a blob."""
+    admit(request, "push", address.name)
+    found = await _found(registry, address)
+    await asyncio.to_thread(found.cancel)
+    return web.Response(status=204)
+
+
+async def finish(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
+    """Makes the blob of what has been uploaded, the body of this request being the last of it."""
+    admit(request, "push", address.name)
+    if "digest" not in request.query:
+        raise RefusedError(400, "DIGEST_INVALID", "the address does not say the digest; add ?digest=sha256:...")
+    named = digest(request.query["digest"])
+    return await _finished(registry, request, address, await _found(registry, address), named)
+
+
+async def _finished(
+    registry: Registry, request: web.Request, address: Address, found: Upload, named: Digest
+) -> web.StreamResponse:
+    whole = await _received(request, address, found)
+    try:
+        await asyncio.to_thread(_finish, registry.repository(address.name), whole, named)
+    except UploadError as error:
+        await asyncio.to_thread(whole.cancel)
+        raise RefusedError(400, "DIGEST_INVALID", str(error)) from error
+    return _created(registry, address, named)
+
+
+def _finish(repository: Repository, whole: Upload, named: Digest) -> None:
+    with arriving(repository, named):
+        whole.finish(named)
+
+
+async def _received(request: web.Request, address: Address, found: Upload) -> Upload:
+    """The upload with the body of the request."""
+    if not request.body_exists:
+        return found
+    _check_range(request, address, found)
+    with found.receive() as receiving:
+        async for block in request.content.iter_any():
+            await asyncio.to_thread(receiving.write, block)
+        return await asyncio.to_thread(receiving.commit)
+
+
+def _check_range(request: web.Request, address: Address, found: Upload) -> None:
+    """A chunk goes on where the last one ended, and is as long as it says."""
+    told = request.headers.get("Content-Range")
+    if told is None:
+        return
+    match = _RANGE.fullmatch(told.removeprefix("bytes "))
+    if match is None or int(match[2]) < int(match[1]):
+        raise RefusedError(400, "BLOB_UPLOAD_INVALID", f"{told[:60]!a} is not a range; write START-END")
+    if int(match[1]) != found.size:
+        message = f"the upload goes on at {found.size}, not at {match[1]}"
+        raise RefusedError(416, "BLOB_UPLOAD_INVALID", message, headers=_told(address, found))
+    length = request.content_length
+    if length is not None and length != int(match[2]) - int(match[1]) + 1:
+        raise RefusedError(400, "SIZE_INVALID", f"the range {told} has not {length} bytes")
+
+
+async def _found(registry: Registry, address: Address) -> Upload:
+    found = await asyncio.to_thread(uploads.find, registry.bucket, address.name, upload(address.last))
+    if found is None:
+        raise RefusedError(404, "BLOB_UPLOAD_UNKNOWN", f"there is no upload {address.last} to {address.name}")
+    return found
+
+
+def _accepted(address: Address, found: Upload) -> web.Response:
+    return web.Response(status=202, headers=_told(address, found))
+
+
+def _told(address: Address, found: Upload) -> dict[str, str]:
+    return {
+        "Location": quote(f"/v2/{address.name}/blobs/uploads/{found.id}"),
+        "Range": f"0-{max(0, found.size - 1)}",
+        "Docker-Upload-UUID": found.id,
+    }
+
+
+def _created(registry: Registry, address: Address, named: Digest) -> web.Response:
+    registry.forget(address.name, named)
+    return web.Response(status=201, headers={"Location": f"/v2/{address.name}/blobs/{named}", DIGEST: named})
+
+
+async def delete_blob(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
+    """The repository has the blob no more; its bytes stay as long as others need them."""
+    admit(request, "delete", address.name)
+    named = digest(address.last)
+    if not await asyncio.to_thread(registry.repository(address.name).unlink, named):
+        raise RefusedError(404, "BLOB_UNKNOWN", f"{address.name} has no blob {named}")
+    registry.forget(address.name, named)
+    return web.Response(status=202)

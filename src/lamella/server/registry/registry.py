@@ -1,0 +1,90 @@
+"""What the handlers of the registry share: the bucket, what is remembered of it, and where else images come from."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from lamella.cache.bucket import SharedBucket
+from lamella.cache.repositories import Manifest, Repository
+from lamella.oci.digest import Digest
+from lamella.server.hot import Hot
+from lamella.server.registry.names import is_digest
+
+_MANIFESTS = 64 << 20
+_BLOBS = 100_000
+_SECONDS = 60.0
+
+
+Permit = Callable[[str], None]
+
+
+class Origin(Protocol):
+    """Where images come from that nobody has pushed: they are built, or fetched from another registry."""
+
+    async def manifest(self, name: str, reference: str, permit: Permit) -> Manifest | None:
+        """The manifest that is meant, which is in the repository `name` then, with all that it needs; or None.
+
+        `permit` refuses an action that whoever asks may not do with this name.
+        """
+
+    async def blob(self, name: str, digest: Digest) -> bool:
+        """Sees to it that a blob of a manifest that came from here is in the bucket; False if that is not known."""
+
+
+class Registry:
+    """A registry over a bucket. What is named by a digest is remembered for a while; tags never are."""
+
+    def __init__(
+        self,
+        bucket: SharedBucket,
+        origins: Sequence[Origin] = (),
+        *,
+        writable: bool = False,
+        redirect: timedelta | None = None,
+    ) -> None:
+        self.bucket = bucket
+        self.origins = origins
+        self.writable = writable
+        self.redirect = redirect
+        self.manifests: Hot[tuple[str, Digest], Manifest] = Hot(_MANIFESTS, _SECONDS, lambda one: len(one.data) + 200)
+        self._blobs: Hot[tuple[str, Digest], int] = Hot(_BLOBS, _SECONDS, lambda _: 1)
+
+    def repository(self, name: str) -> Repository:
+        """A repository by its name."""
+        return Repository(self.bucket, name)
+
+    async def manifest(self, name: str, reference: str, permit: Permit) -> Manifest | None:
+        """The manifest that a tag or digest means: as it was pushed, or else as an origin gives it."""
+        repository = self.repository(name)
+        digest = Digest(reference) if is_digest(reference) else await asyncio.to_thread(repository.tagged, reference)
+        found = await self._kept(repository, digest) if digest else None
+        for origin in self.origins if found is None else ():
+            found = await origin.manifest(name, reference, permit)
+            if found:
+                break
+        if found:
+            self.manifests.put((name, found.digest), found)
+        return found
+
+    async def _kept(self, repository: Repository, digest: Digest) -> Manifest | None:
+        return self.manifests.get((repository.name, digest)) or await asyncio.to_thread(repository.manifest, digest)
+
+    async def blob(self, name: str, digest: Digest) -> int | None:
+        """The size of a blob that the repository has."""
+        known = self._blobs.get((name, digest))
+        if known is not None:
+            return known
+        size = await asyncio.to_thread(self.repository(name).blob, digest)
+        for origin in self.origins if size is None else ():
+            if await origin.blob(name, digest):
+                size = await asyncio.to_thread(self.repository(name).blob, digest)
+                break
+        if size is not None:
+            self._blobs.put((name, digest), size)
+        return size
+
+    def forget(self, name: str, digest: Digest) -> None:
+        """Remembers nothing of a manifest or blob that is removed."""
+        self.manifests.forget((name, digest))
+        self._blobs.forget((name, digest))

@@ -1,0 +1,73 @@
+"""A repository of the server's own bucket as a destination, for images that are made here."""
+
+import hashlib
+from typing import Self
+
+from lamella.cache.publishing import arriving, mount, publish
+from lamella.cache.repositories import Manifest, Repository, blob_name
+from lamella.destinations.destination import Staging, put_staged
+from lamella.oci.digest import Digest, DigestError, encoded, is_digest_of
+from lamella.oci.image import Body, Buffer
+from lamella.oci.media import is_manifest
+from lamella.oci.wire import Descriptor
+
+
+class Shelf:
+    """A destination. A layer that any repository has is there already, and this one gets it too."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    def has(self, blob: Descriptor) -> bool:
+        """Whether the blob is in the bucket, whole as far as a look can tell; then this repository has it."""
+        if is_manifest(blob.media_type):
+            return self._repository.has_manifest(blob.digest)
+        item = self._repository.bucket.find(blob_name(blob.digest))
+        return item is not None and item.size == blob.size and mount(self._repository, blob.digest)
+
+    def stage(self) -> Staging:
+        """A place for one blob."""
+        return _Staged(self._repository)
+
+    def put(self, blob: Descriptor, body: Body) -> bool:
+        """Stores a blob, or a manifest of which all blobs are there."""
+        if not is_manifest(blob.media_type):
+            return put_staged(self, blob, body)
+        data = bytearray()
+        body(data.extend)
+        if not is_digest_of(blob.digest, bytes(data)):
+            raise DigestError(f"{len(data)} bytes were written as {blob.digest}, and are something else")
+        publish(self._repository, Manifest(blob.digest, blob.media_type, bytes(data)))
+        return True
+
+    def tag(self, name: str, root: Descriptor) -> None:
+        """Names the manifest `root`."""
+        self._repository.tag(name, root.digest)
+
+
+class _Staged:
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._staged = repository.bucket.stage()
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        self._staged.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._staged.__exit__(*raised)
+
+    def write(self, block: Buffer) -> None:
+        """Takes the next bytes."""
+        self._hash.update(block)
+        self._size += len(block)
+        self._staged.write(block)
+
+    def commit(self, digest: Digest, size: int) -> None:
+        """Makes the blob of what was written, if it is that."""
+        if (self._hash.hexdigest(), self._size) != (encoded(digest), size):
+            raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
+        with arriving(self._repository, digest):
+            self._staged.commit(blob_name(digest))
