@@ -12,6 +12,7 @@ from lamella.server.access.settings import Access, Limits, Tls
 from lamella.server.demand.settings import Limits as Demand
 from lamella.server.demand.settings import Source
 from lamella.server.mirrors import Mirror
+from lamella.server.nixcache.settings import NixCache
 from lamella.spec import kinds
 from lamella.spec.fields import Said, Value
 from lamella.spec.problems import Problem, wrong
@@ -72,11 +73,13 @@ class Settings(Value, frozen=True, kw_only=True):
     sources: Annotated[Sequence[Source], Said(Source.summary, each=Source)] = msgspec.field(default=(), name="source")
     demand: Annotated[Demand, Said(Demand.summary, table=Demand)] = Demand()
     mirrors: Annotated[Sequence[Mirror], Said(Mirror.summary, each=Mirror)] = msgspec.field(default=(), name="mirror")
+    caches: Annotated[Sequence[NixCache], Said(NixCache.summary, each=NixCache)] = msgspec.field(default=(), name="nix")
 
     def wrongs(self) -> Iterator[Problem]:
         for key, names in (
             ("source", [source.name for source in self.sources]),
             ("mirror", [mirror.name for mirror in self.mirrors]),
+            ("nix", [cache.name for cache in self.caches]),
         ):
             for i, name in enumerate(names):
                 if name in names[:i]:

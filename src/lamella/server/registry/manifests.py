@@ -79,12 +79,11 @@ def _kind(data: bytes, content_type: str) -> str:
 
 def _publish(repository: Repository, manifest: Manifest, tags: Sequence[str]) -> Digest | None:
     try:
-        subjects = [publish(repository, manifest, each) for each in tags or [""]]
+        return publish(repository, manifest, *tags)
     except UnknownPartsError as error:
         raise RefusedError(404, "MANIFEST_BLOB_UNKNOWN", str(error)) from error
     except (WireError, DigestError) as error:
         raise _invalid(str(error)) from error
-    return subjects[0]
 
 
 async def delete(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
