@@ -64,6 +64,30 @@ def publish(repository: Repository, manifest: Manifest, *tags: str) -> Digest | 
     return parts.subject
 
 
+def adopt(source: Repository, repository: Repository, digest: Digest) -> Manifest | None:
+    """Gives a repository a manifest of another one, with all that it leads to; None if not all of that is there."""
+    manifest = source.manifest(digest)
+    if manifest is None:
+        return None
+    if source.name != repository.name:
+        parts = parts_of(manifest.data)
+        if not all(adopt(source, repository, child) for child in parts.manifests):
+            return None
+        if not all(mount(repository, blob) for blob in parts.blobs):
+            return None
+        publish(repository, manifest)
+    return manifest
+
+
+def withdraw(repository: Repository, digest: Digest) -> bool:
+    """Removes a manifest, the tags that lead to it, and what it says of its subject; False if it was not there."""
+    manifest = repository.manifest(digest)
+    subject = parts_of(manifest.data).subject if manifest else None
+    if subject:
+        repository.refer_no_more(subject, digest)
+    return repository.delete_manifest(digest)
+
+
 def _names(repository: Repository, digest: Digest, parts: Parts, tags: Iterable[str]) -> list[str]:
     """What a manifest is going to need, and itself."""
     names = [repository.at(MANIFESTS, one) for one in (digest, *parts.manifests)]

@@ -47,9 +47,8 @@ def blob_name(digest: Digest) -> str:
 
 
 def repositories(bucket: SharedBucket) -> Iterator[str]:
-    """The names of all repositories that hold a manifest, sorted."""
-    names = (item.name.removeprefix(REPOSITORIES).partition(f"/{MANIFESTS}/") for item in bucket.list(REPOSITORIES))
-    yield from sorted({name for name, found, _ in names if found})
+    """The names of all repositories, sorted."""
+    yield from sorted({item.name.removeprefix(REPOSITORIES).partition("/_")[0] for item in bucket.list(REPOSITORIES)})
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,10 @@ class Repository:
 
     bucket: SharedBucket
     name: str
+
+    def exists(self) -> bool:
+        """Whether anything was ever pushed here."""
+        return next(self.bucket.list(f"{REPOSITORIES}{self.name}/_"), None) is not None
 
     def blob(self, digest: Digest) -> int | None:
         """The size of a blob that this repository has."""

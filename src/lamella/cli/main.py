@@ -35,6 +35,7 @@ COMMANDS = {
     "validate": "Hash every byte of an image again and compare.",
     "nix": "Fill in hashes in Nix files.",
     "cache": "List and prune what is remembered; fill binary caches of Nix, and fetch from them.",
+    "serve": "Serve images, built when they are pulled.",
     "schema": "Print the JSON Schema of lamella.toml, for editors.",
 }
 

@@ -38,10 +38,14 @@ class Asking:
 def asking(spec: Spec, platform: Platform) -> Asking | None:
     """What `spec` asks for on `platform`, if it asks for Nix packages at all."""
     words = {want.path for want in _wants(spec) if not want.graph}
-    machine = _MACHINES.get(platform.architecture, platform.architecture)
     told = spec.image.store
-    system = f"{machine}-{platform.os}"
+    system = system_of(platform)
     return Asking(tuple(sorted(words)), spec.folder, system, tuple(told.caches), tuple(told.keys)) if words else None
+
+
+def system_of(platform: Platform) -> str:
+    """What Nix calls a platform."""
+    return f"{_MACHINES.get(platform.architecture, platform.architecture)}-{platform.os}"
 
 
 def closures(spec: Spec, platform: Platform, locked: LockedNix | None, place: Workplace) -> dict[Want, Closure]:

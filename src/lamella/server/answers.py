@@ -22,7 +22,7 @@ class RefusedError(LamellaError):
     """A request is not granted; `code` is one of those that registries know."""
 
     def __init__(
-        self, status: int, code: str, message: str, detail: object = None, headers: Mapping[str, str] | None = None
+        self, status: int, code: str, message: str, detail: str = "", headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -34,14 +34,17 @@ class RefusedError(LamellaError):
 def refused(error: RefusedError) -> web.Response:
     """The answer that says so."""
     told: dict[str, Any] = {"code": error.code, "message": str(error)}
-    if error.detail is not None:
+    if error.detail:
         told["detail"] = error.detail
-    return web.Response(
+    response = web.Response(
         status=error.status,
         body=json.dumps({"errors": [told]}).encode(),
         content_type="application/json",
         headers=error.headers,
     )
+    if error.headers.get("Connection") == "close":
+        response.force_close()
+    return response
 
 
 @web.middleware

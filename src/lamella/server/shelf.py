@@ -3,6 +3,7 @@
 import hashlib
 from typing import Self
 
+from lamella.cache.publishing import arriving, mount, publish
 from lamella.cache.repositories import Manifest, Repository, blob_name
 from lamella.destinations.destination import Staging, put_staged
 from lamella.oci.digest import Digest, DigestError, encoded, is_digest_of
@@ -22,10 +23,7 @@ class Shelf:
         if is_manifest(blob.media_type):
             return self._repository.has_manifest(blob.digest)
         item = self._repository.bucket.find(blob_name(blob.digest))
-        if item is None or item.size != blob.size:
-            return False
-        self._repository.link(blob.digest)
-        return True
+        return item is not None and item.size == blob.size and mount(self._repository, blob.digest)
 
     def stage(self) -> Staging:
         """A place for one blob."""
@@ -39,7 +37,7 @@ class Shelf:
         body(data.extend)
         if not is_digest_of(blob.digest, bytes(data)):
             raise DigestError(f"{len(data)} bytes were written as {blob.digest}, and are something else")
-        self._repository.put_manifest(Manifest(blob.digest, blob.media_type, bytes(data)))
+        publish(self._repository, Manifest(blob.digest, blob.media_type, bytes(data)))
         return True
 
     def tag(self, name: str, root: Descriptor) -> None:
@@ -71,5 +69,5 @@ class _Staged:
         """Makes the blob of what was written, if it is that."""
         if (self._hash.hexdigest(), self._size) != (encoded(digest), size):
             raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
-        self._staged.commit(blob_name(digest))
-        self._repository.link(digest)
+        with arriving(self._repository, digest):
+            self._staged.commit(blob_name(digest))

@@ -53,9 +53,14 @@ def repository_name(text: str) -> str:
 
 def tag(text: str) -> str:
     """`text`, if it can be a tag."""
-    if not _TAG.fullmatch(text):
+    if not is_tag(text):
         raise RefusedError(400, "TAG_INVALID", f"{_shown(text)} is not a tag (letters, digits, . _ -; at most 128)")
     return text
+
+
+def is_tag(text: str) -> bool:
+    """Whether `text` can be a tag."""
+    return _TAG.fullmatch(text) is not None
 
 
 def digest(text: str) -> Digest:

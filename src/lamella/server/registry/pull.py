@@ -12,7 +12,7 @@ from lamella.cache.repositories import Referrer, blob_name, repositories
 from lamella.oci import media
 from lamella.server.answers import RefusedError
 from lamella.server.gate import admit, is_admitted
-from lamella.server.registry.names import Address, digest, is_digest, number, tag
+from lamella.server.registry.names import Address, digest, is_digest, is_tag, number
 from lamella.server.registry.registry import Registry
 from lamella.server.serving import Served, serve_item
 
@@ -36,21 +36,34 @@ async def catalog(registry: Registry, request: web.Request) -> web.StreamRespons
 async def manifest(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
     """A manifest by tag or digest."""
     admit(request, "pull", address.name)
-    reference = digest(address.last) if is_digest(address.last) else tag(address.last)
-    found = await registry.manifest(address.name, reference)
+    reference = digest(address.last) if is_digest(address.last) else known_tag(address)
+    found = await registry.manifest(address.name, reference, lambda action: admit(request, action, address.name))
     if found is None:
-        raise RefusedError(404, "MANIFEST_UNKNOWN", f"there is no {address.name} {reference} here")
+        raise unknown(address)
     headers = {DIGEST: found.digest, "ETag": f'"{found.digest}"', "Content-Type": found.media_type}
     if request.headers.get("If-None-Match") == headers["ETag"]:
         return web.Response(status=304, headers=headers)
     return web.Response(body=found.data, headers=headers)
 
 
+def known_tag(address: Address) -> str:
+    """The tag of an address; what can be none is not there."""
+    if not is_tag(address.last):
+        raise unknown(address)
+    return address.last
+
+
+def unknown(address: Address) -> RefusedError:
+    """Says that there is no such manifest."""
+    return RefusedError(404, "MANIFEST_UNKNOWN", f"there is no {address.name} {address.last[:140]!a} here")
+
+
 async def blob(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
     """A blob, or a part of one."""
     admit(request, "pull", address.name)
     named = digest(address.last)
-    size = await registry.blob(address.name, named)
+    find = registry.counted_on if request.method == "HEAD" and registry.writable else registry.blob
+    size = await find(address.name, named)
     if size is not None:
         try:
             served = Served(blob_name(named), "application/octet-stream", size, {DIGEST: named})
@@ -65,7 +78,7 @@ async def tags(registry: Registry, request: web.Request, address: Address) -> we
     admit(request, "pull", address.name)
     repository = registry.repository(address.name)
     everything = await asyncio.to_thread(lambda: list(repository.tags()))
-    if not everything and not await asyncio.to_thread(lambda: next(repository.manifests(), None)):
+    if not everything and not await asyncio.to_thread(repository.exists):
         raise RefusedError(404, "NAME_UNKNOWN", f"there is no {address.name} here")
     page, headers = paged(request, everything)
     return _json({"name": address.name, "tags": page}, headers)

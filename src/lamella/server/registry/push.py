@@ -7,6 +7,8 @@ from urllib.parse import quote
 from aiohttp import web
 
 from lamella.cache import uploads
+from lamella.cache.publishing import arriving, mount
+from lamella.cache.repositories import Repository, blob_name, repositories
 from lamella.cache.uploads import ALGORITHMS, Upload, UploadError
 from lamella.oci.digest import Digest
 from lamella.server.answers import RefusedError
@@ -15,6 +17,7 @@ from lamella.server.registry.names import Address, digest, repository_name, uplo
 from lamella.server.registry.pull import DIGEST
 from lamella.server.registry.registry import Registry
 
+_MOST_ORIGINS = 100
 _RANGE = re.compile("([0-9]{1,18})-([0-9]{1,18})")
 
 
@@ -34,14 +37,18 @@ async def start(registry: Registry, request: web.Request, address: Address) -> w
 
 
 async def _mounted(registry: Registry, request: web.Request, address: Address) -> bool:
+    """Gives the repository a blob that another one has; without `from`, any that whoever asks may pull from."""
     wanted = digest(request.query["mount"])
-    if "from" not in request.query:
+    if "from" in request.query:
+        origins = [repository_name(request.query["from"])]
+    elif await asyncio.to_thread(registry.bucket.find, blob_name(wanted)):
+        origins = await asyncio.to_thread(lambda: list(repositories(registry.bucket)))
+    else:
         return False
-    origin = repository_name(request.query["from"])
-    if not is_admitted(request, "pull", origin) or await registry.blob(origin, wanted) is None:
-        return False
-    await asyncio.to_thread(registry.repository(address.name).link, wanted)
-    return True
+    for origin in [name for name in origins if is_admitted(request, "pull", name)][:_MOST_ORIGINS]:
+        if await registry.blob(origin, wanted) is not None:
+            return await asyncio.to_thread(mount, registry.repository(address.name), wanted)
+    return False
 
 
 async def patch(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
@@ -80,12 +87,16 @@ async def _finished(
 ) -> web.StreamResponse:
     whole = await _received(request, address, found)
     try:
-        await asyncio.to_thread(whole.finish, named)
+        await asyncio.to_thread(_finish, registry.repository(address.name), whole, named)
     except UploadError as error:
         await asyncio.to_thread(whole.cancel)
         raise RefusedError(400, "DIGEST_INVALID", str(error)) from error
-    await asyncio.to_thread(registry.repository(address.name).link, named)
     return _created(registry, address, named)
+
+
+def _finish(repository: Repository, whole: Upload, named: Digest) -> None:
+    with arriving(repository, named):
+        whole.finish(named)
 
 
 async def _received(request: web.Request, address: Address, found: Upload) -> Upload:

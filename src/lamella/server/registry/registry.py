@@ -1,12 +1,13 @@
 """What the handlers of the registry share: the bucket, what is remembered of it, and where else images come from."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
 from lamella.cache.bucket import SharedBucket
-from lamella.cache.repositories import Manifest, Repository
+from lamella.cache.publishing import Pulls, used
+from lamella.cache.repositories import Manifest, Repository, blob_name
 from lamella.oci.digest import Digest
 from lamella.server.hot import Hot
 from lamella.server.registry.names import is_digest
@@ -14,13 +15,20 @@ from lamella.server.registry.names import is_digest
 _MANIFESTS = 64 << 20
 _BLOBS = 100_000
 _SECONDS = 60.0
+_NOTED = 1800.0
+
+
+Permit = Callable[[str], None]
 
 
 class Origin(Protocol):
     """Where images come from that nobody has pushed: they are built, or fetched from another registry."""
 
-    async def manifest(self, name: str, reference: str) -> Manifest | None:
-        """The manifest that is meant, which is in the repository `name` then, with all that it needs; or None."""
+    async def manifest(self, name: str, reference: str, permit: Permit) -> Manifest | None:
+        """The manifest that is meant, which is in the repository `name` then, with all that it needs; or None.
+
+        `permit` refuses an action that whoever asks may not do with this name.
+        """
 
     async def blob(self, name: str, digest: Digest) -> bool:
         """Sees to it that a blob of a manifest that came from here is in the bucket; False if that is not known."""
@@ -42,24 +50,41 @@ class Registry:
         self.writable = writable
         self.redirect = redirect
         self.manifests: Hot[tuple[str, Digest], Manifest] = Hot(_MANIFESTS, _SECONDS, lambda one: len(one.data) + 200)
+        self._pulls = Pulls(bucket)
+        self._pulled: Hot[tuple[str, Digest], bool] = Hot(_BLOBS, _NOTED, lambda _: 1)
         self._blobs: Hot[tuple[str, Digest], int] = Hot(_BLOBS, _SECONDS, lambda _: 1)
 
     def repository(self, name: str) -> Repository:
         """A repository by its name."""
         return Repository(self.bucket, name)
 
-    async def manifest(self, name: str, reference: str) -> Manifest | None:
+    async def manifest(self, name: str, reference: str, permit: Permit) -> Manifest | None:
         """The manifest that a tag or digest means: as it was pushed, or else as an origin gives it."""
         repository = self.repository(name)
         digest = Digest(reference) if is_digest(reference) else await asyncio.to_thread(repository.tagged, reference)
         found = await self._kept(repository, digest) if digest else None
         for origin in self.origins if found is None else ():
-            found = await origin.manifest(name, reference)
+            found = await origin.manifest(name, reference, permit)
             if found:
                 break
-        if found:
-            self.manifests.put((name, found.digest), found)
+        if found is None or not await self._noted(name, found.digest):
+            return None
+        self.manifests.put((name, found.digest), found)
         return found
+
+    async def _noted(self, name: str, digest: Digest) -> bool:
+        """Notes that a manifest is pulled, so that it is kept; False if it is being removed."""
+        if self._pulled.get((name, digest)):
+            return True
+        kept = await asyncio.to_thread(self._pulls.pulled, name, digest)
+        if kept:
+            self._pulled.put((name, digest), True)
+        return kept
+
+    async def counted_on(self, name: str, digest: Digest) -> int | None:
+        """The size of a blob that somebody is going to count on: it stays for as long as a push may take."""
+        size = await self.blob(name, digest)
+        return size if size is not None and await asyncio.to_thread(used, self.bucket, blob_name(digest)) else None
 
     async def _kept(self, repository: Repository, digest: Digest) -> Manifest | None:
         return self.manifests.get((repository.name, digest)) or await asyncio.to_thread(repository.manifest, digest)

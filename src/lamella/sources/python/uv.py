@@ -19,10 +19,16 @@ from lamella.sources.tree import SourceError
 
 _QUIET = ("--quiet", "--no-header", "--no-annotate", "--no-python-downloads")
 _LONGEST_SAID = 600
+_UNSATISFIABLE = 1
+"""What uv ends with when it has looked at everything."""
 
 
 class ResolveError(SourceError):
     """Packages that go together cannot be found."""
+
+
+class UnsatisfiableError(ResolveError):
+    """There are no packages that go together: indexes were asked, and have none."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,8 @@ def resolve(question: Question) -> list[Candidate]:
         lines = "".join(f"{line}\n" for line in question.lines)
         ran = subprocess.run(command, input=lines, cwd=question.folder, capture_output=True, text=True, check=False)
         if ran.returncode:
-            raise ResolveError(f"uv finds no packages that go together: {_said(ran.stderr)}")
+            kind = UnsatisfiableError if ran.returncode == _UNSATISFIABLE else ResolveError
+            raise kind(f"uv finds no packages that go together: {_said(ran.stderr)}")
         try:
             return [_candidate(told) for told in tomllib.loads(out.read_text()).get("packages", [])]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -1,0 +1,107 @@
+"""`lamella serve`: a registry that builds what is pulled, over a bucket."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lamella.cli.common import cache_folder, connection_options, open_workplace, reach_of, reaching_out
+
+if TYPE_CHECKING:
+    from lamella.cache.bucket import SharedBucket
+    from lamella.server.app import Server
+    from lamella.server.settings import Settings
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_WORKER = (sys.executable, "-m", "lamella.cli.worker")
+_NIXPKGS = "nixos-unstable"
+
+
+@click.command("serve")
+@click.option("--config", type=_FILE, help="The server's settings; without it, the usual ones.")
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen, instead of what the settings say.")
+@click.option("--bucket", metavar="PLACE", help="Where everything is kept, instead of what the settings say.")
+@click.option("--writable", is_flag=True, help="Let images be pushed and deleted, by those who may.")
+@connection_options
+def command(**how: Any) -> None:
+    """Serve images: those that are pushed, and those whose names say what is in them, built when they are pulled.
+
+    `docker pull localhost:8080/shell/git/htop` gets an image of a shell, git and htop. It runs until it is stopped,
+    and ends what it is doing.
+    """
+    _log_to_stderr()
+    settings, written = _settings(how)
+    with reaching_out(open_workplace(), **reach_of(how)) as place:
+        from lamella.server.app import Server
+
+        asyncio.run(_serve(Server(settings, written, _bucket(settings), place, _WORKER)))
+
+
+async def _serve(server: "Server") -> None:
+    from lamella.server.app import running
+
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with running(server) as address:
+        click.echo(f"serving at {address}, from {server.settings.bucket}", err=True)
+        await stopped.wait()
+        click.echo("stopping when all that goes on has ended; once more stops at once", err=True)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, os._exit, 130)
+
+
+def _bucket(settings: "Settings") -> "SharedBucket":
+    from lamella.cache.copies import Copies
+    from lamella.cache.folder import Folder
+    from lamella.cache.objects import bucket_at
+
+    bucket = bucket_at(settings.bucket, os.environ, cache_folder())
+    if isinstance(bucket, Folder) or settings.redirect or not settings.copies:
+        return bucket
+    return Copies(bucket, cache_folder() / "copies", settings.copies)
+
+
+def _settings(how: dict[str, Any]) -> "tuple[Settings, str]":
+    """The settings, as they were asked for, and as they are written for those who build."""
+    import msgspec
+
+    from lamella.server.settings import parse_settings
+    from lamella.spec.reader import text_of
+
+    file = how["config"]
+    written = text_of(file) if file else _usual()
+    settings = parse_settings(written, str(file or "the usual settings"))
+    told = {name: how[name] for name in ("listen", "bucket", "writable") if how[name]}
+    told.setdefault("bucket", settings.bucket or str(_data_folder() / "bucket"))
+    return msgspec.structs.replace(settings, **told), written
+
+
+def _usual() -> str:
+    """What is served where nobody says what: packages of Nix where that is, of Debian, and of Python."""
+    nix = f'[[source]]\nname = "nix"\nkind = "nix"\nfrom = "{_NIXPKGS}"\n' if shutil.which("nix") else ""
+    versions = "".join(
+        f'[[source]]\nname = "py{version}"\nkind = "pypi"\npython = {{ version = "{version}" }}\n'
+        for version in ("3.11", "3.12", "3.13")
+    )
+    return f'{nix}[[source]]\nname = "deb"\nkind = "deb"\n{versions}'
+
+
+def _data_folder() -> Path:
+    users = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(users, "lamella").expanduser()
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    with contextlib.suppress(KeyError):
+        logging.getLogger("lamella").addHandler(handler)
+    logging.getLogger("lamella").setLevel(logging.INFO)

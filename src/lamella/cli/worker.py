@@ -1,0 +1,48 @@
+"""A process that builds one image for the server, which tells it what, hears its progress, and may stop it.
+
+The order is a line on stdin, which stays open as long as the server lives; the outcome is a line on stdout.
+"""
+
+import os
+import signal
+import sys
+import threading
+
+import click
+import msgspec
+
+from lamella.cli.common import cache_folder, open_workplace, reaching_out
+from lamella.cli.progress import Told
+from lamella.errors import LamellaError
+
+
+def main() -> None:
+    """Carries out the order."""
+    from lamella.cache.objects import bucket_at
+    from lamella.server.builds.jobs import Outcome
+    from lamella.server.builds.orders import Order, carry_out
+    from lamella.server.demand.workshop import Workshop
+    from lamella.server.settings import parse_settings
+
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    threading.Thread(target=_end_with_the_server, daemon=True).start()
+    settings = parse_settings(order.settings, "the server's settings")
+    try:
+        bucket = bucket_at(order.bucket, os.environ, cache_folder())
+        with Told(verbose=True) as told, reaching_out(open_workplace(progress=told.progress)) as place:
+            workshop = Workshop(place, settings.demand, told.doing)
+            outcome = carry_out(order, tuple(settings.sources), settings.demand, bucket, workshop)
+    except LamellaError as error:
+        outcome = Outcome(code="UNAVAILABLE", message=str(error), seconds=5.0)
+    if outcome.message:
+        click.echo(outcome.message, err=True)
+    click.echo(msgspec.json.encode(outcome))
+
+
+def _end_with_the_server() -> None:
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGKILL)  # and whatever was started here
+
+
+if __name__ == "__main__":
+    main()

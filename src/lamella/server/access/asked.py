@@ -1,0 +1,26 @@
+"""What is known of a request: who asks, from where, and what for."""
+
+from aiohttp import web
+
+from lamella.server.access.identity import Identity
+from lamella.server.access.rights import CHANGING
+from lamella.server.answers import RefusedError
+
+CLIENT = web.RequestKey("client", str)
+"""The address of whoever asks."""
+IDENTITY = web.RequestKey("identity", Identity)
+CHANGES = web.RequestKey("changes", list[tuple[str, str]])
+"""What the request is to change: actions and names."""
+REFUSED = web.RequestKey("refused", tuple[str, str])
+"""What was refused last."""
+
+
+def permit(request: web.Request, action: str, name: str) -> None:
+    """Refuses the request if who asks may not do `action` to `name`. This is the server's gate."""
+    if action in CHANGING:
+        request[CHANGES].append((action, name))
+    try:
+        request[IDENTITY].must(action, name)
+    except RefusedError:
+        request[REFUSED] = action, name
+        raise

@@ -1,0 +1,149 @@
+"""Connections: how many there may be, and how long one may take to say what it wants.
+
+aiohttp's own protocol does the talking. Around each of them lies a `_Counted` that sees what passes: it starts a clock
+when a connection begins and when the first byte of a next request arrives, and the middleware stops it when the head of
+the request is there. Linux ends those that do not take what they asked for.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Iterator
+from typing import cast
+
+from aiohttp import web
+
+from lamella.server.access.client import Proxies, group
+from lamella.server.access.refusals import too_many
+from lamella.server.access.settings import Limits
+
+_BACKLOG = 1024
+_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
+"""Milliseconds that sent bytes may wait to be taken, where the system knows that."""
+
+
+class Site(web.BaseSite):
+    """A port that the server listens on, within limits. `port` is known once it is started."""
+
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        address: tuple[str, int],
+        limits: Limits,
+        proxies: Proxies,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(runner, ssl_context=tls, backlog=_BACKLOG)
+        self._address = address
+        self._limits = limits
+        self._proxies = proxies
+        self._open: Counter[str] = Counter()
+
+    @property
+    def port(self) -> int:
+        """The port, also where any was asked for."""
+        server = cast("asyncio.Server | None", self._server)
+        return int(server.sockets[0].getsockname()[1]) if server else self._address[1]
+
+    @property
+    def name(self) -> str:
+        """Where it is."""
+        return f"{'https' if self._ssl_context else 'http'}://{self._address[0]}:{self.port}"
+
+    async def start(self) -> None:
+        """Begins to listen."""
+        await super().start()
+        make = self._runner.server
+        assert make is not None
+        host, port = self._address
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _Counted(make(), self._limits, self._open, self._proxies),
+            host,
+            port,
+            ssl=self._ssl_context,
+            ssl_handshake_timeout=self._limits.header_seconds if self._ssl_context else None,
+            backlog=self._backlog,
+        )
+
+
+def answering(request: web.BaseRequest) -> contextlib.AbstractContextManager[None]:
+    """To be held while `request` is answered; refuses it if its address has more connections than it may."""
+    transport = request.transport
+    counted = transport.get_protocol() if transport else None
+    if not isinstance(counted, _Counted):  # as in tests of parts
+        return contextlib.nullcontext()
+    if counted.is_over:
+        raise too_many("your address has too many connections open", 1)
+    return counted.answering()
+
+
+class _Counted(asyncio.Protocol):
+    """One connection, and aiohttp's part of it. `open` counts those of each address."""
+
+    def __init__(self, inner: web.RequestHandler, limits: Limits, open_: Counter[str], proxies: Proxies) -> None:
+        self._inner = inner
+        self._limits = limits
+        self._open = open_
+        self._proxies = proxies
+        self._clock: asyncio.TimerHandle | None = None
+        self._peer = ""
+        self._is_asking = True
+        self.is_over = False
+        """Whether its address has more connections than it may."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast("asyncio.Transport", transport)
+        self._transport = transport
+        address = str((transport.get_extra_info("peername") or [""])[0])
+        self._peer = group(address)
+        self._open[self._peer] += 1
+        self._inner.connection_made(transport)
+        if self._open.total() > self._limits.connections:
+            transport.abort()
+            return
+        self.is_over = self._open[self._peer] > self._limits.connections_per_client and not self._proxies.has(address)
+        plain = transport.get_extra_info("socket")
+        if _USER_TIMEOUT is not None:
+            plain.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, self._limits.stall_seconds * 1000)
+        self._start_clock()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_asking and self._clock is None:
+            self._start_clock()
+        self._inner.data_received(data)
+
+    def eof_received(self) -> None:
+        self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        self._stop_clock()
+        self._open[self._peer] -= 1
+        if not self._open[self._peer]:
+            del self._open[self._peer]
+        self._inner.connection_lost(error)
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """While this goes on, the head of a request is there and no other is waited for."""
+        self._is_asking = False
+        self._stop_clock()
+        try:
+            yield
+        finally:
+            self._is_asking = True
+
+    def _start_clock(self) -> None:
+        self._clock = asyncio.get_running_loop().call_later(self._limits.header_seconds, self._transport.abort)
+
+    def _stop_clock(self) -> None:
+        if self._clock:
+            self._clock.cancel()
+            self._clock = None

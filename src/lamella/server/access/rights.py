@@ -1,0 +1,71 @@
+"""Rights: `ACTION` or `ACTION:PATTERN`, as in `pull:team/*`.
+
+In a pattern `*` stands for any characters but `/`, and `**` for any characters; all else stands for itself.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from lamella.spec.kinds import Kind, text, texts
+from lamella.spec.problems import near_miss, wrong
+
+PULL, PUSH, DELETE, BUILD, ADMIN = ACTIONS = ("pull", "push", "delete", "build", "admin")
+CHANGING = frozenset(ACTIONS) - {PULL}
+ANY = "*"
+EVERYTHING = "**"
+
+_STAR = re.compile(r"(\*\*?)")
+_STARS = {"*": "[^/]*", "**": ".*"}
+_PATTERN = r"(?:[a-z0-9._/-]|\*{1,2}(?!\*))+"
+"""What can be in the name of a repository, and stars."""
+
+
+@cache
+def _regex(pattern: str) -> re.Pattern[str]:
+    return re.compile("".join(_STARS.get(part) or re.escape(part) for part in _STAR.split(pattern)), re.DOTALL)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether `pattern` is true of the whole of `text`."""
+    return _regex(pattern).fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """That something may be done to all names that a pattern is true of."""
+
+    action: str
+    pattern: str = EVERYTHING
+
+    def allows(self, action: str) -> bool:
+        """Whether `action` may be done to anything. Who may do all to some names does not rule the server."""
+        if self.action == ANY:
+            return action != ADMIN or self.pattern == EVERYTHING
+        return self.action == action
+
+    def covers(self, action: str, name: str) -> bool:
+        """Whether `action` may be done to `name`."""
+        return self.allows(action) and matches(self.pattern, name)
+
+
+def rights(written: Iterable[str]) -> tuple[Right, ...]:
+    """The rights that are written as in the settings."""
+    return tuple(Right(action, pattern or EVERYTHING) for action, _, pattern in (one.partition(":") for one in written))
+
+
+def _check_right(value: str) -> str:
+    action, colon, pattern = value.partition(":")
+    if action not in (*ACTIONS, ANY):
+        raise wrong(f'"{value}" does not start with one of {", ".join(ACTIONS)} or {ANY}{near_miss(action, ACTIONS)}')
+    if colon and action == ADMIN:
+        raise wrong(f'"{value}": this right is about the server as a whole; write "{ADMIN}"')
+    if colon and not re.fullmatch(_PATTERN, pattern):
+        raise wrong(f'"{value}": after the colon goes a repository\'s name, where * and ** stand for what may vary')
+    return value
+
+
+_ON_NAMES = "|".join(action for action in ACTIONS if action != ADMIN)
+listed: Kind = texts(text(_check_right, pattern=rf"^(?:{ADMIN}|(?:{_ON_NAMES}|\*)(?::{_PATTERN})?)$"))
+"""How rights stand in the settings."""

@@ -1,0 +1,128 @@
+"""The server, put together: what it is made of, and how it begins and ends.
+
+request --> explaining --> entrance --> a part of the server --> bucket
+                                             |
+                                             +--> builds, mirrors
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiohttp import web
+
+from lamella.cache.bucket import SharedBucket
+from lamella.pipeline.outside import needed
+from lamella.pipeline.workplace import Workplace
+from lamella.server import registry
+from lamella.server.access import admission, tls
+from lamella.server.access.asked import permit
+from lamella.server.access.audit import Audit
+from lamella.server.access.client import Proxies
+from lamella.server.access.connections import Site
+from lamella.server.access.identity import Door
+from lamella.server.access.middleware import Entrance
+from lamella.server.answers import explaining
+from lamella.server.builds.builder import Builder, Offers
+from lamella.server.builds.jobs import Jobs, Outcome
+from lamella.server.builds.orders import Order
+from lamella.server.builds.worker import work
+from lamella.server.demand.pin import Pin
+from lamella.server.demand.pins import pin_of
+from lamella.server.gate import GATE
+from lamella.server.mirrors import Mirrors
+from lamella.server.nixcache.cache import cache_of
+from lamella.server.nixcache.routes import Service
+from lamella.server.registry.registry import Origin, Registry
+from lamella.server.settings import Settings
+
+_THREADS = 64
+"""More than ever wait for a bucket at once; each costs little."""
+_VALID = timedelta(hours=1)
+_UNBOUNDED = 1 << 62
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that is to be: its settings, as values and as they are written, and what it works with."""
+
+    settings: Settings
+    written: str
+    bucket: SharedBucket
+    place: Workplace
+    worker: Sequence[str]
+    """The command of a process that builds an image."""
+
+    def application(self, jobs: Jobs) -> web.Application:
+        """What answers."""
+        settings = self.settings
+        proxies = Proxies(settings.access.trusted_proxies)
+        fetch = needed(self.place.outside, "who vouches for tokens").downloads.fetcher.document
+        door = Door(settings.access, fetch, loopback=settings.loopback)
+        entrance = Entrance(door, settings.limits, proxies, Audit(settings.access.audit))
+        app = web.Application(middlewares=[explaining, *entrance.middlewares])
+        app[GATE] = permit
+        images = Registry(
+            self.bucket,
+            self._origins(jobs),
+            writable=settings.writable,
+            redirect=self._redirect,
+        )
+        app.add_routes([*admission.routes(), *registry.routes(images)])
+        for service in self._caches():
+            app.add_routes(service.routes())
+            app.on_cleanup.append(_closing(service))
+        return app
+
+    def _caches(self) -> Iterator[Service]:
+        settings, downloads = self.settings, needed(self.place.outside, "binary caches").downloads
+        largest = settings.limits.blob_size or _UNBOUNDED
+        for each in settings.caches:
+            cache = cache_of(each, self.bucket, downloads.fetcher, largest)
+            yield Service(cache, downloads.folder, self._redirect)
+
+    @property
+    def _redirect(self) -> timedelta | None:
+        return _VALID if self.settings.redirect else None
+
+    def _origins(self, jobs: Jobs) -> list[Origin]:
+        settings, outside = self.settings, needed(self.place.outside, "what images are made of")
+        mirrors = Mirrors(self.bucket, settings.mirrors, outside.registries)
+        offers = Offers(settings.sources, settings.demand, settings.wait)
+        builder = Builder(self.bucket, offers, jobs, self._build, lambda request: pin_of(request, self.place))
+        return [mirrors, builder]
+
+    async def _build(self, name: str, tag: str, pin: Pin, log: str) -> Outcome:
+        order = Order(self.written, self.settings.bucket, name, tag, pin)
+        return await work(self.worker, order, self.bucket, log, self.settings.demand.seconds)
+
+
+def _closing(service: Service) -> Callable[[web.Application], Awaitable[None]]:
+    async def close(_: web.Application) -> None:
+        await service.close()
+
+    return close
+
+
+@asynccontextmanager
+async def running(server: Server) -> AsyncIterator[str]:
+    """Serves as long as this lasts; gives the address. At the end, what goes on may end for a while."""
+    settings = server.settings
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "server"))
+    jobs = Jobs(server.bucket, settings.builds_at_once)
+    runner = web.AppRunner(
+        server.application(jobs), access_log=None, shutdown_timeout=settings.stop_seconds, **settings.limits.runner
+    )
+    await runner.setup()
+    context = tls.context(settings.tls) if settings.tls else None
+    site = Site(runner, settings.address, settings.limits, Proxies(settings.access.trusted_proxies), context)
+    try:
+        await site.start()
+        yield site.name
+    finally:
+        await site.stop()
+        await jobs.close(settings.stop_seconds)
+        await runner.cleanup()

@@ -1,0 +1,94 @@
+"""The origin of images that are built when they are pulled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from lamella.cache.bucket import SharedBucket
+from lamella.cache.jobs import Job
+from lamella.cache.publishing import adopt
+from lamella.cache.repositories import Manifest, Repository
+from lamella.oci.digest import Digest
+from lamella.server.answers import RefusedError
+from lamella.server.builds.jobs import Jobs, Outcome
+from lamella.server.builds.orders import Built, built_name
+from lamella.server.builds.pins import Pins
+from lamella.server.demand.errors import DemandError
+from lamella.server.demand.names import Request, parse
+from lamella.server.demand.pin import Pin
+from lamella.server.demand.settings import Limits, Source
+from lamella.server.registry.names import is_digest
+
+_STATUS = {"MANIFEST_UNKNOWN": 404, "NAME_INVALID": 400, "TAG_INVALID": 400, "DENIED": 403, "UNAVAILABLE": 503}
+
+Build = Callable[[str, str, Pin, str], Awaitable[Outcome]]
+"""Builds the image of a repository and tag at a pin; the last argument is the name that the log goes by."""
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What can be asked for, and how long a request waits for it."""
+
+    sources: Sequence[Source]
+    limits: Limits
+    wait: float
+
+
+class Builder:
+    """Builds images whose names say what is in them."""
+
+    def __init__(
+        self, bucket: SharedBucket, offers: Offers, jobs: Jobs, build: Build, pin_of: Callable[[Request], Pin]
+    ) -> None:
+        self._bucket = bucket
+        self._offers = offers
+        self._jobs = jobs
+        self._build = build
+        self._pins = Pins(pin_of)
+
+    async def manifest(self, name: str, reference: str, permit: Callable[[str], None]) -> Manifest | None:
+        """The image that the name asks for. Pinned and built before, it is there at once; else the request waits."""
+        if is_digest(reference):
+            return None
+        try:
+            request = parse(name, reference, self._offers.sources, self._offers.limits)
+            pin = await self._pins.of(request)
+        except DemandError as error:
+            raise _refusal(error.code, str(error)) from error
+        key = request.key(pin)
+        if not pin.moving:
+            found = await asyncio.to_thread(self._known, name, key)
+            if found:
+                return found
+        permit("build")
+        job = await self._done(key, request, name, reference, pin)
+        return await asyncio.to_thread(self._adopted, Built(request.name, Digest(job.root)), name)
+
+    async def blob(self, _name: str, _digest: Digest) -> bool:
+        """All blobs of what was built are there."""
+        return False
+
+    def _known(self, name: str, key: str) -> Manifest | None:
+        data = self._bucket.get(built_name(key))
+        return self._adopted(msgspec.json.decode(data, type=Built), name) if data else None
+
+    def _adopted(self, built: Built, name: str) -> Manifest | None:
+        """What was built under the name that all names of the same have in common."""
+        return adopt(Repository(self._bucket, built.repository), Repository(self._bucket, name), built.digest)
+
+    async def _done(self, key: str, request: Request, name: str, tag: str, pin: Pin) -> Job:
+        task = self._jobs.begin(key, f"{request.name}:{tag}", lambda log: self._build(name, tag, pin, log))
+        try:
+            job = await asyncio.wait_for(asyncio.shield(task), self._offers.wait)
+        except TimeoutError:
+            message = f"{name}:{tag} is still being built; pull again to wait for it"
+            raise RefusedError(503, "UNAVAILABLE", message, headers={"Retry-After": "10"}) from None
+        if job.state == "failed":
+            raise _refusal(job.code, job.message, f"its log is at /builds/{job.log}")
+        return job
+
+
+def _refusal(code: str, message: str, detail: str = "") -> RefusedError:
+    return RefusedError(_STATUS.get(code, 500), code, message, detail)

@@ -1,0 +1,63 @@
+"""The log of a build, for whoever wants to see it while it goes on: `logs/<name>` in the bucket."""
+
+import asyncio
+import contextlib
+
+from lamella.cache.bucket import SharedBucket
+from lamella.errors import LamellaError
+
+_LONGEST = 1 << 20
+_EVERY = 1.0
+_CUT = b"... (what was said between is left out)\n"
+
+
+def log_name(name: str) -> str:
+    """The item that holds a log."""
+    return f"logs/{name}"
+
+
+class Log:
+    """Lines that come in while this is open. They are in the bucket a second later, and all of them at the end.
+
+    Of a long log the first and the last part are kept.
+    """
+
+    def __init__(self, bucket: SharedBucket, name: str) -> None:
+        self._bucket = bucket
+        self._name = log_name(name)
+        self._first = bytearray()
+        self._last = bytearray()
+        self._is_new = False
+
+    def add(self, line: bytes) -> None:
+        """Takes a line."""
+        self._is_new = True
+        if len(self._first) < _LONGEST // 2:
+            self._first += line
+            return
+        self._last += line
+        if len(self._last) > _LONGEST:
+            del self._last[: len(self._last) - _LONGEST // 2]
+
+    async def __aenter__(self) -> "Log":
+        self._writing = asyncio.create_task(self._write_now_and_then())
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        self._writing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._writing
+        await self._write()
+
+    async def _write_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(_EVERY)
+            await self._write()
+
+    async def _write(self) -> None:
+        if self._is_new:
+            self._is_new = False
+            between = _CUT if len(self._last) >= _LONGEST // 2 else b""
+            data = bytes(self._first) + between + bytes(self._last[-_LONGEST // 2 :])
+            with contextlib.suppress(LamellaError):  # the build goes on without a log
+                await asyncio.to_thread(self._bucket.put, self._name, data)

@@ -1,0 +1,67 @@
+"""What a worker is told, and what it does: one image, built into the bucket."""
+
+from dataclasses import replace
+
+import msgspec
+
+from lamella.cache.bucket import SharedBucket
+from lamella.cache.nearby import Nearby
+from lamella.cache.records import Records
+from lamella.cache.repositories import Repository
+from lamella.oci.digest import Digest
+from lamella.server.builds.jobs import Outcome
+from lamella.server.demand.build import build
+from lamella.server.demand.errors import DemandError
+from lamella.server.demand.names import Request, parse
+from lamella.server.demand.pin import Pin
+from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.workshop import Workshop
+from lamella.server.shelf import Shelf
+
+_FORGET_FAILURES = 60.0
+_FORGET_TROUBLE = 5.0
+_PASSING = ("UNKNOWN", "UNAVAILABLE")
+"""What may well be otherwise at the next try."""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """An image that is to be built. `settings` are the server's, as they are written."""
+
+    settings: str
+    bucket: str
+    repository: str
+    tag: str
+    pin: Pin
+
+
+class Built(msgspec.Struct, frozen=True):
+    """What an image that was built before is: `manifests/<key>`, of what is pinned only."""
+
+    repository: str
+    digest: Digest
+
+
+def built_name(key: str) -> str:
+    """The item that says so."""
+    return f"manifests/{key}"
+
+
+def carry_out(
+    order: Order, sources: tuple[Source, ...], limits: Limits, bucket: SharedBucket, workshop: Workshop
+) -> Outcome:
+    """Builds what is ordered. The record of it is written when all that it leads to is there."""
+    place = workshop.place
+    shared = replace(workshop, place=replace(place, records=Records(Nearby(place.records.bucket, bucket))))
+    try:
+        request = parse(order.repository, order.tag, sources, limits)
+        root = build(request, order.pin, shared, Shelf(Repository(bucket, request.name)))
+    except DemandError as error:
+        seconds = _FORGET_TROUBLE if error.code in _PASSING else _FORGET_FAILURES
+        return Outcome(code=error.code, message=str(error), seconds=seconds)
+    if not order.pin.moving:
+        _remember(bucket, request, order.pin, root.digest)
+    return Outcome(root=root.digest)
+
+
+def _remember(bucket: SharedBucket, request: Request, pin: Pin, root: Digest) -> None:
+    bucket.put(built_name(request.key(pin)), msgspec.json.encode(Built(request.name, root)))

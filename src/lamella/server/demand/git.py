@@ -1,0 +1,120 @@
+"""Git repositories: which commit a tag means, and the files of a commit.
+
+    git/<repository>/<commit>/tree   its files; they appear as a whole or not at all
+    git/<repository>/<commit>/git    the commit, without what was before it
+    git/<repository>/history         all commits of branches and tags, without files
+
+A commit counts only if a branch or a tag holds it: hosts give away those that strangers propose, too. No hook, filter
+of the repository or submodule is run, and no other protocol is spoken than that of the address.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import tempfile
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lamella.server.demand.errors import DemandError, UnknownError
+from lamella.server.demand.origin import COMMIT, scheme_of
+from lamella.server.demand.programs import ProgramError, run
+from lamella.sources.python.build import shown_repository
+from lamella.staging import explained
+
+_ALL = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+_SECONDS = 600
+_ENVIRONMENT = ("LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "SSH_ASKPASS=false", "SSH_ASKPASS_REQUIRE=force")
+"""Nobody is there to type a password."""
+_PASSWORD = re.compile(r"//[^/@\s]+@")
+
+
+class GitError(DemandError):
+    """A git repository with packages or specs cannot be read."""
+
+
+def commit_of(url: str, name: str) -> str:
+    """The commit that a branch or a tag of the repository is now; without a name, its HEAD."""
+    wanted = [f"refs/heads/{name}", f"refs/tags/{name}^{{}}", f"refs/tags/{name}"] if name else ["HEAD"]
+    told = _asked(url, "ls-remote", "--quiet", "--", url, *wanted)
+    found = {ref: commit for commit, ref in (line.split("\t") for line in told.splitlines())}
+    commit = next((found[ref] for ref in wanted if ref in found), "")
+    if not COMMIT.fullmatch(commit):
+        raise UnknownError(f"{shown_repository(url)} has no branch and no tag {name!r}")
+    return commit
+
+
+def checkout(url: str, commit: str, folder: Path) -> Path:
+    """The files of a commit; they are fetched into `folder` once."""
+    home = folder / "git" / hashlib.sha256(url.encode()).hexdigest()[:32]
+    target = home / commit
+    if not target.exists():
+        with explained(home, "cannot write to"):
+            home.mkdir(parents=True, exist_ok=True)
+        _check_held(url, commit, home / "history")
+        with tempfile.TemporaryDirectory(prefix=".", dir=home) as staging:
+            made = Path(staging, commit)
+            _fetch(url, commit, made)
+            with explained(target, "cannot write"):
+                _take_name(made, target)
+    return target / "tree"
+
+
+def moment(tree: Path) -> str:
+    """When the commit was made whose files are in `tree`."""
+    told = _git(["--git-dir", str(tree.parent / "git"), "log", "-1", "--format=%ct"], tree.name)
+    return datetime.fromtimestamp(int(told), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _take_name(made: Path, target: Path) -> None:
+    try:
+        made.rename(target)
+    except OSError:
+        if not target.exists():  # else somebody was faster
+            raise
+
+
+def _fetch(url: str, commit: str, made: Path) -> None:
+    (made / "tree").mkdir(parents=True)
+    here = ["--git-dir", str(made / "git")]
+    _git([*here, "init", "--quiet", "--bare", "--template="], url)
+    _asked(url, *here, "fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--", url, commit)
+    _git([*here, "--work-tree", str(made / "tree"), "checkout", "--quiet", "--force", "--detach", commit], url)
+
+
+def _check_held(url: str, commit: str, history: Path) -> None:
+    """Refuses a commit that is in no branch and no tag. Where it is the end of one, no others are asked for."""
+    ends = _asked(url, "ls-remote", "--quiet", "--heads", "--tags", "--", url)
+    if commit in {line.partition("\t")[0] for line in ends.splitlines()}:
+        return
+    here = ["--git-dir", str(history)]
+    with history.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not history.exists():
+            _git([*here, "init", "--quiet", "--bare", "--template="], url)
+        _asked(url, *here, "fetch", "--quiet", "--prune", "--filter=tree:0", "--no-auto-maintenance", "--", url, *_ALL)
+        if not _holders(commit, here, url):
+            raise UnknownError(f"no branch and no tag of {shown_repository(url)} holds the commit {commit}")
+
+
+def _holders(commit: str, here: list[str], url: str) -> str:
+    with suppress(GitError):  # it does not even know the commit
+        return _git([*here, "for-each-ref", "--count=1", f"--contains={commit}"], url)
+    return ""
+
+
+def _asked(url: str, *words: str) -> str:
+    """What git says, which may speak with the repository."""
+    scheme = scheme_of(url)
+    return _git(["-c", "protocol.allow=never", "-c", f"protocol.{scheme}.allow=always", *words], url)
+
+
+def _git(words: list[str], url: str) -> str:
+    """What git says, which asks nobody for anything."""
+    calm = ["-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "submodule.recurse=false"]
+    try:
+        return run(["env", *_ENVIRONMENT, "git", *calm, *words], _SECONDS)
+    except ProgramError as error:
+        said = [_PASSWORD.sub("//", line) for line in (str(error), *error.log)]
+        raise GitError(f"git cannot read {shown_repository(url)}: {said[0]}", said[1:]) from None

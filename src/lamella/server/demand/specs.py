@@ -1,0 +1,90 @@
+"""Images that somebody has written down: `NAME/lamella.toml` or `NAME.toml`, each with its lock beside it."""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from lamella.pipeline.lock.file import lock_path, read_lock
+from lamella.pipeline.workplace import Workplace
+from lamella.server.demand.errors import DemandError, UnknownError
+from lamella.server.demand.git import checkout, commit_of, moment
+from lamella.server.demand.names import LATEST, Request
+from lamella.server.demand.origin import COMMIT
+from lamella.server.demand.pin import Pin
+from lamella.server.demand.workshop import Workshop, each_platform
+from lamella.sources import files
+from lamella.sources.nix.graph import is_store_path
+from lamella.spec import derive
+from lamella.spec.model import Spec
+from lamella.spec.reader import NAME, read
+from lamella.spec.wants import FilesWant, NixWant
+
+
+def pin(request: Request, place: Workplace) -> Pin:
+    """A commit pins, and so does what is written in a folder, if its lock says all that the spec leaves open."""
+    source, tag = request.source, request.tag
+    if source.where == "git":
+        if COMMIT.fullmatch(tag):
+            return Pin(tag, moving=False)
+        return Pin(commit_of(source.origin, "" if tag == LATEST else tag), moving=True)
+    spec = _read(Path(source.origin), request)
+    if tag not in (LATEST, spec.image.tag):
+        raise UnknownError(f"the tags of {request.name} are {LATEST} and {spec.image.tag}, so there is no {tag}")
+    return Pin(f"spec {_content(spec, place)}", moving=_is_open(spec))
+
+
+def specs(request: Request, pin: Pin, workshop: Workshop) -> list[Spec]:
+    """The image for each of its platforms."""
+    if request.source.where != "git":
+        return _each(_read(Path(request.source.origin), request))
+    tree = checkout(request.source.origin, pin.what, workshop.folder)
+    spec = _read(tree, request)
+    if _is_open(spec):
+        raise DemandError(f"{request.name} has no lock at {pin.what[:12]}; run lamella lock, and commit it")
+    created = moment(tree) if spec.image.created == "git" else spec.image.created
+    return _each(Spec(msgspec.structs.replace(spec.image, created=created), spec.folder, spec.file))
+
+
+def _each(spec: Spec) -> list[Spec]:
+    return each_platform(spec.image, spec.folder, spec.file)
+
+
+def _read(folder: Path, request: Request) -> Spec:
+    path = folder.joinpath(*request.packages)
+    for file in (path / NAME, path.with_name(f"{path.name}.toml")):
+        if file.is_file():
+            return read(file)
+    raise UnknownError(f"there is no {'/'.join(request.packages)} among the images of {request.source.name}")
+
+
+def _is_open(spec: Spec) -> bool:
+    """Whether something of it is decided only when it is built: it is asked for by name, and no lock is there."""
+    image = spec.image
+    named = [
+        want
+        for want in image.all_taken
+        if not isinstance(want, FilesWant)
+        and not (isinstance(want, NixWant) and (want.graph or is_store_path(want.path)))
+    ]
+    return bool(named or image.base) and read_lock(lock_path(spec)) is None
+
+
+def _content(spec: Spec, place: Workplace) -> str:
+    """The hash of what is written, and of the files that are taken."""
+    hashed = hashlib.sha256()
+    for path in [*([spec.file] if spec.file else ()), lock_path(spec), *_graphs(spec)]:
+        data = path.read_bytes() if path.is_file() else b""
+        hashed.update(b"%d:" % len(data) + data)
+    for want in spec.image.all_taken:
+        if isinstance(want, FilesWant):
+            at, ignore = derive.place(want), derive.left_out(want)
+            path = (spec.folder / want.path).absolute()
+            whole = path.resolve() if want.path.endswith("/") else path
+            hashed.update(files.look_at(whole, at, ignore, place.records).content.encode())
+    hashed.update(derive.moment(spec).encode())
+    return hashed.hexdigest()
+
+
+def _graphs(spec: Spec) -> list[Path]:
+    return [spec.folder / want.graph for want in spec.image.all_taken if isinstance(want, NixWant) and want.graph]

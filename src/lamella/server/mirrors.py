@@ -1,0 +1,135 @@
+"""Other registries, seen through this one: what is pulled is fetched from there once, and kept.
+
+    mirrored/<repository>/<tag>     the digest that the tag led to when it was looked at last
+
+A tag is looked at again each time it is pulled, but for a short while; where the other registry cannot be reached, it
+leads where it did. What a digest names is asked for only if it is not here. What nobody pulls any more is garbage.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import msgspec
+
+from lamella.cache.bucket import SharedBucket
+from lamella.cache.repositories import Manifest, Repository
+from lamella.errors import LamellaError
+from lamella.oci.digest import Digest
+from lamella.oci.reference import HOST, Reference
+from lamella.oci.wire import Descriptor, decode
+from lamella.registry.registries import Registries
+from lamella.server.hot import Hot
+from lamella.server.once import Once
+from lamella.server.registry.registry import Permit
+from lamella.server.shelf import Shelf
+from lamella.spec import kinds
+from lamella.spec.fields import Said, Value
+
+_log = logging.getLogger("lamella.server.mirrors")
+
+_FRESH = 15.0
+_TAGS = 10_000
+_HUB = "docker.io"
+
+
+class Mirror(Value, frozen=True, kw_only=True):
+    """A registry that is seen through this one."""
+
+    summary = "Other registries whose images can be pulled through this one, and are kept: `HOST/hub/library/debian`."
+
+    name: Annotated[str, Said("What names begin with here: `hub`.", kinds.text(pattern="^[a-z0-9]+([._-][a-z0-9]+)*$"))]
+    origin: Annotated[
+        str,
+        Said("The registry: `docker.io`, `registry.example.com`, `localhost:5000`.", kinds.text(pattern=f"^{HOST}$")),
+    ] = msgspec.field(name="from")
+
+
+class Mirrors:
+    """An origin of images for a registry."""
+
+    def __init__(self, bucket: SharedBucket, mirrors: Sequence[Mirror], registries: Registries) -> None:
+        self._bucket = bucket
+        self._origins = {mirror.name: mirror.origin for mirror in mirrors}
+        self._registries = registries
+        self._fresh: Hot[tuple[str, str], Digest] = Hot(_TAGS, _FRESH, lambda _: 1)
+        self._manifests: Once[tuple[str, str], Manifest | None] = Once()
+        self._blobs: Once[tuple[str, str], bool] = Once()
+
+    async def manifest(self, name: str, reference: str, _permit: Permit) -> Manifest | None:
+        """The manifest as the other registry has it, or had it when it could be reached last."""
+        upstream = self._upstream(name, reference)
+        if upstream is None:
+            return None
+        known = self._fresh.get((name, reference))
+        found = await asyncio.to_thread(Repository(self._bucket, name).manifest, known) if known else None
+        if found is None:
+            found = await self._manifests.do(
+                (name, reference), lambda: asyncio.to_thread(self._fetched, name, upstream)
+            )
+        if found:
+            self._fresh.put((name, reference), found.digest)
+        return found
+
+    async def blob(self, name: str, digest: Digest) -> bool:
+        """Fetches a blob that a manifest of this repository names."""
+        upstream = self._upstream(name, digest)
+        if upstream is None:
+            return False
+        return await self._blobs.do((name, digest), lambda: asyncio.to_thread(self._bring, name, digest, upstream))
+
+    def _upstream(self, name: str, reference: str) -> Reference | None:
+        prefix, _, rest = name.partition("/")
+        origin = self._origins.get(prefix)
+        if origin is None or not rest:
+            return None
+        return Reference(origin, f"library/{rest}" if origin == _HUB and "/" not in rest else rest, reference)
+
+    def _fetched(self, name: str, upstream: Reference) -> Manifest | None:
+        pointer = f"mirrored/{name}/{upstream.name}"
+        repository = Repository(self._bucket, name)
+        try:
+            found = self._registries.repository(upstream).manifest(upstream.name)
+        except LamellaError as error:
+            last = self._bucket.get(pointer)
+            kept = repository.manifest(Digest(last.decode())) if last else None
+            if kept is None:
+                raise
+            _log.warning("%s is given as it was: %s", name, error)
+            return kept
+        if found is None:
+            return None
+        descriptor, data = found
+        decode(data, _Named, f"what {upstream} leads to")
+        manifest = Manifest(descriptor.digest, descriptor.media_type, data)
+        repository.put_manifest(manifest)
+        if ":" not in upstream.name:
+            self._bucket.put(pointer, descriptor.digest.encode())
+        return manifest
+
+    def _bring(self, name: str, digest: Digest, upstream: Reference) -> bool:
+        repository = Repository(self._bucket, name)
+        blob = next((one for one in _named_by(repository) if one.digest == digest), None)
+        if blob is None:
+            return False
+        shelf = Shelf(repository)
+        if not shelf.has(blob):
+            source = self._registries.repository(upstream)
+            shelf.put(blob, lambda sink: source.read_blob(blob, sink))
+        return True
+
+
+class _Named(msgspec.Struct):
+    config: Descriptor | None = None
+    layers: list[Descriptor] = []
+
+
+def _named_by(repository: Repository) -> Iterator[Descriptor]:
+    """The blobs that the manifests of a repository name."""
+    for digest in repository.manifests():
+        manifest = repository.manifest(digest)
+        if manifest:
+            named = decode(manifest.data, _Named, f"{repository.name} {digest}")
+            yield from [named.config] if named.config else []
+            yield from named.layers

@@ -1,0 +1,111 @@
+"""The settings of `lamella serve`, which may all be left out."""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from lamella.server.access.settings import Access, Limits, Tls
+from lamella.server.demand.settings import Limits as Demand
+from lamella.server.demand.settings import Source
+from lamella.server.mirrors import Mirror
+from lamella.server.nixcache.settings import NixCache
+from lamella.spec import kinds
+from lamella.spec.fields import Said, Value
+from lamella.spec.problems import Problem, wrong
+from lamella.spec.reader import parse_as, text_of
+
+_LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})")
+_LOCAL = "localhost"
+
+
+def _check_listen(value: str) -> str:
+    match = _LISTEN.fullmatch(value)
+    if match is None or int(match["port"]) > 65535:
+        raise wrong(f'"{value}" is not HOST:PORT, such as 127.0.0.1:8080 or [::]:443')
+    return value
+
+
+class Settings(Value, frozen=True, kw_only=True):
+    """All that a server is told."""
+
+    summary = "The server itself."
+
+    listen: Annotated[
+        str,
+        Said(
+            "Where to listen. Without TLS that is best left to this machine, or to a proxy.", kinds.text(_check_listen)
+        ),
+    ] = "127.0.0.1:8080"
+    bucket: Annotated[
+        str,
+        Said(
+            "Where everything is kept: a folder, `s3://BUCKET/PREFIX?region=..&endpoint=..`, `gs://BUCKET/PREFIX` or "
+            "`az://CONTAINER/PREFIX`. Any number of servers may share one. Without it, `lamella/bucket` in the user's "
+            "folder for data.",
+            kinds.line,
+        ),
+    ] = ""
+    writable: Annotated[bool, Said("Whether images can be pushed and deleted, by those who may.", kinds.flag)] = False
+    redirect: Annotated[
+        bool,
+        Said("Whether blobs are had from the bucket itself, by addresses that are good for an hour.", kinds.flag),
+    ] = False
+    copies: Annotated[
+        int,
+        Said(
+            "How much of a bucket that is elsewhere is kept on this machine's disk, if blobs are not had from the "
+            "bucket itself.",
+            kinds.size,
+        ),
+    ] = 10 * 10**9
+    wait: Annotated[int, Said("How many seconds a pull waits for a build.", kinds.whole(1, 86400))] = 300
+    builds_at_once: Annotated[int, Said("How many images this server builds at once.", kinds.whole(1, 1000))] = 2
+    stop_seconds: Annotated[
+        int, Said("How long builds and answers may go on when the server is to stop.", kinds.whole(0, 86400))
+    ] = 30
+    access: Annotated[Access, Said(Access.summary, table=Access)] = Access()
+    limits: Annotated[Limits, Said(Limits.summary, table=Limits)] = Limits()
+    tls: Annotated[Tls | None, Said(Tls.summary, table=Tls)] = None
+    sources: Annotated[Sequence[Source], Said(Source.summary, each=Source)] = msgspec.field(default=(), name="source")
+    demand: Annotated[Demand, Said(Demand.summary, table=Demand)] = Demand()
+    mirrors: Annotated[Sequence[Mirror], Said(Mirror.summary, each=Mirror)] = msgspec.field(default=(), name="mirror")
+    caches: Annotated[Sequence[NixCache], Said(NixCache.summary, each=NixCache)] = msgspec.field(default=(), name="nix")
+
+    def wrongs(self) -> Iterator[Problem]:
+        for key, names in (
+            ("source", [source.name for source in self.sources]),
+            ("mirror", [mirror.name for mirror in self.mirrors]),
+            ("nix", [cache.name for cache in self.caches]),
+        ):
+            for i, name in enumerate(names):
+                if name in names[:i]:
+                    yield Problem((key, i, "name"), f'"{name}" is the name of another one, too')
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        host = self.address[0]
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == _LOCAL
+
+
+def read_settings(file: Path) -> Settings:
+    """The settings in a file."""
+    return parse_settings(text_of(file), str(file))
+
+
+def parse_settings(text: str, file: str) -> Settings:
+    """The settings that `text` tells; `file` is what errors call it."""
+    return parse_as(Settings, text, file)

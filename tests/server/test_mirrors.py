@@ -1,0 +1,134 @@
+"""Another registry seen through ours."""
+
+import contextlib
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests.made import sample
+from tests.registry.fake import Fake, Trouble, serving
+from tests.server.running import open_registry, running
+
+from lamella.cache.folder import Folder
+from lamella.destinations.publish import publish
+from lamella.destinations.registry import RegistryDestination
+from lamella.oci.digest import sha256
+from lamella.oci.image import Image, parcel_of
+from lamella.oci.reference import Reference
+from lamella.registry.registries import Registries
+from lamella.registry.repository import Repository
+from lamella.server import mirrors
+from lamella.server.mirrors import Mirror, Mirrors
+
+
+@contextlib.contextmanager
+def seen_through(folder: Path, upstream: str) -> Iterator[Repository]:
+    """The repository `up/team/app` of our registry, which is `team/app` of the other one."""
+    with contextlib.closing(Registries({"HOME": "/nowhere"})) as registries:
+
+        def origin() -> Mirrors:
+            return Mirrors(Folder(folder), [Mirror(name="up", origin=upstream)], registries)
+
+        with running(lambda: open_registry(Folder(folder), origin(), writable=False)) as name:
+            yield registries.repository(Reference(name, "up/team/app", ""))
+
+
+def asked(url: str) -> tuple[int, bytes]:
+    """The status and the body of an answer."""
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+@pytest.fixture
+def upstream() -> Iterator[Fake]:
+    with serving(Fake()) as fake:
+        yield fake
+
+
+def push(image: Image, fake: Fake, tag: str = "v1") -> None:
+    with contextlib.closing(Registries({"HOME": "/nowhere"})) as registries:
+        publish(parcel_of(image), RegistryDestination(registries.repository(Reference(fake.name, "team/app", ""))), tag)
+    fake.asked.clear()
+
+
+def pull(repository: Repository, image: Image, reference: str = "v1") -> None:
+    """Pulls all of `image`, and sees that it is that."""
+    found = repository.manifest(reference)
+    assert found
+    assert found[0].digest == parcel_of(image).root.digest
+    blobs = [image.config_descriptor, *(layer.descriptor for layer in image.layers)]
+    for blob in blobs:
+        data = bytearray()
+        repository.read_blob(blob, data.extend)
+        assert sha256(bytes(data)) == blob.digest
+
+
+def test_what_was_pulled_once_is_kept(tmp_path: Path, upstream: Fake) -> None:
+    image = sample()
+    push(image, upstream)
+    with seen_through(tmp_path, upstream.name) as repository:
+        pull(repository, image)
+        asked = [one for one in upstream.asked if "/blobs/" in one]
+        pull(repository, image)
+        assert [one for one in upstream.asked if "/blobs/" in one] == asked
+
+
+def test_a_tag_that_moves_is_seen(tmp_path: Path, upstream: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirrors, "_FRESH", -1.0)
+    one, other = sample(), sample("amd64", "gzip")
+    push(one, upstream)
+    with seen_through(tmp_path, upstream.name) as repository:
+        pull(repository, one)
+        push(other, upstream)
+        pull(repository, other)
+        pull(repository, one, parcel_of(one).root.digest)
+
+
+def test_it_is_there_when_the_other_is_not(tmp_path: Path) -> None:
+    image = sample()
+    with serving(Fake()) as upstream:
+        push(image, upstream)
+        with seen_through(tmp_path, upstream.name) as repository:
+            pull(repository, image)
+    with seen_through(tmp_path, upstream.name) as repository:
+        pull(repository, image)
+        status, said = asked(f"http://{repository.host.name}/v2/up/team/app/manifests/v2")
+        assert status == 503
+        assert b"cannot be reached" in said
+
+
+def test_what_the_other_has_not_is_unknown(tmp_path: Path, upstream: Fake) -> None:
+    push(sample(), upstream)
+    with seen_through(tmp_path, upstream.name) as repository:
+        assert repository.manifest("v2") is None
+        assert repository.manifest(sha256(b"nothing")) is None
+        assert not repository.has_blob(sha256(b"nothing"), 1)
+        assert Repository(repository.host, "other/team/app").manifest("v1") is None
+
+
+def test_a_hundred_pulls_are_one(tmp_path: Path, upstream: Fake) -> None:
+    image = sample()
+    push(image, upstream)
+    with seen_through(tmp_path, upstream.name) as repository, ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda _: pull(repository, image), range(100)))
+    blobs = [one for one in upstream.asked if one.startswith("GET") and "/blobs/" in one]
+    assert len(blobs) == len({layer.record.digest for layer in image.layers}) + 1
+
+
+@pytest.mark.parametrize("what", ["/blobs/", "/manifests/"])
+def test_a_lie_is_not_passed_on(tmp_path: Path, upstream: Fake, what: str) -> None:
+    image = sample()
+    push(image, upstream)
+    upstream.trouble.append(Trouble(f"GET .*{what}", times=100, status=200, body=b"x" * image.layers[0].record.size))
+    with seen_through(tmp_path, upstream.name) as repository:
+        address = f"http://{repository.host.name}/v2/up/team/app"
+        manifest, _ = asked(f"{address}/manifests/v1")
+        blob, _ = asked(f"{address}/blobs/{image.layers[0].record.digest}")
+        assert (manifest, blob) == ((503, 404) if what == "/manifests/" else (200, 503))
+    assert not list(Folder(tmp_path).list("layers/"))
