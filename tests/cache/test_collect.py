@@ -15,6 +15,7 @@ from lamella.cache.bucket import Memory, SharedBucket
 from lamella.cache.collect import Group, collect
 from lamella.cache.folder import Folder
 from lamella.cache.jobs import Job
+from lamella.cache.narinfos import narinfo_item
 from lamella.cache.objects import bucket_at
 from lamella.cache.policies import DAY, Policy, Rules
 from lamella.cache.publishing import Pulls, pin, publish, unpin, used
@@ -274,47 +275,77 @@ def test_what_is_not_known_stays(bucket: Memory, clock: Clock) -> None:
     assert not collect(bucket, Rules(), now=clock.now + 1000 * DAY).removals
 
 
-def package(bucket: SharedBucket, hash_part: str, *references: str, cache: str = "main", nar: str = "") -> None:
-    name = nar or f"nar/{hash_part}.nar.zst"
-    bucket.put(name, b"bytes")
-    told = " ".join(f"{one}-name" for one in references)
-    text = f"StorePath: /nix/store/{hash_part}-name\nURL: {name}\nReferences: {told}\nSig: a:b\n"
-    bucket.put(f"narinfo/{cache}/{hash_part}", text.encode())
+def package(bucket: SharedBucket, letter: str, *references: str, cache: str = "main", nar: str = "") -> str:
+    """A package whose hash is that letter many times, of packages with such hashes; gives the name of its NAR."""
+    name = f"nar/{(nar or letter) * 52}.nar.zst"
+    for ending in ("", ".facts", ".ls"):
+        bucket.put(name + ending, b"bytes")
+    told = " ".join(f"{one * 32}-name" for one in references)
+    text = f"StorePath: /nix/store/{letter * 32}-name\nURL: {name}\nReferences: {told}\nSig: a:b\n"
+    bucket.put(narinfo_item(cache, letter * 32), text.encode())
+    return name
 
 
-CACHES = Rules(policies=(Policy("caches", "nix/*", keep_days=7), Policy("all", "*", keep_last=1)))
+CACHES = Rules(policies=(Policy("caches", "nix/main", keep_days=7), Policy("all", "*", keep_last=1)))
 
 
 def test_packages_are_kept_with_all_that_they_need(bucket: Memory, clock: Clock) -> None:
     package(bucket, "c", "c")
     package(bucket, "b", "c", "b")
-    package(bucket, "a", "b")
-    package(bucket, "pinned", "c")
-    package(bucket, "d", "c", "e")
-    package(bucket, "e", "d")
-    package(bucket, "f", "d", cache="other", nar="nar/e.nar.zst")
-    bucket.put("nar/orphan", b"")
+    package(bucket, "p", "c")
+    gone = [package(bucket, "a", "b"), package(bucket, "d", "c", "g"), package(bucket, "g", "d")]
     clock.now += LATER
-    assert {one.name for one in collect(bucket, Rules(), now=clock.now, dry_run=True).removals} == {"nar/orphan"}
-    assert pin(bucket, "nix/main", "pinned")
-    Pulls(bucket).pulled("nix/main", "b", clock.now)
+    assert not collect(bucket, Rules(), now=clock.now, dry_run=True).removals
+    assert pin(bucket, "nix/main", "p" * 32)
+    Pulls(bucket).pulled("nix/main", "b" * 32, clock.now)
     report = collect(bucket, CACHES, now=clock.now)
-    gone = [one.name for one in report.removals]
-    assert gone[:4] == ["narinfo/main/a", "narinfo/other/f", "narinfo/main/d", "narinfo/main/e"]
-    assert sorted(gone[4:]) == ["nar/a.nar.zst", "nar/d.nar.zst", "nar/e.nar.zst", "nar/orphan"]
-    assert names(bucket, "narinfo/") == {f"narinfo/main/{one}" for one in ("b", "c", "pinned")}
+    assert [one.name for one in report.removals] == [
+        *(narinfo_item("main", letter * 32) for letter in "adg"),
+        *(nar + ending for nar in gone for ending in (".facts", ".ls")),
+        *gone,
+    ]
+    assert names(bucket, "narinfo/") == {narinfo_item("main", letter * 32) for letter in "bcp"}
     assert not dangling(bucket)
-    reason = 'not fetched for 7 days (policy "caches"), and nothing kept refers to it'
-    assert {one.reason for one in report.removals if one.kind == "narinfo"} == {reason}
+    assert report.removals[0].reason == "not fetched for 7 days, and nothing kept refers to it"
+
+
+def test_packages_are_kept_for_caches_beside(bucket: Memory, clock: Clock) -> None:
+    """Those of `main` may go; `other` keeps all."""
+    for letter in "ab":
+        package(bucket, letter)
+    package(bucket, "a", cache="other", nar="g")
+    package(bucket, "c", "a", "b", cache="other")
+    clock.now += LATER
+    collect(bucket, CACHES, now=clock.now)
+    kept = {("main", "b"), ("other", "a"), ("other", "c")}
+    assert names(bucket, "narinfo/") == {narinfo_item(cache, letter * 32) for cache, letter in kept}
 
 
 def test_a_nar_stays_while_one_narinfo_names_it(bucket: Memory, clock: Clock) -> None:
-    package(bucket, "a", nar="nar/shared")
+    nar = package(bucket, "a")
+    package(bucket, "a", cache="other")
     clock.now += LATER
-    package(bucket, "a", cache="other", nar="nar/shared")
-    clock.now += 2 * DAY
     collect(bucket, CACHES, now=clock.now)
-    assert names(bucket) == {"narinfo/other/a", "nar/shared"}
+    assert names(bucket) == {narinfo_item("other", "a" * 32), nar, f"{nar}.facts", f"{nar}.ls"}
+
+
+def test_what_goes_with_a_nar(bucket: Memory, clock: Clock) -> None:
+    nars = [f"nar/{letter * 52}.nar" for letter in "abc"]
+    for nar in nars:
+        bucket.put(f"{nar}.ls", b"")
+    bucket.put(nars[0], b"")
+    clock.now += DAY
+    bucket.put(nars[1], b"")
+    collect(bucket, Rules(), now=clock.now)
+    assert names(bucket) == {nars[1], f"{nars[1]}.ls"}
+
+
+def test_logs_of_packages_stay_as_long_as_those(bucket: Memory, clock: Clock) -> None:
+    for cache in ("main", "other"):
+        bucket.put(f"nixlogs/{cache}/x.drv", b"")
+    clock.now += LATER
+    collect(bucket, CACHES, now=clock.now)
+    assert names(bucket) == {"nixlogs/other/x.drv"}
 
 
 def old(bucket: Folder, clock: Clock) -> None:

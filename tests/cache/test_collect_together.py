@@ -22,6 +22,7 @@ from lamella.cache.bucket import Memory, SharedBucket
 from lamella.cache.collect import collect
 from lamella.cache.holds import DOOMED, Doom, holding, read_doom
 from lamella.cache.lease import CollectingError, LapsedError, Lease
+from lamella.cache.narinfos import narinfo_item
 from lamella.cache.policies import DAY, Policy, Rules
 from lamella.cache.publishing import Pulls, UnknownPartsError, arriving, mount, pin, publish, unpin, used
 from lamella.cache.repositories import Manifest, Repository, blob_name
@@ -151,11 +152,11 @@ def pulled(bucket: SharedBucket) -> Digest | None:
 
 
 def pushed_package(bucket: SharedBucket) -> Digest | None:
-    names = ("narinfo/main/a", "narinfo/main/new", "nar/a.nar.zst")
-    with holding(bucket, names):
-        if all(bucket.find(name) for name in (names[0], names[2])):
-            text = "StorePath: /nix/store/new-name\nURL: nar/a.nar.zst\nReferences: a-name\n"
-            bucket.put("narinfo/main/new", text.encode())
+    old, new = (narinfo_item("main", letter * 32) for letter in "an")
+    nar = f"nar/{'a' * 52}.nar.zst"
+    with holding(bucket, (old, new, nar)):
+        if bucket.find(old) and bucket.find(nar):
+            bucket.put(new, f"StorePath: /nix/store/{'n' * 32}-x\nURL: {nar}\nReferences: {'a' * 32}-x\n".encode())
     return None
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.holds import doomed, holding
+from lamella.cache.narinfos import narinfo_item
 from lamella.cache.parts import Parts, parts_of, referrer_of
 from lamella.cache.repositories import (
     BLOBS,
@@ -28,7 +29,7 @@ from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
 
 PINS, PULLS, USED = "pins/", "pulls/", "used/"
-NIX, NARINFO = "nix/", "narinfo/"
+NIX = "nix/"
 _USED_EVERY = 1800.0
 """Less than any collector's grace, so that a mark of that age still counts."""
 _PULLED_EVERY = 3600.0
@@ -175,4 +176,4 @@ def _item(repository: str, digest: str) -> str:
     """The item that a pull or a pin is about."""
     if ":" in digest:
         return f"{REPOSITORIES}{repository}/{MANIFESTS}/{digest_file(digest)}"
-    return f"{NARINFO}{repository.removeprefix(NIX)}/{digest}"
+    return narinfo_item(repository.removeprefix(NIX), digest)

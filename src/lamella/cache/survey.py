@@ -14,9 +14,10 @@ import msgspec
 from lamella.cache.bucket import Item, SharedBucket
 from lamella.cache.contents import Contents
 from lamella.cache.holds import HOLDS
+from lamella.cache.narinfos import NARINFOS, leads
 from lamella.cache.parts import Parts, parts_of
 from lamella.cache.policies import DAY
-from lamella.cache.publishing import NARINFO, PINS, PULLS, USED
+from lamella.cache.publishing import PINS, PULLS, USED
 from lamella.cache.repositories import BLOBS, MANIFESTS, REFERRERS, REPOSITORIES, TAGS, file_digest
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
@@ -135,17 +136,11 @@ def _parts(data: bytes, digests: dict[Digest, Digest]) -> Parts | None:
 def _caches(bucket: SharedBucket, contents: Contents) -> dict[str, dict[str, Narinfo]]:
     found: defaultdict[str, dict[str, Narinfo]] = defaultdict(dict)
     hashes: dict[str, str] = {}
-    for item, (references, nar) in contents.read(bucket.list(NARINFO), _narinfo):
-        cache, _, hash_part = item.name.removeprefix(NARINFO).rpartition("/")
-        shared = tuple(hashes.setdefault(one, one) for one in references)
-        found[cache][hash_part] = Narinfo(item.size, item.used, shared, nar)
+    for item, told in contents.read(bucket.list(NARINFOS), lambda data: leads(data.decode(errors="replace"))):
+        cache, _, hash_part = item.name.removeprefix(NARINFOS).rpartition("/")
+        shared = tuple(hashes.setdefault(one, one) for one in told.references)
+        found[cache][hash_part] = Narinfo(item.size, item.used, shared, told.nar)
     return dict(found)
-
-
-def _narinfo(data: bytes) -> tuple[list[str], str]:
-    told = dict(line.partition(": ")[::2] for line in data.decode(errors="replace").splitlines())
-    references = [name.partition("-")[0] for name in told.get("References", "").split()]
-    return references, told.get("URL", "")
 
 
 def _job(data: bytes) -> dict[str, Any]:

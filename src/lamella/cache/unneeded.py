@@ -14,12 +14,12 @@ from lamella.cache.bucket import SharedBucket
 from lamella.cache.contents import Contents
 from lamella.cache.holds import HOLDS
 from lamella.cache.policies import DAY
-from lamella.cache.publishing import NARINFO, NIX, PULLS, USED
+from lamella.cache.publishing import NIX, PULLS, USED
 from lamella.cache.removals import Removal, View
 from lamella.cache.repositories import file_digest
 from lamella.oci.digest import Digest, encoded
 
-_BLOBS, _NARS, _RECORDS, _BUILT = "layers/", "nar/", "builds/", "manifests/"
+_BLOBS, _RECORDS, _BUILT = "layers/", "builds/", "manifests/"
 _UPLOADS, _STAGING, _LOGS = "uploads/", "staging/", "logs/"
 _RECORD_DAYS = 30
 
@@ -38,14 +38,12 @@ class _Record(msgspec.Struct):
 def unneeded(bucket: SharedBucket, contents: Contents, view: View) -> list[Removal]:
     """All that nothing keeps, what leads to others first."""
     verdicts = {name: unneeded_images.judge(name, each, view) for name, each in view.survey.repositories.items()}
-    packages = [one for name, each in view.survey.caches.items() for one in unneeded_packages.judge(name, each, view)]
     needed = {encoded(digest) for verdict in verdicts.values() for digest in verdict.blobs}
     found = [
         *(removal for verdict in verdicts.values() for removal in verdict.removals),
         *_built(bucket, contents, view, {name: verdict.manifests for name, verdict in verdicts.items()}),
         *_blobs_and_records(bucket, contents, view, needed),
-        *packages,
-        *_nars(bucket, view, {removal.name for removal in packages}),
+        *unneeded_packages.judge(bucket, view),
         *_uploads(bucket, view),
         *_over(bucket, view),
         *_marks(bucket, view),
@@ -79,18 +77,6 @@ def _blobs_and_records(bucket: SharedBucket, contents: Contents, view: View, nee
         if record and encoded(record.digest) not in present:
             reason = f"older than {_RECORD_DAYS} days, and its blob is gone"
             yield Removal(item.name, "record", item.size, reason)
-
-
-def _nars(bucket: SharedBucket, view: View, going: set[str]) -> Iterator[Removal]:
-    needed = {
-        package.nar
-        for cache, packages in view.survey.caches.items()
-        for hash_part, package in packages.items()
-        if f"{NARINFO}{cache}/{hash_part}" not in going
-    }
-    for item in bucket.list(_NARS):
-        if not (item.name in needed or view.is_young(item.used) or view.is_counted_on(item.name)):
-            yield Removal(item.name, "nar", item.size, "no narinfo names it")
 
 
 def _uploads(bucket: SharedBucket, view: View) -> Iterator[Removal]:
