@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.cache.actors import Clock, KilledError, Turns, failing, killed_at
+from tests.cache.actors import Clock, KilledError, Turns, Watched, failing, killed_at
 from tests.cache.complete import dangling, missing
 from tests.cache.pushed import blob, image, index, push
 from tests.cache.test_collect import package
@@ -23,7 +23,7 @@ from lamella.cache.collect import collect
 from lamella.cache.holds import DOOMED, Doom, holding, read_doom
 from lamella.cache.lease import CollectingError, LapsedError, Lease
 from lamella.cache.policies import DAY, Policy, Rules
-from lamella.cache.publishing import Pulls, UnknownPartsError, arriving, mount, pin, publish, used
+from lamella.cache.publishing import Pulls, UnknownPartsError, arriving, mount, pin, publish, unpin, used
 from lamella.cache.repositories import Manifest, Repository, blob_name
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest, sha256
@@ -235,6 +235,28 @@ def test_a_collector_that_is_killed_at_any_call(clock: Clock) -> None:
             assert last > 50
             return
     pytest.fail("it does not end")
+
+
+def test_what_was_spared_keeps_what_it_leads_to(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index is pinned when it is to go, and no more when its image is: that one waits for the next collection."""
+    monkeypatch.setattr(collecting, "_BATCH", 1)
+    bucket = scene(clock)
+    parent = index(child().digest).digest
+
+    def around(name: str, call: Callable[[], object]) -> object:
+        doom = read_doom(bucket.get(DOOMED))
+        if doom and app(bucket).at("_manifests", parent) in doom.names:
+            bucket.put(f"pins/team/app/{parent.replace(':', '-')}", b"")
+        elif doom and app(bucket).at("_manifests", child().digest) in doom.names:
+            unpin(bucket, "team/app", parent)
+        return call()
+
+    collect(Watched(bucket, around), RULES, now=clock.now)
+    assert not bucket.find(f"pins/team/app/{parent.replace(':', '-')}")
+    assert not dangling(bucket)
+    assert app(bucket).has_manifest(parent)
+    collect(bucket, RULES, now=clock.now)
+    assert not app(bucket).has_manifest(child().digest)
 
 
 @pytest.mark.parametrize("publisher", PUBLISHERS)
