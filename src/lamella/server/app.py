@@ -70,6 +70,7 @@ class Server:
             self._origins(jobs),
             writable=settings.writable,
             redirect=self._redirect,
+            largest_manifest=settings.limits.manifest_size,
         )
         app.add_routes([*admission.routes(), *registry.routes(images)])
         for service in self._caches():

@@ -44,11 +44,13 @@ class Registry:
         *,
         writable: bool = False,
         redirect: timedelta | None = None,
+        largest_manifest: int = 4 << 20,
     ) -> None:
         self.bucket = bucket
         self.origins = origins
         self.writable = writable
         self.redirect = redirect
+        self.largest_manifest = largest_manifest
         self.manifests: Hot[tuple[str, Digest], Manifest] = Hot(_MANIFESTS, _SECONDS, lambda one: len(one.data) + 200)
         self._pulls = Pulls(bucket)
         self._pulled: Hot[tuple[str, Digest], bool] = Hot(_BLOBS, _NOTED, lambda _: 1)
