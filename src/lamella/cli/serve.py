@@ -37,7 +37,7 @@ def command(**how: Any) -> None:
     and ends what it is doing.
     """
     _log_to_stderr()
-    settings, written = _settings(how)
+    settings, written = settings_of(how)
     with reaching_out(open_workplace(), **reach_of(how)) as place:
         from lamella.server.app import Server
 
@@ -69,7 +69,7 @@ def _bucket(settings: "Settings") -> "SharedBucket":
     return Copies(bucket, cache_folder() / "copies", settings.copies)
 
 
-def _settings(how: dict[str, Any]) -> "tuple[Settings, str]":
+def settings_of(how: dict[str, Any]) -> "tuple[Settings, str]":
     """The settings, as they were asked for, and as they are written for those who build."""
     import msgspec
 
@@ -79,7 +79,7 @@ def _settings(how: dict[str, Any]) -> "tuple[Settings, str]":
     file = how["config"]
     written = text_of(file) if file else _usual()
     settings = parse_settings(written, str(file or "the usual settings"))
-    told = {name: how[name] for name in ("listen", "bucket", "writable") if how[name]}
+    told = {name: how[name] for name in ("listen", "bucket", "writable") if how.get(name)}
     told.setdefault("bucket", settings.bucket or str(_data_folder() / "bucket"))
     return msgspec.structs.replace(settings, **told), written
 

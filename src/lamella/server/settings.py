@@ -11,6 +11,7 @@ import msgspec
 from lamella.server.access.settings import Access, Limits, Tls
 from lamella.server.demand.settings import Limits as Demand
 from lamella.server.demand.settings import Source
+from lamella.server.garbage import Garbage
 from lamella.server.mirrors import Mirror
 from lamella.server.nixcache.settings import NixCache
 from lamella.spec import kinds
@@ -74,6 +75,7 @@ class Settings(Value, frozen=True, kw_only=True):
     demand: Annotated[Demand, Said(Demand.summary, table=Demand)] = Demand()
     mirrors: Annotated[Sequence[Mirror], Said(Mirror.summary, each=Mirror)] = msgspec.field(default=(), name="mirror")
     caches: Annotated[Sequence[NixCache], Said(NixCache.summary, each=NixCache)] = msgspec.field(default=(), name="nix")
+    gc: Annotated[Garbage, Said(Garbage.summary, table=Garbage)] = Garbage()
 
     def wrongs(self) -> Iterator[Problem]:
         for key, names in (
