@@ -180,7 +180,7 @@ def test_what_one_of_several_policies_keeps_is_kept(bucket: Memory, repository: 
         push(repository, tag, tag)
         clock.now += DAY
     clock.now += DAY
-    nightly = Policy("nightly", "*", keep_last=1, keep_tags=("nightly-2",))
+    nightly = Policy("nightly", "**", keep_last=1, keep_tags=("nightly-2",))
     rules = Rules(policies=(nightly, Policy("releases", "team/app", keep_tags=("v*",))))
     report = collect(bucket, rules, now=clock.now)
     assert set(repository.tags()) == {"nightly-2", "v1", "other"}
@@ -190,7 +190,7 @@ def test_what_one_of_several_policies_keeps_is_kept(bucket: Memory, repository: 
 
 def test_a_new_tag_is_kept_whatever_policies_say(bucket: Memory, repository: Repository, clock: Clock) -> None:
     push(repository, "one", "new")
-    rules = Rules(policies=(Policy("none", "*", keep_tags=("v*",)),))
+    rules = Rules(policies=(Policy("none", "**", keep_tags=("v*",)),))
     assert not collect(bucket, rules, now=clock.now + DAY / 2).removals
     assert [one.kind for one in collect(bucket, rules, now=clock.now + DAY).removals] == ["tag"]
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+
+from lamella.oci.patterns import matches
 
 DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is kept of some repositories, or Nix caches; `*` in the patterns stands for any characters."""
+    """What is kept of some repositories, or Nix caches."""
 
     name: str
     repositories: str
@@ -29,7 +30,7 @@ class Rules:
 
     def of(self, repository: str) -> tuple[Policy, ...]:
         """The policies for a repository; without any, all that has a name is kept."""
-        return tuple(one for one in self.policies if fnmatchcase(repository, one.repositories))
+        return tuple(one for one in self.policies if matches(one.repositories, repository))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def _kept(policy: Policy, newest: list[Tag], now: float) -> Iterator[str]:
     """Patterns first; the last few are counted among the rest."""
     rest = []
     for tag in newest:
-        if any(fnmatchcase(tag.name, pattern) for pattern in policy.keep_tags):
+        if any(matches(pattern, tag.name) for pattern in policy.keep_tags):
             yield tag.name
         else:
             rest.append(tag)

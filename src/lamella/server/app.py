@@ -32,6 +32,7 @@ from lamella.server.builds.orders import Order
 from lamella.server.builds.worker import work
 from lamella.server.demand.pin import Pin
 from lamella.server.demand.pins import pin_of
+from lamella.server.garbage import collect_now_and_then
 from lamella.server.gate import GATE
 from lamella.server.mirrors import Mirrors
 from lamella.server.nixcache.cache import cache_of
@@ -120,10 +121,12 @@ async def running(server: Server) -> AsyncIterator[str]:
     await runner.setup()
     context = tls.context(settings.tls) if settings.tls else None
     site = Site(runner, settings.address, settings.limits, Proxies(settings.access.trusted_proxies), context)
+    collecting = asyncio.create_task(collect_now_and_then(server.bucket, settings.gc))
     try:
         await site.start()
         yield site.name
     finally:
+        collecting.cancel()
         await site.stop()
         await jobs.close(settings.stop_seconds)
         await runner.cleanup()

@@ -1,15 +1,22 @@
 """What the settings say of garbage: what is kept, for how long, and how often the rest is removed."""
 
+import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
 
 from lamella.cache import policies
+from lamella.cache.bucket import SharedBucket
+from lamella.cache.collect import collect
 from lamella.cache.policies import Rules
+from lamella.errors import LamellaError
 from lamella.spec import kinds
 from lamella.spec.fields import Said, Value
 from lamella.spec.problems import Problem
+
+_log = logging.getLogger("lamella.server.garbage")
 
 _HOUR = 3600.0
 _LONGEST = 100 * 366
@@ -26,8 +33,8 @@ class Policy(Value, frozen=True, kw_only=True):
     repositories: Annotated[
         str,
         Said(
-            "Which repositories it is about; `*` stands for any characters, `/` too. Caches of Nix are `nix/NAME`, and "
-            "meant only by what begins with `nix/`.",
+            "Which repositories it is about; `*` stands for any characters but `/`, and `**` for any. Caches of Nix "
+            "are `nix/NAME`, and meant only by what begins with `nix/`.",
             kinds.line,
         ),
     ]
@@ -87,3 +94,15 @@ class Garbage(Value, frozen=True, kw_only=True):
                 for one in self.policies
             ),
         )
+
+
+async def collect_now_and_then(bucket: SharedBucket, garbage: Garbage) -> None:
+    """Collects garbage as often as the settings say, as long as this goes on. Of several servers one does it."""
+    while garbage.every_hours:
+        await asyncio.sleep(garbage.every_hours * _HOUR)
+        try:
+            report = await asyncio.to_thread(collect, bucket, garbage.rules())
+        except LamellaError as error:
+            _log.warning("garbage was not collected: %s", error)
+        else:
+            _log.info("%s items of garbage were removed, %s bytes", report.items, report.bytes)

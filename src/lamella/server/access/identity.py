@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lamella.errors import LamellaError
+from lamella.oci.patterns import matches
 from lamella.server.access.oidc import Fetch, Issuers
 from lamella.server.access.passwords import TOO_OFTEN, Passwords
 from lamella.server.access.rates import Rate
 from lamella.server.access.refusals import UNAUTHORIZED, denied, too_many, unauthorized
-from lamella.server.access.rights import BUILD, PULL, Right, matches, rights
+from lamella.server.access.rights import BUILD, PULL, Right, rights
 from lamella.server.access.settings import Access, Token
 from lamella.server.access.watched import Watched
 from lamella.server.answers import RefusedError

@@ -69,19 +69,9 @@ class Registry:
             found = await origin.manifest(name, reference, permit)
             if found:
                 break
-        if found is None or not await self._noted(name, found.digest):
-            return None
-        self.manifests.put((name, found.digest), found)
+        if found:
+            self.manifests.put((name, found.digest), found)
         return found
-
-    async def _noted(self, name: str, digest: Digest) -> bool:
-        """Notes that a manifest is pulled, so that it is kept; False if it is being removed."""
-        if self._pulled.get((name, digest)):
-            return True
-        kept = await asyncio.to_thread(self._pulls.pulled, name, digest)
-        if kept:
-            self._pulled.put((name, digest), True)
-        return kept
 
     async def counted_on(self, name: str, digest: Digest) -> int | None:
         """The size of a blob that somebody is going to count on: it stays for as long as a push may take."""
@@ -89,7 +79,15 @@ class Registry:
         return size if size is not None and await asyncio.to_thread(used, self.bucket, blob_name(digest)) else None
 
     async def _kept(self, repository: Repository, digest: Digest) -> Manifest | None:
-        return self.manifests.get((repository.name, digest)) or await asyncio.to_thread(repository.manifest, digest)
+        """A manifest that is here. That it is pulled is noted, so that it is kept, and then it is still here."""
+        key = (repository.name, digest)
+        found = self.manifests.get(key) or await asyncio.to_thread(repository.manifest, digest)
+        if found is None or self._pulled.get(key):
+            return found
+        if not await asyncio.to_thread(self._pulls.pulled, *key):
+            return None
+        self._pulled.put(key, True)
+        return await asyncio.to_thread(repository.manifest, digest)
 
     async def blob(self, name: str, digest: Digest) -> int | None:
         """The size of a blob that the repository has."""
