@@ -17,7 +17,7 @@ from aiohttp import web
 from lamella.cache.bucket import SharedBucket
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
-from lamella.server import registry
+from lamella.server import http, registry
 from lamella.server.access import admission, tls
 from lamella.server.access.asked import permit
 from lamella.server.access.audit import Audit
@@ -115,10 +115,9 @@ async def running(server: Server) -> AsyncIterator[str]:
     settings = server.settings
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "server"))
     jobs = Jobs(server.bucket, settings.builds_at_once)
-    runner = web.AppRunner(
-        server.application(jobs), access_log=None, shutdown_timeout=settings.stop_seconds, **settings.limits.runner
+    runner = await http.runner(
+        server.application(jobs), shutdown_timeout=settings.stop_seconds, **settings.limits.runner
     )
-    await runner.setup()
     context = tls.context(settings.tls) if settings.tls else None
     site = Site(runner, settings.address, settings.limits, Proxies(settings.access.trusted_proxies), context)
     collecting = asyncio.create_task(collect_now_and_then(server.bucket, settings.gc))

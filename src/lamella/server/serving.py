@@ -112,7 +112,7 @@ class _Answer:
 
 def _answer(request: web.Request, served: Served, size: int) -> _Answer:
     headers = {**served.headers, "ETag": served.etag, "Accept-Ranges": "bytes"}
-    if any(tag.value in ("*", served.etag.strip('"')) for tag in request.if_none_match or ()):
+    if has_already(request, served.etag):
         return _Answer(web.Response(status=_NOT_MODIFIED, headers=headers))
     start, count, status = 0, size, _WHOLE
     part = _part(request.headers.get("Range", ""), size)
@@ -127,8 +127,13 @@ def _answer(request: web.Request, served: Served, size: int) -> _Answer:
     return _Answer(response, start, 0 if request.method == "HEAD" else count)
 
 
+def has_already(request: web.BaseRequest, etag: str) -> bool:
+    """Whether the client says that it has what `etag` stands for."""
+    return any(tag.value in ("*", etag.strip('"')) for tag in request.if_none_match or ())
+
+
 def _part(header: str, size: int) -> tuple[int, int] | None:
-    """Where the part that is asked for starts, and how many bytes it has: none if it lies beyond the end.
+    """Where the part that is asked for starts, and how many bytes it has: none if there is no such part.
 
     What means nothing, and several parts at once, are passed over, as HTTP wants it.
     """
@@ -139,8 +144,8 @@ def _part(header: str, size: int) -> tuple[int, int] | None:
     if not first:
         count = min(int(last), size)
         return size - count, count
-    start, end = int(first), int(last) if last else size
-    return (start, min(end + 1, size) - start) if start <= end or start >= size else None
+    start = int(first)
+    return start, min(int(last) + 1 if last else size, size) - start
 
 
 def _open(path: Path) -> BinaryIO:
