@@ -40,6 +40,8 @@ from lamella.server.settings import Settings
 _THREADS = 64
 """More than ever wait for a bucket at once; each costs little."""
 _VALID = timedelta(hours=1)
+_LAST_WORDS = 1.0
+"""Seconds to tell those who still wait that there is no more time."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,16 @@ class Server:
 
 @asynccontextmanager
 async def running(server: Server) -> AsyncIterator[str]:
-    """Serves as long as this lasts; gives the address. At the end, what goes on may end for a while."""
+    """Serves as long as this lasts; gives the address.
+
+    At the end nothing new is taken. What goes on, builds and answers side by side, may end within `stop_seconds`; then
+    builds are left to other replicas, and whoever waits for one is told so.
+    """
     settings = server.settings
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "server"))
     jobs = Jobs(server.bucket, settings.builds_at_once)
     runner = web.AppRunner(
-        server.application(jobs), access_log=None, shutdown_timeout=settings.stop_seconds, **settings.limits.runner
+        server.application(jobs), access_log=None, shutdown_timeout=_LAST_WORDS, **settings.limits.runner
     )
     await runner.setup()
     context = tls.context(settings.tls) if settings.tls else None
@@ -99,6 +105,5 @@ async def running(server: Server) -> AsyncIterator[str]:
         await site.start()
         yield site.name
     finally:
-        await site.stop()
-        await jobs.close(settings.stop_seconds)
+        await asyncio.gather(site.drain(settings.stop_seconds), jobs.close(settings.stop_seconds))
         await runner.cleanup()
