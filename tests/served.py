@@ -7,10 +7,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_COMMAND = "from lamella.cli.main import main; main()"
+_WITH_WORKER = f"""\
+import ast, sys
+from lamella.cli import serve
+serve._WORKER = ast.literal_eval(sys.argv.pop(1))
+{_COMMAND}
+"""
 _ADDRESS = re.compile(r"serving at (\S+?),? ")
 
 
@@ -35,13 +42,18 @@ class Served:
 
 @contextlib.contextmanager
 def served(
-    folder: Path, *arguments: object, config: str = "", environment: Mapping[str, str] | None = None
+    folder: Path,
+    *arguments: object,
+    config: str = "",
+    environment: Mapping[str, str] | None = None,
+    worker: Sequence[str] = (),
 ) -> Iterator[Served]:
-    """A server whose cache and bucket are in `folder`, on a port of its own."""
+    """A server whose cache and bucket are in `folder`, on a port of its own; `worker` builds instead of ours."""
     folder.mkdir(parents=True, exist_ok=True)
     written = [] if not config else ["--config", str(folder / "server.toml")]
     (folder / "server.toml").write_text(config)
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", "serve", "--listen", "127.0.0.1:0"]
+    script = [_WITH_WORKER, repr(tuple(worker))] if worker else [_COMMAND]
+    command = [sys.executable, "-c", *script, "serve", "--listen", "127.0.0.1:0"]
     bucket = [] if "--bucket" in arguments else ["--bucket", str(folder / "bucket")]
     given = {**os.environ, "LAMELLA_CACHE": str(folder / "cache"), **(environment or {})}
     process = subprocess.Popen(

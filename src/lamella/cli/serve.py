@@ -6,7 +6,10 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _WORKER = (sys.executable, "-m", "lamella.cli.worker")
 _NIXPKGS = "nixos-unstable"
+_AT_ONCE = 130
+_TIDY = 3.0
+"""Seconds to leave when there is nothing more to wait for."""
 
 
 @click.command("serve")
@@ -48,14 +54,35 @@ async def _serve(server: "Server") -> None:
     from lamella.server.app import running
 
     stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    _at_a_signal(stopped.set)
     async with running(server) as address:
         click.echo(f"serving at {address}, from {server.settings.bucket}", err=True)
+        _tell_systemd("READY=1")
         await stopped.wait()
+        _at_a_signal(os._exit, _AT_ONCE)
+        _end_within(server.settings.stop_seconds + _TIDY)
+        _tell_systemd("STOPPING=1")
         click.echo("stopping when all that goes on has ended; once more stops at once", err=True)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, os._exit, 130)
+
+
+def _at_a_signal(do: Callable[..., object], *words: object) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, do, *words)
+
+
+def _end_within(seconds: float) -> None:
+    """Ends this process after that time though a thread still waits for somebody else; what it had is staged only."""
+    last = threading.Timer(seconds, os._exit, [0])
+    last.daemon = True
+    last.start()
+
+
+def _tell_systemd(state: str) -> None:
+    """Says how far we are to whoever started us, if they want to know."""
+    place = os.environ.get("NOTIFY_SOCKET", "")
+    if place:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            out.sendto(state.encode(), place.replace("@", "\0", 1) if place.startswith("@") else place)
 
 
 def _bucket(settings: "Settings") -> "SharedBucket":

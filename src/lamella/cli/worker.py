@@ -3,6 +3,7 @@
 The order is a line on stdin, which stays open as long as the server lives; the outcome is a line on stdout.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -14,6 +15,8 @@ import msgspec
 from lamella.cli.common import cache_folder, open_workplace, reaching_out
 from lamella.cli.progress import Told
 from lamella.errors import LamellaError
+
+_DESERTED = 4
 
 
 def main() -> None:
@@ -40,8 +43,12 @@ def main() -> None:
 
 
 def _end_with_the_server() -> None:
-    sys.stdin.buffer.read()
-    os.killpg(0, signal.SIGKILL)  # and whatever was started here
+    """Ends this process, and all that it has started, when the server is gone."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(_DESERTED)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ _THREADS = 64
 """More than ever wait for a bucket at once; each costs little."""
 _VALID = timedelta(hours=1)
 _UNBOUNDED = 1 << 62
+_LAST_WORDS = 1.0
+"""Seconds to tell those who still wait that there is no more time."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +113,15 @@ def _closing(service: Service) -> Callable[[web.Application], Awaitable[None]]:
 
 @asynccontextmanager
 async def running(server: Server) -> AsyncIterator[str]:
-    """Serves as long as this lasts; gives the address. At the end, what goes on may end for a while."""
+    """Serves as long as this lasts; gives the address.
+
+    At the end nothing new is taken. What goes on, builds and answers side by side, may end within `stop_seconds`; then
+    builds are left to other replicas, and whoever waits for one is told so.
+    """
     settings = server.settings
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "server"))
     jobs = Jobs(server.bucket, settings.builds_at_once)
-    runner = await http.runner(
-        server.application(jobs), shutdown_timeout=settings.stop_seconds, **settings.limits.runner
-    )
+    runner = await http.runner(server.application(jobs), shutdown_timeout=_LAST_WORDS, **settings.limits.runner)
     context = tls.context(settings.tls) if settings.tls else None
     site = Site(runner, settings.address, settings.limits, Proxies(settings.access.trusted_proxies), context)
     collecting = asyncio.create_task(collect_now_and_then(server.bucket, settings.gc))
@@ -126,6 +130,5 @@ async def running(server: Server) -> AsyncIterator[str]:
         yield site.name
     finally:
         collecting.cancel()
-        await site.stop()
-        await jobs.close(settings.stop_seconds)
+        await asyncio.gather(site.drain(settings.stop_seconds), jobs.close(settings.stop_seconds))
         await runner.cleanup()

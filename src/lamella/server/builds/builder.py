@@ -85,6 +85,11 @@ class Builder:
         except TimeoutError:
             message = f"{name}:{tag} is still being built; pull again to wait for it"
             raise RefusedError(503, "UNAVAILABLE", message, headers={"Retry-After": "10"}) from None
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise
+            message = f"this server is stopping; pull {name}:{tag} again for another to build it"
+            raise RefusedError(503, "UNAVAILABLE", message, headers={"Retry-After": "1"}) from None
         if job.state == "failed":
             raise _refusal(job.code, job.message, f"its log is at /builds/{job.log}")
         return job
