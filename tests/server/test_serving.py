@@ -113,10 +113,10 @@ def test_a_part(bucket: SharedBucket, wanted: str, start: int, end: int | None) 
 
 def test_parts_that_are_none(bucket: SharedBucket) -> None:
     bucket.put(NAME, b"0123456789")
-    beyond = [{"Range": f"bytes={one}"} for one in ("10-", "99-5", "-0", "10-20")]
+    beyond = [{"Range": f"bytes={one}"} for one in ("10-", "99-5", "7-3", "-0", "10-20")]
     for status, _, headers in asked(bucket, *beyond):
         assert (status, headers["Content-Range"]) == (416, "bytes */10")
-    nonsense = [{"Range": one} for one in ("bytes=-", "bytes=7-3", "bytes=0-1,4-5", "lines=1-2", "bytes=0x1-2")]
+    nonsense = [{"Range": one} for one in ("bytes=-", "bytes=0-1,4-5", "lines=1-2", "bytes=0x1-2")]
     for status, body, _ in asked(bucket, *nonsense, {"Range": "bytes=0-3", "If-Range": '"other"'}):
         assert (status, body) == (200, b"0123456789")
     [(status, body, _)] = asked(bucket, {"Range": "bytes=0-3", "If-Range": '"abc"'})
