@@ -1,7 +1,6 @@
 """`lamella serve`: a registry that builds what is pulled, over a bucket."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import shutil
@@ -16,6 +15,7 @@ from lamella.cli.common import connection_options, open_workplace, reach_of, rea
 
 if TYPE_CHECKING:
     from lamella.server.app import Server
+    from lamella.server.page.lines import Tell
     from lamella.server.settings import Settings
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -35,7 +35,6 @@ def command(**how: Any) -> None:
     `docker pull localhost:8080/shell/git/htop` gets an image of a shell, git and htop. It runs until it is stopped,
     and ends what it is doing.
     """
-    _log_to_stderr()
     settings, written = _settings(how)
     with reaching_out(open_workplace(), **reach_of(how)) as place:
         from lamella.cache.objects import bucket_at
@@ -43,7 +42,7 @@ def command(**how: Any) -> None:
         from lamella.server.app import Server
 
         bucket = bucket_at(settings.bucket, os.environ, cache_folder())
-        asyncio.run(_serve(Server(settings, written, bucket, place, _WORKER)))
+        asyncio.run(_serve(Server(settings, written, bucket, place, _WORKER, _log())))
 
 
 async def _serve(server: "Server") -> None:
@@ -90,9 +89,14 @@ def _data_folder() -> Path:
     return Path(users, "lamella").expanduser()
 
 
-def _log_to_stderr() -> None:
+def _log() -> "Tell":
+    """Has all that is logged written to stderr, and gives what writes the lines of requests there."""
+    from lamella.server.page import lines
+
+    is_seen = sys.stderr.isatty()
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    with contextlib.suppress(KeyError):
-        logging.getLogger("lamella").addHandler(handler)
+    handler.setFormatter(lines.ColourFormatter() if is_seen else lines.JsonFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("lamella").setLevel(logging.INFO)
+    shown = lines.in_colours if is_seen else lines.as_json
+    return lambda line: sys.stderr.write(f"{shown(line)}\n")

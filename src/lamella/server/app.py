@@ -1,8 +1,8 @@
 """The server, put together: what it is made of, and how it begins and ends.
 
-request --> explaining --> entrance --> a part of the server --> bucket
-                                             |
-                                             +--> builds, mirrors
+request --> watch --> explaining --> entrance --> a part of the server --> bucket
+                                                       |
+                                                       +--> builds, mirrors
 """
 
 import asyncio
@@ -34,6 +34,12 @@ from lamella.server.demand.pin import Pin
 from lamella.server.demand.pins import pin_of
 from lamella.server.gate import GATE
 from lamella.server.mirrors import Mirrors
+from lamella.server.page import Looks
+from lamella.server.page.health import Health
+from lamella.server.page.lines import Tell
+from lamella.server.page.metrics import Metrics
+from lamella.server.page.view import About
+from lamella.server.page.watch import watching
 from lamella.server.registry.registry import Origin, Registry
 from lamella.server.settings import Settings
 
@@ -52,15 +58,18 @@ class Server:
     place: Workplace
     worker: Sequence[str]
     """The command of a process that builds an image."""
+    tell: Tell | None = None
+    """Gets a line for each request."""
 
-    def application(self, jobs: Jobs) -> web.Application:
+    def application(self, jobs: Jobs, health: Health) -> web.Application:
         """What answers."""
         settings = self.settings
         proxies = Proxies(settings.access.trusted_proxies)
         fetch = needed(self.place.outside, "who vouches for tokens").downloads.fetcher.document
         door = Door(settings.access, fetch, loopback=settings.loopback)
         entrance = Entrance(door, settings.limits, proxies, Audit(settings.access.audit))
-        app = web.Application(middlewares=[explaining, *entrance.middlewares])
+        metrics = Metrics()
+        app = web.Application(middlewares=[watching(metrics, self.tell), explaining, *entrance.middlewares])
         app[GATE] = permit
         images = Registry(
             self.bucket,
@@ -69,6 +78,9 @@ class Server:
             redirect=_VALID if settings.redirect else None,
         )
         app.add_routes([*admission.routes(), *registry.routes(images)])
+        about = About(settings.sources, settings.mirrors, (), settings.writable)
+        looks = Looks(images, jobs, metrics, health, about, proxies.origin, door.has_logins, settings.open_here)
+        looks.add_to(app)
         return app
 
     def _origins(self, jobs: Jobs) -> list[Origin]:
@@ -88,9 +100,12 @@ async def running(server: Server) -> AsyncIterator[str]:
     """Serves as long as this lasts; gives the address. At the end, what goes on may end for a while."""
     settings = server.settings
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "server"))
-    jobs = Jobs(server.bucket, settings.builds_at_once)
+    jobs, health = Jobs(server.bucket, settings.builds_at_once), Health(server.bucket)
     runner = web.AppRunner(
-        server.application(jobs), access_log=None, shutdown_timeout=settings.stop_seconds, **settings.limits.runner
+        server.application(jobs, health),
+        access_log=None,
+        shutdown_timeout=settings.stop_seconds,
+        **settings.limits.runner,
     )
     await runner.setup()
     context = tls.context(settings.tls) if settings.tls else None
@@ -99,6 +114,7 @@ async def running(server: Server) -> AsyncIterator[str]:
         await site.start()
         yield site.name
     finally:
+        health.is_stopping = True
         await site.stop()
         await jobs.close(settings.stop_seconds)
         await runner.cleanup()

@@ -50,6 +50,14 @@ class Registry:
         self.manifests: Hot[tuple[str, Digest], Manifest] = Hot(_MANIFESTS, _SECONDS, lambda one: len(one.data) + 200)
         self._blobs: Hot[tuple[str, Digest], int] = Hot(_BLOBS, _SECONDS, lambda _: 1)
 
+    @property
+    def lookups(self) -> dict[str, tuple[int, int]]:
+        """How often something was remembered, and how often not."""
+        return {
+            "manifests": (self.manifests.hits, self.manifests.misses),
+            "blobs": (self._blobs.hits, self._blobs.misses),
+        }
+
     def repository(self, name: str) -> Repository:
         """A repository by its name."""
         return Repository(self.bucket, name)
