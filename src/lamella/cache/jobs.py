@@ -13,9 +13,9 @@ import msgspec
 
 from lamella.cache.bucket import SharedBucket
 
-SILENCE = 20.0
+SILENCE = 15.0
 """Seconds after which somebody who was not heard of is dead."""
-BEAT = 4.0
+BEAT = 3.0
 """Seconds between two signs of life."""
 FOLDER = "jobs/"
 

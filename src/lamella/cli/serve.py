@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamella.cli.common import connection_options, open_workplace, reach_of, reaching_out
+from lamella.cli.common import cache_folder, connection_options, open_workplace, reach_of, reaching_out
 
 if TYPE_CHECKING:
+    from lamella.cache.bucket import SharedBucket
     from lamella.server.app import Server
     from lamella.server.page.lines import Tell
     from lamella.server.settings import Settings
@@ -35,14 +36,11 @@ def command(**how: Any) -> None:
     `docker pull localhost:8080/shell/git/htop` gets an image of a shell, git and htop. It runs until it is stopped,
     and ends what it is doing.
     """
-    settings, written = _settings(how)
+    settings, written = settings_of(how)
     with reaching_out(open_workplace(), **reach_of(how)) as place:
-        from lamella.cache.objects import bucket_at
-        from lamella.cli.common import cache_folder
         from lamella.server.app import Server
 
-        bucket = bucket_at(settings.bucket, os.environ, cache_folder())
-        asyncio.run(_serve(Server(settings, written, bucket, place, _WORKER, _log())))
+        asyncio.run(_serve(Server(settings, written, _bucket(settings), place, _WORKER, _log())))
 
 
 async def _serve(server: "Server") -> None:
@@ -59,7 +57,18 @@ async def _serve(server: "Server") -> None:
             asyncio.get_running_loop().add_signal_handler(number, os._exit, 130)
 
 
-def _settings(how: dict[str, Any]) -> "tuple[Settings, str]":
+def _bucket(settings: "Settings") -> "SharedBucket":
+    from lamella.cache.copies import Copies
+    from lamella.cache.folder import Folder
+    from lamella.cache.objects import bucket_at
+
+    bucket = bucket_at(settings.bucket, os.environ, cache_folder())
+    if isinstance(bucket, Folder) or settings.redirect or not settings.copies:
+        return bucket
+    return Copies(bucket, cache_folder() / "copies", settings.copies)
+
+
+def settings_of(how: dict[str, Any]) -> "tuple[Settings, str]":
     """The settings, as they were asked for, and as they are written for those who build."""
     import msgspec
 
@@ -69,7 +78,7 @@ def _settings(how: dict[str, Any]) -> "tuple[Settings, str]":
     file = how["config"]
     written = text_of(file) if file else _usual()
     settings = parse_settings(written, str(file or "the usual settings"))
-    told = {name: how[name] for name in ("listen", "bucket", "writable") if how[name]}
+    told = {name: how[name] for name in ("listen", "bucket", "writable") if how.get(name)}
     told.setdefault("bucket", settings.bucket or str(_data_folder() / "bucket"))
     return msgspec.structs.replace(settings, **told), written
 

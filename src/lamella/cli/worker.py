@@ -4,6 +4,7 @@ The order is a line on stdin, which stays open as long as the server lives; the 
 """
 
 import os
+import signal
 import sys
 import threading
 
@@ -13,8 +14,6 @@ import msgspec
 from lamella.cli.common import cache_folder, open_workplace, reaching_out
 from lamella.cli.progress import Told
 from lamella.errors import LamellaError
-
-_DESERTED = 4
 
 
 def main() -> None:
@@ -42,7 +41,7 @@ def main() -> None:
 
 def _end_with_the_server() -> None:
     sys.stdin.buffer.read()
-    os._exit(_DESERTED)
+    os.killpg(0, signal.SIGKILL)  # and whatever was started here
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ request --> watch --> explaining --> entrance --> a part of the server --> bucke
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -34,6 +34,8 @@ from lamella.server.demand.pin import Pin
 from lamella.server.demand.pins import pin_of
 from lamella.server.gate import GATE
 from lamella.server.mirrors import Mirrors
+from lamella.server.nixcache.cache import cache_of
+from lamella.server.nixcache.routes import Service
 from lamella.server.page import Looks
 from lamella.server.page.health import Health
 from lamella.server.page.lines import Tell
@@ -46,6 +48,7 @@ from lamella.server.settings import Settings
 _THREADS = 64
 """More than ever wait for a bucket at once; each costs little."""
 _VALID = timedelta(hours=1)
+_UNBOUNDED = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,29 @@ class Server:
             self.bucket,
             self._origins(jobs),
             writable=settings.writable,
-            redirect=_VALID if settings.redirect else None,
+            redirect=self._redirect,
+            largest_manifest=settings.limits.manifest_size,
         )
         app.add_routes([*admission.routes(), *registry.routes(images)])
-        about = About(settings.sources, settings.mirrors, (), settings.writable)
+        for service in self._caches():
+            app.add_routes(service.routes())
+            app.on_cleanup.append(_closing(service))
+        caches = [cache.name for cache in settings.caches]
+        about = About(settings.sources, settings.mirrors, caches, settings.writable)
         looks = Looks(images, jobs, metrics, health, about, proxies.origin, door.has_logins, settings.open_here)
         looks.add_to(app)
         return app
+
+    def _caches(self) -> Iterator[Service]:
+        settings, downloads = self.settings, needed(self.place.outside, "binary caches").downloads
+        largest = settings.limits.blob_size or _UNBOUNDED
+        for each in settings.caches:
+            cache = cache_of(each, self.bucket, downloads.fetcher, largest)
+            yield Service(cache, downloads.folder, self._redirect)
+
+    @property
+    def _redirect(self) -> timedelta | None:
+        return _VALID if self.settings.redirect else None
 
     def _origins(self, jobs: Jobs) -> list[Origin]:
         settings, outside = self.settings, needed(self.place.outside, "what images are made of")
@@ -93,6 +112,13 @@ class Server:
     async def _build(self, name: str, tag: str, pin: Pin, log: str) -> Outcome:
         order = Order(self.written, self.settings.bucket, name, tag, pin)
         return await work(self.worker, order, self.bucket, log, self.settings.demand.seconds)
+
+
+def _closing(service: Service) -> Callable[[web.Application], Awaitable[None]]:
+    async def close(_: web.Application) -> None:
+        await service.close()
+
+    return close
 
 
 @asynccontextmanager

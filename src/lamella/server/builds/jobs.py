@@ -30,7 +30,7 @@ class Outcome:
     root: str = ""
     code: str = ""
     message: str = ""
-    seconds: float = 30.0
+    seconds: float = 10.0
 
 
 @dataclass

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from lamella.cache.bucket import SharedBucket
-from lamella.cache.repositories import Manifest, Repository
+from lamella.cache.publishing import Pulls, used
+from lamella.cache.repositories import Manifest, Repository, blob_name
 from lamella.oci.digest import Digest
 from lamella.server.hot import Hot
 from lamella.server.registry.names import is_digest
@@ -14,6 +15,7 @@ from lamella.server.registry.names import is_digest
 _MANIFESTS = 64 << 20
 _BLOBS = 100_000
 _SECONDS = 60.0
+_NOTED = 1800.0
 
 
 Permit = Callable[[str], None]
@@ -42,12 +44,16 @@ class Registry:
         *,
         writable: bool = False,
         redirect: timedelta | None = None,
+        largest_manifest: int = 4 << 20,
     ) -> None:
         self.bucket = bucket
         self.origins = origins
         self.writable = writable
         self.redirect = redirect
+        self.largest_manifest = largest_manifest
         self.manifests: Hot[tuple[str, Digest], Manifest] = Hot(_MANIFESTS, _SECONDS, lambda one: len(one.data) + 200)
+        self._pulls = Pulls(bucket)
+        self._pulled: Hot[tuple[str, Digest], bool] = Hot(_BLOBS, _NOTED, lambda _: 1)
         self._blobs: Hot[tuple[str, Digest], int] = Hot(_BLOBS, _SECONDS, lambda _: 1)
 
     @property
@@ -71,9 +77,24 @@ class Registry:
             found = await origin.manifest(name, reference, permit)
             if found:
                 break
-        if found:
-            self.manifests.put((name, found.digest), found)
+        if found is None or not await self._noted(name, found.digest):
+            return None
+        self.manifests.put((name, found.digest), found)
         return found
+
+    async def _noted(self, name: str, digest: Digest) -> bool:
+        """Notes that a manifest is pulled, so that it is kept; False if it is being removed."""
+        if self._pulled.get((name, digest)):
+            return True
+        kept = await asyncio.to_thread(self._pulls.pulled, name, digest)
+        if kept:
+            self._pulled.put((name, digest), True)
+        return kept
+
+    async def counted_on(self, name: str, digest: Digest) -> int | None:
+        """The size of a blob that somebody is going to count on: it stays for as long as a push may take."""
+        size = await self.blob(name, digest)
+        return size if size is not None and await asyncio.to_thread(used, self.bucket, blob_name(digest)) else None
 
     async def _kept(self, repository: Repository, digest: Digest) -> Manifest | None:
         return self.manifests.get((repository.name, digest)) or await asyncio.to_thread(repository.manifest, digest)
