@@ -38,16 +38,18 @@ class Address:
         """As addresses begin."""
         return f"{self.origin.partition('://')[0]}://{self.host}"
 
-    def commands(self, name: str, reference: str = "") -> Sequence[tuple[str, str]]:
-        """How programs pull an image."""
+    def commands(self, name: str, reference: str = "", digest: str = "") -> Sequence[tuple[str, str]]:
+        """How programs pull an image; with its `digest`, also how to get that and no other."""
         image = f"{self.host}/{name}"
         at = f"{'@' if ':' in reference else ':'}{reference}" if reference else ""
         trust = "" if self.is_secure else " --tls-verify=false"
         plain = "" if self.is_secure else " --plain-http"
+        pinned = [("exactly this", f"docker pull {image}@{digest}")] if digest not in ("", reference) else []
         return (
             ("Docker", f"docker pull {image}{at}"),
             ("podman", f"podman pull{trust} {image}{at}"),
             ("containerd", f"ctr images pull{plain} {image}{at or ':latest'}"),
+            *pinned,
         )
 
 

@@ -38,6 +38,8 @@ def as_json(line: Line) -> str:
     """A request as a line of JSON."""
     told = line._asdict()
     told |= {"method": line.method[:_LONGEST], "path": line.path[:_LONGEST], "seconds": round(line.seconds, 6)}
+    if not line.error:
+        del told["error"]
     return json.dumps({"time": _now(), "level": "info", "logger": "lamella.access", **told})
 
 
