@@ -20,6 +20,7 @@ from lamella.cli.common import cache_folder, connection_options, open_workplace,
 if TYPE_CHECKING:
     from lamella.cache.bucket import SharedBucket
     from lamella.server.app import Server
+    from lamella.server.page.lines import Tell
     from lamella.server.settings import Settings
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -42,12 +43,11 @@ def command(**how: Any) -> None:
     `docker pull localhost:8080/shell/git/htop` gets an image of a shell, git and htop. It runs until it is stopped,
     and ends what it is doing.
     """
-    _log_to_stderr()
     settings, written = settings_of(how)
     with reaching_out(open_workplace(), **reach_of(how)) as place:
         from lamella.server.app import Server
 
-        asyncio.run(_serve(Server(settings, written, _bucket(settings), place, _WORKER)))
+        asyncio.run(_serve(Server(settings, written, _bucket(settings), place, _WORKER, _log())))
 
 
 async def _serve(server: "Server") -> None:
@@ -126,9 +126,14 @@ def _data_folder() -> Path:
     return Path(users, "lamella").expanduser()
 
 
-def _log_to_stderr() -> None:
+def _log() -> "Tell":
+    """Has all that is logged written to stderr, and gives what writes the lines of requests there."""
+    from lamella.server.page import lines
+
+    is_seen = sys.stderr.isatty()
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    with contextlib.suppress(KeyError):
-        logging.getLogger("lamella").addHandler(handler)
+    handler.setFormatter(lines.ColourFormatter() if is_seen else lines.JsonFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("lamella").setLevel(logging.INFO)
+    shown = lines.in_colours if is_seen else lines.as_json
+    return lambda line: sys.stderr.write(f"{shown(line)}\n")

@@ -1,8 +1,8 @@
 """The server, put together: what it is made of, and how it begins and ends.
 
-request --> explaining --> entrance --> a part of the server --> bucket
-                                             |
-                                             +--> builds, mirrors
+request --> watch --> explaining --> entrance --> a part of the server --> bucket
+                                                       |
+                                                       +--> builds, mirrors
 """
 
 import asyncio
@@ -37,6 +37,12 @@ from lamella.server.gate import GATE
 from lamella.server.mirrors import Mirrors
 from lamella.server.nixcache.cache import cache_of
 from lamella.server.nixcache.routes import Service
+from lamella.server.page import Looks
+from lamella.server.page.health import Health
+from lamella.server.page.lines import Tell
+from lamella.server.page.metrics import Metrics
+from lamella.server.page.view import About
+from lamella.server.page.watch import watching
 from lamella.server.registry.registry import Origin, Registry
 from lamella.server.settings import Settings
 
@@ -58,15 +64,18 @@ class Server:
     place: Workplace
     worker: Sequence[str]
     """The command of a process that builds an image."""
+    tell: Tell | None = None
+    """Gets a line for each request."""
 
-    def application(self, jobs: Jobs) -> web.Application:
+    def application(self, jobs: Jobs, health: Health) -> web.Application:
         """What answers."""
         settings = self.settings
         proxies = Proxies(settings.access.trusted_proxies)
         fetch = needed(self.place.outside, "who vouches for tokens").downloads.fetcher.document
         door = Door(settings.access, fetch, loopback=settings.loopback)
         entrance = Entrance(door, settings.limits, proxies, Audit(settings.access.audit))
-        app = web.Application(middlewares=[explaining, *entrance.middlewares])
+        metrics = Metrics()
+        app = web.Application(middlewares=[watching(metrics, self.tell), explaining, *entrance.middlewares])
         app[GATE] = permit
         images = Registry(
             self.bucket,
@@ -79,6 +88,10 @@ class Server:
         for service in self._caches():
             app.add_routes(service.routes())
             app.on_cleanup.append(_closing(service))
+        caches = [cache.name for cache in settings.caches]
+        about = About(settings.sources, settings.mirrors, caches, settings.writable)
+        looks = Looks(images, jobs, metrics, health, about, proxies.origin, door.has_logins, settings.open_here)
+        looks.add_to(app)
         return app
 
     def _caches(self) -> Iterator[Service]:
@@ -120,8 +133,9 @@ async def running(server: Server) -> AsyncIterator[str]:
     """
     settings = server.settings
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "server"))
-    jobs = Jobs(server.bucket, settings.builds_at_once)
-    runner = await http.runner(server.application(jobs), shutdown_timeout=_LAST_WORDS, **settings.limits.runner)
+    jobs, health = Jobs(server.bucket, settings.builds_at_once), Health(server.bucket)
+    app = server.application(jobs, health)
+    runner = await http.runner(app, shutdown_timeout=_LAST_WORDS, **settings.limits.runner)
     context = tls.context(settings.tls) if settings.tls else None
     site = Site(runner, settings.address, settings.limits, Proxies(settings.access.trusted_proxies), context)
     collecting = asyncio.create_task(collect_now_and_then(server.bucket, settings.gc))
@@ -129,6 +143,7 @@ async def running(server: Server) -> AsyncIterator[str]:
         await site.start()
         yield site.name
     finally:
+        health.is_stopping = True
         collecting.cancel()
         await asyncio.gather(site.drain(settings.stop_seconds), jobs.close(settings.stop_seconds))
         await runner.cleanup()

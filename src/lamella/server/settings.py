@@ -102,6 +102,12 @@ class Settings(Value, frozen=True, kw_only=True):
         except ValueError:
             return host == _LOCAL
 
+    @property
+    def open_here(self) -> bool:
+        """Whether everybody who can reach the server is on this machine, and nothing was said of who may do what."""
+        access = self.access
+        return self.loopback and access.anonymous is None and not access.trusted_proxies
+
 
 def read_settings(file: Path) -> Settings:
     """The settings in a file."""

@@ -71,8 +71,8 @@ class Door:
         self._guesses = Rate(_GUESSES_PER_SECOND, _GUESSES_AT_ONCE)
         self._passwords = Passwords(Path(access.htpasswd), self._guesses) if access.htpasswd else None
         self._issuers = Issuers(access.oidc, fetch)
-        has_logins = bool(self._tokens or self._passwords or access.oidc)
-        self.is_mixed = bool(self._everybody) and has_logins
+        self.has_logins = bool(self._tokens or self._passwords or access.oidc)
+        self.is_mixed = bool(self._everybody) and self.has_logins
         """Whether everybody may do something, and those who log in may do more."""
 
     @property

@@ -80,6 +80,7 @@ class Builder:
 
     async def _done(self, key: str, request: Request, name: str, tag: str, pin: Pin) -> Job:
         task = self._jobs.begin(key, f"{request.name}:{tag}", lambda log: self._build(name, tag, pin, log))
+        self._jobs.tally.waiting += 1
         try:
             job = await asyncio.wait_for(asyncio.shield(task), self._offers.wait)
         except TimeoutError:
@@ -90,6 +91,8 @@ class Builder:
                 raise
             message = f"this server is stopping; pull {name}:{tag} again for another to build it"
             raise RefusedError(503, "UNAVAILABLE", message, headers={"Retry-After": "1"}) from None
+        finally:
+            self._jobs.tally.waiting -= 1
         if job.state == "failed":
             raise _refusal(job.code, job.message, f"its log is at /builds/{job.log}")
         return job

@@ -56,6 +56,14 @@ class Registry:
         self._pulled: Hot[tuple[str, Digest], bool] = Hot(_BLOBS, _NOTED, lambda _: 1)
         self._blobs: Hot[tuple[str, Digest], int] = Hot(_BLOBS, _SECONDS, lambda _: 1)
 
+    @property
+    def lookups(self) -> dict[str, tuple[int, int]]:
+        """How often something was remembered, and how often not."""
+        return {
+            "manifests": (self.manifests.hits, self.manifests.misses),
+            "blobs": (self._blobs.hits, self._blobs.misses),
+        }
+
     def repository(self, name: str) -> Repository:
         """A repository by its name."""
         return Repository(self.bucket, name)
