@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from tools.reference import commands, errors, spec
+from tools.reference import commands, errors, server, spec
 
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands.page,
     "errors.md": errors.page,
+    "server.md": server.page,
     "spec.md": spec.page,
 }

@@ -1,14 +1,11 @@
 """The page on `lamella.toml`, made from the same declarations that the reader follows."""
 
-from collections.abc import Iterator
-
-import msgspec
-
 from lamella.spec.debian import Debian
-from lamella.spec.fields import Fact, Value, facts
+from lamella.spec.fields import Value
 from lamella.spec.model import Config, Image, Layer, Perm, Rewrite
 from lamella.spec.python import Python
 from lamella.spec.wants import DebWant, FilesWant, NixWant, PypiWant
+from tools.reference.tables import section
 
 _TABLES: tuple[tuple[str, type[Value]], ...] = (
     ("The top of the file", Image),
@@ -84,24 +81,4 @@ in `take`. Values in Python are checked in the same way, when they are made.
 
 def page() -> str:
     """The page as Markdown."""
-    sections = ["\n".join(_section(title, kind)) for title, kind in _TABLES]
-    return "\n".join([_OPENING, *sections, _PYTHON])
-
-
-def _section(title: str, kind: type[Value]) -> Iterator[str]:
-    yield f"## {title}\n\n{kind.summary}\n"
-    yield "| key | meaning | if not given |"
-    yield "| --- | --- | --- |"
-    for fact in facts(kind):
-        others = f" In OCI's words: `{fact.said.also[0]}`." if fact.said.also else ""
-        meaning = f"{fact.said.description}{others}".replace("|", "\\|")
-        yield f"| `{fact.key}` | {meaning} | {_otherwise(fact)} |"
-    yield ""
-
-
-def _otherwise(fact: Fact) -> str:
-    if fact.required:
-        return "an error"
-    if not fact.default or isinstance(fact.default, Value):
-        return ""
-    return f"`{msgspec.json.encode(fact.default).decode()}`"
+    return "\n".join([_OPENING, *(section(title, kind) for title, kind in _TABLES), _PYTHON])

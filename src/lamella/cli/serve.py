@@ -6,21 +6,29 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamella.cli.common import connection_options, open_workplace, reach_of, reaching_out
+from lamella.cli.common import cache_folder, connection_options, open_workplace, reach_of, reaching_out
 
 if TYPE_CHECKING:
+    from lamella.cache.bucket import SharedBucket
     from lamella.server.app import Server
+    from lamella.server.page.lines import Tell
     from lamella.server.settings import Settings
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _WORKER = (sys.executable, "-m", "lamella.cli.worker")
 _NIXPKGS = "nixos-unstable"
+_AT_ONCE = 130
+_TIDY = 3.0
+"""Seconds to leave when there is nothing more to wait for."""
 
 
 @click.command("serve")
@@ -35,32 +43,60 @@ def command(**how: Any) -> None:
     `docker pull localhost:8080/shell/git/htop` gets an image of a shell, git and htop. It runs until it is stopped,
     and ends what it is doing.
     """
-    _log_to_stderr()
-    settings, written = _settings(how)
+    settings, written = settings_of(how)
     with reaching_out(open_workplace(), **reach_of(how)) as place:
-        from lamella.cache.objects import bucket_at
-        from lamella.cli.common import cache_folder
         from lamella.server.app import Server
 
-        bucket = bucket_at(settings.bucket, os.environ, cache_folder())
-        asyncio.run(_serve(Server(settings, written, bucket, place, _WORKER)))
+        asyncio.run(_serve(Server(settings, written, _bucket(settings), place, _WORKER, _log())))
 
 
 async def _serve(server: "Server") -> None:
     from lamella.server.app import running
 
     stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    _at_a_signal(stopped.set)
     async with running(server) as address:
         click.echo(f"serving at {address}, from {server.settings.bucket}", err=True)
+        _tell_systemd("READY=1")
         await stopped.wait()
+        _at_a_signal(os._exit, _AT_ONCE)
+        _end_within(server.settings.stop_seconds + _TIDY)
+        _tell_systemd("STOPPING=1")
         click.echo("stopping when all that goes on has ended; once more stops at once", err=True)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, os._exit, 130)
 
 
-def _settings(how: dict[str, Any]) -> "tuple[Settings, str]":
+def _at_a_signal(do: Callable[..., object], *words: object) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, do, *words)
+
+
+def _end_within(seconds: float) -> None:
+    """Ends this process after that time though a thread still waits for somebody else; what it had is staged only."""
+    last = threading.Timer(seconds, os._exit, [0])
+    last.daemon = True
+    last.start()
+
+
+def _tell_systemd(state: str) -> None:
+    """Says how far we are to whoever started us, if they want to know."""
+    place = os.environ.get("NOTIFY_SOCKET", "")
+    if place:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            out.sendto(state.encode(), place.replace("@", "\0", 1) if place.startswith("@") else place)
+
+
+def _bucket(settings: "Settings") -> "SharedBucket":
+    from lamella.cache.copies import Copies
+    from lamella.cache.folder import Folder
+    from lamella.cache.objects import bucket_at
+
+    bucket = bucket_at(settings.bucket, os.environ, cache_folder())
+    if isinstance(bucket, Folder) or settings.redirect or not settings.copies:
+        return bucket
+    return Copies(bucket, cache_folder() / "copies", settings.copies)
+
+
+def settings_of(how: dict[str, Any]) -> "tuple[Settings, str]":
     """The settings, as they were asked for, and as they are written for those who build."""
     import msgspec
 
@@ -70,7 +106,7 @@ def _settings(how: dict[str, Any]) -> "tuple[Settings, str]":
     file = how["config"]
     written = text_of(file) if file else _usual()
     settings = parse_settings(written, str(file or "the usual settings"))
-    told = {name: how[name] for name in ("listen", "bucket", "writable") if how[name]}
+    told = {name: how[name] for name in ("listen", "bucket", "writable") if how.get(name)}
     told.setdefault("bucket", settings.bucket or str(_data_folder() / "bucket"))
     return msgspec.structs.replace(settings, **told), written
 
@@ -90,9 +126,14 @@ def _data_folder() -> Path:
     return Path(users, "lamella").expanduser()
 
 
-def _log_to_stderr() -> None:
+def _log() -> "Tell":
+    """Has all that is logged written to stderr, and gives what writes the lines of requests there."""
+    from lamella.server.page import lines
+
+    is_seen = sys.stderr.isatty()
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    with contextlib.suppress(KeyError):
-        logging.getLogger("lamella").addHandler(handler)
+    handler.setFormatter(lines.ColourFormatter() if is_seen else lines.JsonFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("lamella").setLevel(logging.INFO)
+    shown = lines.in_colours if is_seen else lines.as_json
+    return lambda line: sys.stderr.write(f"{shown(line)}\n")

@@ -3,7 +3,9 @@
 The order is a line on stdin, which stays open as long as the server lives; the outcome is a line on stdout.
 """
 
+import contextlib
 import os
+import signal
 import sys
 import threading
 
@@ -41,7 +43,11 @@ def main() -> None:
 
 
 def _end_with_the_server() -> None:
-    sys.stdin.buffer.read()
+    """Ends this process, and all that it has started, when the server is gone."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(_DESERTED)
 
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -73,23 +73,34 @@ async def serve_item(
             return web.Response(status=_REDIRECT, headers={**served.headers, "Location": address})
     if not answer.count:
         return answer.response
-    return await send_blocks(request, answer.response, bucket.read(served.name, answer.start, answer.count))
+    blocks = in_threads(bucket.read(served.name, answer.start, answer.count))
+    return await send_blocks(request, answer.response, blocks)
+
+
+async def in_threads(blocks: Iterable[Buffer]) -> AsyncIterator[Buffer]:
+    """The same, each read in a thread when it is asked for."""
+    remaining = iter(blocks)
+    while block := await asyncio.to_thread(next, remaining, b""):
+        yield block
 
 
 async def send_blocks(
-    request: web.Request, response: web.StreamResponse, blocks: Iterable[Buffer]
+    request: web.Request, response: web.StreamResponse, blocks: AsyncIterable[Buffer]
 ) -> web.StreamResponse:
-    """Sends `blocks`, which are read in threads. What fails before the first one is raised; after that the connection
-    is cut, so that nobody takes a part for the whole."""
-    remaining = iter(blocks)
-    block = await asyncio.to_thread(next, remaining, b"")
-    await response.prepare(request)
+    """Sends `blocks`, each when the client has taken the last.
+
+    What fails before the first one is raised; after that the connection is cut, so that nobody takes a part for the
+    whole.
+    """
     try:
-        while block:
+        async for block in blocks:
+            if not response.prepared:
+                await response.prepare(request)
             await response.write(block)
-            block = await asyncio.to_thread(next, remaining, b"")
     except LamellaError as error:
-        raise _cut(request, str(error)) from error
+        if response.prepared:
+            raise _cut(request, str(error)) from error
+        raise
     return response
 
 

@@ -1,6 +1,8 @@
 """Images of Debian packages by their names, from an archive of the tests."""
 
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,3 +139,25 @@ def test_an_archive_that_cannot_be_asked(archive: Repository, workshop: Workshop
     with pytest.raises(DemandError) as caught:
         pin_of(request, workshop.place)
     assert caught.value.code == "UNKNOWN"
+
+
+def test_many_may_build_one_image_at_once(archive: Repository, workshop: Workshop, tmp_path: Path) -> None:
+    request = asked(archive, "shell/curl")
+    pin = pin_of(request, workshop.place)
+    with ThreadPoolExecutor(4) as pool:
+        roots = list(pool.map(lambda _: build(request, pin, workshop, Layout(tmp_path / "out")), range(4)))
+    assert len({root.digest for root in roots}) == 1
+    opened(tmp_path / "out", roots[0])
+
+
+def test_a_disk_that_is_full_is_told_of(
+    archive: Repository, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.add("large", files={"./large": os.urandom(6 << 20)})
+    request = asked(archive, "large")
+    with open_workshop(small_disk / "cache") as cramped:
+        with pytest.raises(DemandError, match="No space left"):
+            build(request, pin_of(request, cramped.place), cramped, Layout(tmp_path / "out"))
+        monkeypatch.setattr("tempfile.tempdir", str(small_disk / "nowhere"))
+        with pytest.raises(DemandError, match="nowhere"):
+            build(request, pin_of(request, cramped.place), cramped, Layout(tmp_path / "out"))

@@ -1,5 +1,7 @@
 """Commits of repositories: which one a tag means, which may be had, and that nothing of them is run."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,17 @@ def test_passwords_in_addresses_are_not_told() -> None:
     with pytest.raises(DemandError) as caught:
         commit_of("http://somebody:secret@127.0.0.1:1/team/repository.git", "")
     assert "secret" not in f"{caught.value} {caught.value.log}"
+
+
+def test_many_may_want_a_commit_at_once_whatever_is_usual_for_new_files(repository: Repository, tmp_path: Path) -> None:
+    old = repository.commit({"file": "1"})
+    repository.commit({"file": "2"})
+    before = os.umask(0o077)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            trees = list(pool.map(lambda _: checkout(repository.url, old, tmp_path / "cache"), range(4)))
+    finally:
+        os.umask(before)
+    assert len(set(trees)) == 1
+    assert (trees[0] / "file").stat().st_mode & 0o777 == 0o644
+    assert sorted(path.name for path in trees[0].parents[1].iterdir()) == sorted([old, "history", "history.lock"])

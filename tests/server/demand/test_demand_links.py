@@ -1,5 +1,6 @@
 """What store paths look like from the root of an image."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,14 @@ def test_files_are_links_and_folders_are_merged(store: Path, tmp_path: Path) -> 
 def test_nothing_stands_for_programs_that_are_not_there(store: Path, tmp_path: Path) -> None:
     link([str(store / "two")], tmp_path / "root")
     assert not (tmp_path / "root" / "usr").exists()
+
+
+def test_what_is_usual_for_new_files_says_nothing(store: Path, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        link([str(store / "one")], tmp_path / "root")
+    finally:
+        os.umask(before)
+    folders = [path for path in (tmp_path / "root").rglob("*") if path.is_dir() and not path.is_symlink()]
+    modes = {path.name: path.stat().st_mode & 0o7777 for path in folders}
+    assert modes == {"bin": 0o755, "share": 0o755, "doc": 0o755, "usr": 0o755, "tmp": 0o1777}

@@ -96,6 +96,7 @@ def test_a_base_may_give_python(source: Source, index: Index, workshop: Workshop
     ]
     assert "/usr/local/lib/python3.12/site-packages/numpie/__init__.py" in files_of(image)
     assert "/usr/bin/python" not in files_of(image)
+    assert image.config.config.env == base.config.config.env
 
 
 def test_archives_with_another_python_are_refused(
@@ -143,6 +144,14 @@ def test_a_base_is_pinned_by_its_digest_alone(source: Source, workshop: Workshop
     ):
         named = Source(name="py", kind="pypi", python=Python(version="3.12"), base=base)
         assert pin_of(asked(named, "x", "2026-02-28"), workshop.place, NOW).moving == moving
+
+
+def test_no_day_is_later_than_the_settings_allow(source: Source, workshop: Workshop) -> None:
+    python = Python(version="3.12", exclude_newer="2026-01-31")
+    held = Source(name="py3.12", kind="pypi", python=python, debian=source.debian)
+    pins = [pin_of(asked(held, "x", tag), workshop.place, NOW) for tag in ("latest", "2026-02-28", "2026-01-30")]
+    assert pins[0] == pins[1] != pins[2]
+    assert not pins[0].moving
 
 
 @pytest.mark.parametrize("tag", ["v1", "2026-02-30", "2026-2-3", "20260203"])

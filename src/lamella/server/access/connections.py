@@ -39,7 +39,7 @@ class Site(web.BaseSite):
         self._address = address
         self._limits = limits
         self._proxies = proxies
-        self._open: Counter[str] = Counter()
+        self._open = _Open()
 
     @property
     def port(self) -> int:
@@ -67,6 +67,32 @@ class Site(web.BaseSite):
             backlog=self._backlog,
         )
 
+    async def drain(self, seconds: float) -> None:
+        """Takes no new connections, and ends each that there is after what it is asked now; waits so long for that.
+
+        aiohttp's own way of stopping drops the rest of a body that is on its way.
+        """
+        await self.stop()
+        await asyncio.gather(*(connection.end(seconds) for connection in list(self._open.all)))
+
+
+class _Open:
+    """The connections that there are, and how many of them each address has."""
+
+    def __init__(self) -> None:
+        self.all: set[_Counted] = set()
+        self.of: Counter[str] = Counter()
+
+    def add(self, connection: "_Counted", peer: str) -> None:
+        self.all.add(connection)
+        self.of[peer] += 1
+
+    def remove(self, connection: "_Counted", peer: str) -> None:
+        self.all.discard(connection)
+        self.of[peer] -= 1
+        if not self.of[peer]:
+            del self.of[peer]
+
 
 def answering(request: web.BaseRequest) -> contextlib.AbstractContextManager[None]:
     """To be held while `request` is answered; refuses it if its address has more connections than it may."""
@@ -80,9 +106,9 @@ def answering(request: web.BaseRequest) -> contextlib.AbstractContextManager[Non
 
 
 class _Counted(asyncio.Protocol):
-    """One connection, and aiohttp's part of it. `open` counts those of each address."""
+    """One connection, and aiohttp's part of it, among all that are open."""
 
-    def __init__(self, inner: web.RequestHandler, limits: Limits, open_: Counter[str], proxies: Proxies) -> None:
+    def __init__(self, inner: web.RequestHandler, limits: Limits, open_: _Open, proxies: Proxies) -> None:
         self._inner = inner
         self._limits = limits
         self._open = open_
@@ -90,6 +116,9 @@ class _Counted(asyncio.Protocol):
         self._clock: asyncio.TimerHandle | None = None
         self._peer = ""
         self._is_asking = True
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
+        self._lost = asyncio.Event()
         self.is_over = False
         """Whether its address has more connections than it may."""
 
@@ -98,20 +127,23 @@ class _Counted(asyncio.Protocol):
         self._transport = transport
         address = str((transport.get_extra_info("peername") or [""])[0])
         self._peer = group(address)
-        self._open[self._peer] += 1
+        self._open.add(self, self._peer)
         self._inner.connection_made(transport)
-        if self._open.total() > self._limits.connections:
+        if len(self._open.all) > self._limits.connections:
             transport.abort()
             return
-        self.is_over = self._open[self._peer] > self._limits.connections_per_client and not self._proxies.has(address)
+        is_many = self._open.of[self._peer] > self._limits.connections_per_client
+        self.is_over = is_many and not self._proxies.has(address)
         plain = transport.get_extra_info("socket")
         if _USER_TIMEOUT is not None:
             plain.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, self._limits.stall_seconds * 1000)
         self._start_clock()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_asking and self._clock is None:
-            self._start_clock()
+        if self._is_asking:
+            self._at_rest.clear()
+            if self._clock is None:
+                self._start_clock()
         self._inner.data_received(data)
 
     def eof_received(self) -> None:
@@ -125,10 +157,10 @@ class _Counted(asyncio.Protocol):
 
     def connection_lost(self, error: BaseException | None) -> None:
         self._stop_clock()
-        self._open[self._peer] -= 1
-        if not self._open[self._peer]:
-            del self._open[self._peer]
+        self._open.remove(self, self._peer)
         self._inner.connection_lost(error)
+        self._at_rest.set()
+        self._lost.set()
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
@@ -139,6 +171,16 @@ class _Counted(asyncio.Protocol):
             yield
         finally:
             self._is_asking = True
+            self._at_rest.set()
+
+    async def end(self, seconds: float) -> None:
+        """Ends when nothing is asked, and all that was answered has been taken; waits so long for that."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._at_rest.wait()
+                self._inner.close()
+                await self._inner.shutdown(seconds)
+                await self._lost.wait()
 
     def _start_clock(self) -> None:
         self._clock = asyncio.get_running_loop().call_later(self._limits.header_seconds, self._transport.abort)

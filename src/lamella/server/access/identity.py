@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lamella.errors import LamellaError
+from lamella.oci.patterns import matches
 from lamella.server.access.oidc import Fetch, Issuers
 from lamella.server.access.passwords import TOO_OFTEN, Passwords
 from lamella.server.access.rates import Rate
 from lamella.server.access.refusals import UNAUTHORIZED, denied, too_many, unauthorized
-from lamella.server.access.rights import BUILD, PULL, Right, matches, rights
+from lamella.server.access.rights import BUILD, PULL, Right, rights
 from lamella.server.access.settings import Access, Token
 from lamella.server.access.watched import Watched
 from lamella.server.answers import RefusedError
@@ -70,8 +71,8 @@ class Door:
         self._guesses = Rate(_GUESSES_PER_SECOND, _GUESSES_AT_ONCE)
         self._passwords = Passwords(Path(access.htpasswd), self._guesses) if access.htpasswd else None
         self._issuers = Issuers(access.oidc, fetch)
-        has_logins = bool(self._tokens or self._passwords or access.oidc)
-        self.is_mixed = bool(self._everybody) and has_logins
+        self.has_logins = bool(self._tokens or self._passwords or access.oidc)
+        self.is_mixed = bool(self._everybody) and self.has_logins
         """Whether everybody may do something, and those who log in may do more."""
 
     @property

@@ -58,7 +58,7 @@ def _tell(entrance: Entrance) -> Middleware:
         except RefusedError as error:
             status = error.status
             if status == UNAUTHORIZED:
-                demanded = challenge(entrance.door, entrance.proxies.origin(request))
+                demanded = challenge(entrance.door, entrance.proxies.origin(request), request.path)
                 error.headers = {**error.headers, "WWW-Authenticate": demanded}
             raise
         finally:

@@ -56,8 +56,6 @@ def carry_out(
         request = parse(order.repository, order.tag, sources, limits)
         root = build(request, order.pin, shared, Shelf(Repository(bucket, request.name)))
     except DemandError as error:
-        for line in error.log:
-            workshop.log(line)
         seconds = _FORGET_TROUBLE if error.code in _PASSING else _FORGET_FAILURES
         return Outcome(code=error.code, message=str(error), seconds=seconds)
     if not order.pin.moving:

@@ -30,11 +30,11 @@ def build(request: Request, pin: Pin, workshop: Workshop, destination: Destinati
         roots = [_bring(spec, workshop, destination) for spec in _specs(request, pin, Path(name), workshop)]
         if request.source.kind in (DEB, PYPI) and not pin.moving and pin_of(request, workshop.place) != pin:
             raise MovedError(f"{request.source.name} changed while {request.name} was built; ask again")
-    if len(roots) == 1:
-        return roots[0]
-    root, data = index_of([(request.name, one) for one in roots], {})
-    destination.put(root, given(data))
-    return root
+        if len(roots) == 1:
+            return roots[0]
+        root, data = index_of([(request.name, one) for one in roots], {})
+        destination.put(root, given(data))
+        return root
 
 
 def _specs(request: Request, pin: Pin, folder: Path, workshop: Workshop) -> Iterable[Spec]:

@@ -10,7 +10,7 @@ from lamella.server.demand.errors import UnknownError
 from lamella.server.demand.names import LATEST, Request
 from lamella.server.demand.pin import Pin
 from lamella.server.demand.settings import Source
-from lamella.server.demand.workshop import Workshop, config, each_platform, locked
+from lamella.server.demand.workshop import PATH, Workshop, config, each_platform, locked
 from lamella.sources.debian.archives import suites
 from lamella.spec.model import Image, Layer, Spec
 from lamella.spec.problems import SpecError
@@ -45,7 +45,7 @@ def specs(request: Request, folder: Path, workshop: Workshop) -> list[Spec]:
     image = Image(
         name=request.short_name,
         layers=[Layer("packages", wants(request.packages, shell=request.shell), layering="dominators")],
-        config=config(shell=request.shell),
+        config=config(PATH, shell=request.shell),
         debian=request.source.debian,
         platforms=request.platforms,
         max_layers=request.layers,

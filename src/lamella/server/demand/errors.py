@@ -51,10 +51,12 @@ class MovedError(DemandError):
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turns any error of ours into one that says how a registry calls it."""
+    """Turns any error of ours, or of the disk, into one that says how a registry calls it."""
     try:
         yield
     except DemandError:
         raise
     except LamellaError as error:
         raise DemandError(str(error)) from error
+    except OSError as error:
+        raise DemandError(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}") from error

@@ -12,19 +12,26 @@ import fcntl
 import hashlib
 import os
 import re
-import subprocess
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.origin import COMMIT, scheme_of
+from lamella.server.demand.programs import ProgramError, run
 from lamella.sources.python.build import shown_repository
 from lamella.staging import explained
 
 _ALL = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-_LINES = 10
+_SECONDS = 600
+_ENVIRONMENT = ("LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "SSH_ASKPASS=false", "SSH_ASKPASS_REQUIRE=force")
+"""Nobody is there to type a password."""
 _PASSWORD = re.compile(r"//[^/@\s]+@")
+
+
+class GitError(DemandError):
+    """A git repository with packages or specs cannot be read."""
 
 
 def commit_of(url: str, name: str) -> str:
@@ -87,12 +94,14 @@ def _check_held(url: str, commit: str, history: Path) -> None:
         if not history.exists():
             _git([*here, "init", "--quiet", "--bare", "--template="], url)
         _asked(url, *here, "fetch", "--quiet", "--prune", "--filter=tree:0", "--no-auto-maintenance", "--", url, *_ALL)
-        known = _run([*here, "cat-file", "-e", f"{commit}^{{commit}}"], url)
-        holders = (
-            _git([*here, "for-each-ref", "--count=1", f"--contains={commit}"], url) if not known.returncode else ""
-        )
-    if not holders:
-        raise UnknownError(f"no branch and no tag of {shown_repository(url)} holds the commit {commit}")
+        if not _holders(commit, here, url):
+            raise UnknownError(f"no branch and no tag of {shown_repository(url)} holds the commit {commit}")
+
+
+def _holders(commit: str, here: list[str], url: str) -> str:
+    with suppress(GitError):  # it does not even know the commit
+        return _git([*here, "for-each-ref", "--count=1", f"--contains={commit}"], url)
+    return ""
 
 
 def _asked(url: str, *words: str) -> str:
@@ -102,20 +111,10 @@ def _asked(url: str, *words: str) -> str:
 
 
 def _git(words: list[str], url: str) -> str:
-    ran = _run(words, url)
-    if ran.returncode:
-        said = [_PASSWORD.sub("//", line) for line in ran.stderr.splitlines() if line.strip()] or ["git said nothing"]
-        raise DemandError(f"git cannot read {shown_repository(url)}: {said[-1]}", said[-_LINES:])
-    return ran.stdout
-
-
-def _run(words: list[str], url: str) -> subprocess.CompletedProcess[str]:
-    """Git, which asks nobody for anything."""
+    """What git says, which asks nobody for anything."""
     calm = ["-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "submodule.recurse=false"]
-    command = ["env", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C", "git", *calm, *words]
     try:
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, start_new_session=True
-        )
-    except OSError as error:
-        raise DemandError(f"git is not there to read {shown_repository(url)}; install git") from error
+        return run(["env", *_ENVIRONMENT, "git", *calm, *words], _SECONDS)
+    except ProgramError as error:
+        said = [_PASSWORD.sub("//", line) for line in (str(error), *error.log)]
+        raise GitError(f"git cannot read {shown_repository(url)}: {said[0]}", said[1:]) from None

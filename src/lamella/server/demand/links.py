@@ -7,16 +7,24 @@ from pathlib import Path
 
 def link(paths: Sequence[str], root: Path) -> None:
     """Makes the folders of `paths` below `root`, with links to what is in them; of two of a name the first counts."""
-    root.mkdir()
+    _folder(root)
     for path in paths:
         if Path(path).is_dir():
             _link_below(path, root)
-    (root / "tmp").mkdir(exist_ok=True)
+    _folder(root / "tmp")
     (root / "tmp").chmod(0o1777)
     env = root / "usr" / "bin" / "env"
     if os.path.lexists(root / "bin" / "env") and not os.path.lexists(env):
-        env.parent.mkdir(parents=True, exist_ok=True)
+        _folder(root / "usr")
+        _folder(env.parent)
         env.symlink_to("/bin/env")
+
+
+def _folder(path: Path) -> None:
+    """A folder that everyone may look into, whatever is usual for who runs this."""
+    if not os.path.lexists(path):
+        path.mkdir()
+        path.chmod(0o755)
 
 
 def _link_below(source: str, target: Path) -> None:
@@ -25,8 +33,7 @@ def _link_below(source: str, target: Path) -> None:
     for entry in entries:
         place = target / entry.name
         if entry.is_dir(follow_symlinks=False):
-            if not os.path.lexists(place):
-                place.mkdir(0o755)
+            _folder(place)
             if not place.is_symlink() and place.is_dir():
                 _link_below(entry.path, place)
         elif not os.path.lexists(place):

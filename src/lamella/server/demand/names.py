@@ -65,7 +65,7 @@ class Request:
         told = [
             [_RULES, TAR_RULES, compressor(COMPRESSION).identity],
             [source.kind, source.origin, source.base, repr(source.debian), repr(source.python)],
-            [self.name, self.layers, spelled(here())],
+            [self.name, self.layers, list(self.platforms) or spelled(here())],
             pin.what,
         ]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()

@@ -1,18 +1,16 @@
 """Images of Nix packages: found by name in a set, built or fetched by Nix, and linked from the root of the image.
 
-names --packages.nix--> derivations --nix-store--> store paths --> a layer or more, and links to what is in them
+    names --packages.nix--> derivations --nix-store--> store paths --> layers, and links to what is in them
+
+Nix runs as its own configuration says. Layers are spread by Nixery's rules (`dominators`); the links lie on top.
 """
 
 import difflib
 import json
 import os
 import re
-import signal
-import subprocess
-from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
@@ -24,7 +22,8 @@ from lamella.server.demand.links import link
 from lamella.server.demand.names import LATEST, Request
 from lamella.server.demand.origin import COMMIT
 from lamella.server.demand.pin import Pin
-from lamella.server.demand.workshop import Workshop, config
+from lamella.server.demand.programs import ProgramError, run
+from lamella.server.demand.workshop import PATH, Workshop, config
 from lamella.spec.derive import platform
 from lamella.spec.model import Image, Layer, Spec
 from lamella.spec.wants import FilesWant, NixWant
@@ -35,8 +34,9 @@ ADDED = ("cacert", "iana-etc")
 _SHELL = ("bashInteractive", "coreutils", "moreutils", "nano")
 _EXPRESSION = Path(__file__).with_name("packages.nix")
 _FEATURES = ("--extra-experimental-features", "nix-command flakes")
-_PINNED_FLAKE = re.compile(rf"(?:[a-z]+:[^/]+/[^/]+/|nixpkgs/|.*[?&]rev=){COMMIT.pattern}(?:[?&].*)?")
-_LINES = 20
+_PINNED_FLAKE = re.compile(
+    rf"(?:(?:github|gitlab|sourcehut):[^/]+/[^/]+/|nixpkgs/|.*[?&]rev=){COMMIT.pattern}(?:[?&].*)?"
+)
 _LONGEST_SAID = 600
 _CERTIFICATES = "/etc/ssl/certs/ca-bundle.crt"
 
@@ -59,9 +59,7 @@ def pin(request: Request) -> Pin:
             return Pin(request.tag, moving=False)
         return Pin(commit_of(source.origin, "" if request.tag == LATEST else request.tag), moving=True)
     if request.tag != LATEST:
-        raise UnknownError(
-            f"{source.name} is of {source.origin}, which has no tags but {LATEST}; leave {request.tag} out"
-        )
+        raise UnknownError(f"images of {source.name} have no tag but {LATEST}, so there is no {request.tag}")
     pinned = COMMIT if source.where == "channel" else _PINNED_FLAKE
     return Pin(source.origin, moving=source.where == "folder" or not pinned.fullmatch(source.origin))
 
@@ -74,7 +72,7 @@ def specs(request: Request, pin: Pin, folder: Path, workshop: Workshop) -> Itera
         workshop.log(f"looking for {', '.join(request.packages)} for {system}")
         own = folder / system
         own.mkdir()
-        found = find(where, system, [*request.packages, *(_SHELL if request.shell else ())])
+        found = find(where, system, [*request.packages, *(_SHELL if request.shell else ())], workshop)
         paths = _realised(found, own, workshop)
         link(paths, own / "root")
         yield Spec(_image(request, name, paths, own / "root"), own)
@@ -93,20 +91,14 @@ def _set_of(request: Request, pin: Pin, workshop: Workshop) -> tuple[str, str]:
     return ("folder", str(tree)) if (tree / "default.nix").exists() else ("flake", f"path:{tree}")
 
 
-def find(where: tuple[str, str], system: str, names: Sequence[str]) -> list[Found]:
+def find(where: tuple[str, str], system: str, names: Sequence[str], workshop: Workshop) -> list[Found]:
     """What the set has under these names, in their order, and what is added to every image."""
     given = {where[0]: where[1], "system": system, "names": json.dumps(names), "added": json.dumps(ADDED)}
     command = ["nix-instantiate", *_FEATURES, "--eval", "--strict", "--json", "--read-write-mode", str(_EXPRESSION)]
     for name, value in given.items():
         command += ["--argstr", name, value]
-    try:
-        ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    except OSError as error:
-        raise _no_nix(error) from error
-    if ran.returncode:
-        said = ran.stderr.decode(errors="replace").splitlines()
-        raise DemandError(f"the packages cannot be evaluated: {_reason(said)}", said[-_LINES:])
-    found = decode(ran.stdout, list[Found], "what Nix told of packages")
+    told = _asked(command, "the packages cannot be evaluated", workshop)
+    found = decode(told.encode(), list[Found], "what Nix told of packages")
     missing = [one for one in found if not one.drv]
     if missing:
         raise UnknownError(f"there are no packages of these names: {', '.join(map(_hinted, missing))}")
@@ -126,54 +118,26 @@ def _hinted(one: Found) -> str:
 def _realised(found: Sequence[Found], folder: Path, workshop: Workshop) -> list[str]:
     """The store paths, built or fetched, in the order of `found`; `folder` gets links that keep them."""
     wanted = list(dict.fromkeys(f"{one.drv}!{one.output}" for one in found))
-    options = ["--timeout", str(workshop.limits.seconds), "--add-root", str(folder / "kept")]
-    command = ["nix-store", "--realise", *options, *wanted]
-    with (folder / "links").open("w+") as links:
-        _watch(command, links, workshop)
-        links.seek(0)
-        return list(dict.fromkeys(str(Path(line.strip()).readlink()) for line in links))
+    command = ["nix-store", "--realise", "--add-root", str(folder / "kept"), *wanted]
+    links = _asked(command, "Nix cannot build this", workshop).splitlines()
+    return list(dict.fromkeys(str(Path(link).readlink()) for link in links))
 
 
-def _watch(command: Sequence[str], out: IO[str], workshop: Workshop) -> None:
-    """Runs Nix, and passes on what it says. Whoever hears that may end it by raising something."""
-    said: deque[str] = deque(maxlen=_LINES)
+def _asked(command: Sequence[str], wrong: str, workshop: Workshop) -> str:
     try:
-        running = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.PIPE,
-            errors="replace",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise _no_nix(error) from error
-    with running:
-        assert running.stderr
-        try:
-            for line in running.stderr:
-                said.append(line.rstrip())
-                workshop.log(line.rstrip())
-        except BaseException:
-            os.killpg(running.pid, signal.SIGTERM)
-            raise
-    if running.returncode:
-        raise DemandError(f"Nix cannot build this: {_reason(said)}", said)
+        return run(command, workshop.limits.seconds, workshop.log)
+    except ProgramError as error:
+        raise DemandError(f"{wrong}: {_reason(error)}", error.log) from None
 
 
-def _no_nix(error: OSError) -> DemandError:
-    return DemandError(f"Nix is not there to find packages ({error.strerror}); install Nix")
-
-
-def _reason(said: Sequence[str]) -> str:
+def _reason(error: ProgramError) -> str:
     """What Nix says was wrong: all that stands after the last `error:`, on one line."""
-    lines = list(said)
-    last = max((i for i, line in enumerate(lines) if "error:" in line), default=0)
-    text = " ".join(" ".join(lines[last:]).partition("error:")[2].split()) or "it said nothing"
+    _, mark, last = "\n".join(error.log).rpartition("error:")
+    text = " ".join(last.split()) if mark else str(error)
     return text if len(text) <= _LONGEST_SAID else text[:_LONGEST_SAID] + "..."
 
 
-def _image(request: Request, platform: str, paths: Sequence[str], root: Path) -> Image:
+def _image(request: Request, machine: str, paths: Sequence[str], root: Path) -> Image:
     certified = os.path.lexists(f"{root}{_CERTIFICATES}")
     return Image(
         name=request.short_name,
@@ -181,7 +145,7 @@ def _image(request: Request, platform: str, paths: Sequence[str], root: Path) ->
             Layer("packages", [NixWant(path) for path in paths], layering="dominators"),
             Layer("root", [FilesWant("root/", "/")]),
         ],
-        config=config(shell=request.shell, **({"SSL_CERT_FILE": _CERTIFICATES} if certified else {})),
-        platforms=[platform],
+        config=config({**PATH, **({"SSL_CERT_FILE": _CERTIFICATES} if certified else {})}, shell=request.shell),
+        platforms=[machine],
         max_layers=request.layers,
     )

@@ -15,7 +15,7 @@ from lamella.server.demand import deb
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.names import LATEST, Request
 from lamella.server.demand.pin import Pin
-from lamella.server.demand.workshop import Workshop, config, each_platform, locked
+from lamella.server.demand.workshop import PATH, Workshop, config, each_platform, locked
 from lamella.spec.model import Image, Layer, Spec
 from lamella.spec.problems import SpecError
 from lamella.spec.python import Python
@@ -42,7 +42,7 @@ def specs(request: Request, folder: Path, workshop: Workshop) -> list[Spec]:
     image = Image(
         name=request.short_name,
         layers=[*below, *([Layer("packages", wants, layering="dominators")] if wants else [])],
-        config=config(shell=request.shell),
+        config=config({} if source.base else PATH, shell=request.shell),
         python=python,
         base=source.base,
         debian=source.debian,
@@ -68,14 +68,15 @@ def _python(request: Request) -> Python:
 
 
 def _day(request: Request) -> str:
-    """The moment up to which packages are looked at; empty for this one."""
+    """The moment up to which packages are looked at, never later than the settings allow; empty for this one."""
     source, tag = request.source, request.tag
     known = source.python.exclude_newer if source.python else ""
     if tag == LATEST:
         return known
     try:
         if _DAY.fullmatch(tag):
-            return f"{datetime.fromisoformat(tag).date()}T00:00:00Z"
+            day = f"{datetime.fromisoformat(tag).date()}T00:00:00Z"
+            return min(day, known) if known else day
     except ValueError:
         pass
     raise UnknownError(f"the tags of {source.name} are {LATEST} and days such as 2026-01-31, so there is no {tag}")

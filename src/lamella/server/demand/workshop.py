@@ -1,6 +1,6 @@
 """What a build works with, and how locks are made for images that nobody has written down."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,12 +11,14 @@ from lamella.pipeline.lock.file import Lock, lock_path, write_lock
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
 from lamella.server.demand.errors import UnknownError
+from lamella.server.demand.programs import Log, silent
 from lamella.server.demand.settings import Limits
 from lamella.sources.debian.resolve import DependencyError
-from lamella.sources.python.uv import ConflictError
+from lamella.sources.python.uv import UnsatisfiableError
 from lamella.spec.model import Config, Image, Spec
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+"""Where images that are built on no other have their programs."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Workshop:
 
     place: Workplace
     limits: Limits = field(default_factory=Limits)
-    log: Callable[[str], None] = lambda _: None
+    log: Log = silent
 
     @property
     def folder(self) -> Path:
@@ -39,7 +41,7 @@ def locked(image: Image, folder: Path, workshop: Workshop) -> Lock:
     workshop.log(f"choosing packages for {image.name}")
     try:
         lock = make_lock(spec, Lock(), lambda _: True, workshop.place)
-    except (DependencyError, ConflictError) as error:
+    except (DependencyError, UnsatisfiableError) as error:
         raise UnknownError(str(error)) from error
     write_lock(lock_path(spec), lock)
     return lock
@@ -52,6 +54,6 @@ def each_platform(image: Image, folder: Path, file: Path | None = None) -> list[
     return [Spec(msgspec.structs.replace(image, platforms=[one]), folder, file) for one in image.platforms]
 
 
-def config(*, shell: bool, **env: str) -> Config:
+def config(env: Mapping[str, str], *, shell: bool) -> Config:
     """How an image of packages is run."""
-    return Config(cmd=["bash"] if shell else None, env={"PATH": PATH, **env})
+    return Config(cmd=["bash"] if shell else None, env=env)

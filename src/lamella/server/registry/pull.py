@@ -62,7 +62,8 @@ async def blob(registry: Registry, request: web.Request, address: Address) -> we
     """A blob, or a part of one."""
     admit(request, "pull", address.name)
     named = digest(address.last)
-    size = await registry.blob(address.name, named)
+    find = registry.counted_on if request.method == "HEAD" and registry.writable else registry.blob
+    size = await find(address.name, named)
     if size is not None:
         try:
             served = Served(blob_name(named), "application/octet-stream", size, {DIGEST: named})

@@ -27,7 +27,7 @@ class ResolveError(SourceError):
     """Packages that go together cannot be found."""
 
 
-class ConflictError(ResolveError):
+class UnsatisfiableError(ResolveError):
     """There are no packages that go together: indexes were asked, and have none."""
 
 
@@ -100,7 +100,7 @@ def resolve(question: Question) -> list[Candidate]:
         lines = "".join(f"{line}\n" for line in question.lines)
         ran = subprocess.run(command, input=lines, cwd=question.folder, capture_output=True, text=True, check=False)
         if ran.returncode:
-            kind = ConflictError if ran.returncode == _UNSATISFIABLE else ResolveError
+            kind = UnsatisfiableError if ran.returncode == _UNSATISFIABLE else ResolveError
             raise kind(f"uv finds no packages that go together: {_said(ran.stderr)}")
         try:
             return [_candidate(told) for told in tomllib.loads(out.read_text()).get("packages", [])]

@@ -1,0 +1,50 @@
+"""Sections with the keys of a table, made from the declarations that the reader follows."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from lamella.spec.fields import Fact, Value, facts
+
+
+def section(title: str, kind: type[Value]) -> str:
+    """The keys of `kind`, under a heading."""
+    return "\n".join(_section(title, kind))
+
+
+def tables(top: type[Value]) -> Iterator[tuple[str, type[Value]]]:
+    """Every table below `top`, as a file writes its heading, in the order in which the values declare them.
+
+    One that stands at several places is given at the first.
+    """
+    seen: set[type[Value]] = set()
+    yield from _below(top, (), seen)
+
+
+def _below(kind: type[Value], path: tuple[str, ...], seen: set[type[Value]]) -> Iterator[tuple[str, type[Value]]]:
+    for fact in facts(kind):
+        inner = fact.said.table or fact.said.each
+        if inner and inner not in seen:
+            seen.add(inner)
+            name = ".".join((*path, fact.key))
+            yield f"`[[{name}]]`" if fact.said.each else f"`[{name}]`", inner
+            yield from _below(inner, (*path, fact.key), seen)
+
+
+def _section(title: str, kind: type[Value]) -> Iterator[str]:
+    yield f"## {title}\n\n{kind.summary}\n"
+    yield "| key | meaning | if not given |"
+    yield "| --- | --- | --- |"
+    for fact in facts(kind):
+        others = f" In OCI's words: `{fact.said.also[0]}`." if fact.said.also else ""
+        meaning = f"{fact.said.description}{others}".replace("|", "\\|")
+        yield f"| `{fact.key}` | {meaning} | {_otherwise(fact)} |"
+    yield ""
+
+
+def _otherwise(fact: Fact) -> str:
+    if fact.required:
+        return "an error"
+    if not fact.default or isinstance(fact.default, Value):
+        return ""
+    return f"`{msgspec.json.encode(fact.default).decode()}`"
