@@ -38,6 +38,7 @@ bench: $(VENV)/ready ## measure against real peers
 	$(BIN)/python -m benchmarks.bench_shipping
 	$(BIN)/python -m benchmarks.bench_packages
 	$(BIN)/python -m benchmarks.bench_nix
+	$(BIN)/python -m benchmarks.bench_serving
 
 bench-layering: $(VENV)/ready ## layering strategies on a year of updates
 	$(BIN)/python -m benchmarks.bench_layering

@@ -23,6 +23,7 @@ from lamella.oci.image import Buffer
 _log = logging.getLogger("lamella.server")
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_SLICE = 16 << 20
 _WHOLE, _PART, _REDIRECT, _NOT_MODIFIED, _BEYOND = 200, 206, 307, 304, 416
 
 
@@ -49,16 +50,12 @@ async def serve_item(
     With `redirect` the client is sent to the bucket where that can be, with an address that is good for so long. If the
     item is not there, a `MissingError` says so before anything is sent.
     """
-    path = bucket.file(served.name)
+    path = bucket.file(served.name) if _is_plain(request) else None
     if path is not None:
         with await asyncio.to_thread(_open, path) as file:
             answer = _answer(request, served, os.fstat(file.fileno()).st_size)
             await answer.response.prepare(request)
-            if answer.count and request.transport:
-                loop = asyncio.get_running_loop()
-                sent = await loop.sendfile(request.transport, file, answer.start, answer.count)
-                if sent != answer.count:
-                    raise _cut(request, f"{path} has become shorter")
+            await _send_file(request, file, answer)
         return answer.response
     size = served.size
     if size is None:
@@ -75,6 +72,21 @@ async def serve_item(
         return answer.response
     blocks = in_threads(bucket.read(served.name, answer.start, answer.count))
     return await send_blocks(request, answer.response, blocks)
+
+
+def _is_plain(request: web.Request) -> bool:
+    """Whether the kernel can send for us. What is encrypted passes through here, in larger blocks than asyncio has."""
+    return request.transport is not None and request.transport.get_extra_info("sslcontext") is None
+
+
+async def _send_file(request: web.Request, file: BinaryIO, answer: "_Answer") -> None:
+    """Has the kernel send a part of a file; all others get their turn now and then, however fast the client is."""
+    loop, at, end = asyncio.get_running_loop(), answer.start, answer.start + answer.count
+    while at < end and request.transport:
+        sent = await loop.sendfile(request.transport, file, at, min(_SLICE, end - at))
+        if not sent:
+            raise _cut(request, f"{file.name} has become shorter")
+        at += sent
 
 
 async def in_threads(blocks: Iterable[Buffer]) -> AsyncIterator[Buffer]:
