@@ -116,6 +116,7 @@ def _usual() -> str:
     nix = f'[[source]]\nname = "nix"\nkind = "nix"\nfrom = "{_NIXPKGS}"\n' if shutil.which("nix") else ""
     versions = "".join(
         f'[[source]]\nname = "py{version}"\nkind = "pypi"\npython = {{ version = "{version}" }}\n'
+        f'base = "docker://docker.io/library/python:{version}-slim"\n'
         for version in ("3.11", "3.12", "3.13")
     )
     return f'{nix}[[source]]\nname = "deb"\nkind = "deb"\n{versions}'
