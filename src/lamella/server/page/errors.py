@@ -25,7 +25,13 @@ def shown(renderer: Renderer) -> Show:
         if request.path.startswith(_PROGRAMS) or "text/html" not in request.headers.get("Accept", ""):
             return None
         title = _TITLES.get(error.status, "That did not work")
-        page = renderer.page("error", error.status, title=title, message=str(error).removeprefix(f"{error.status}: "), detail=error.detail)
+        page = renderer.page(
+            "error",
+            error.status,
+            title=title,
+            message=str(error).removeprefix(f"{error.status}: "),
+            detail=error.detail,
+        )
         page.headers.update(error.headers)
         if error.headers.get("Connection") == "close":
             page.force_close()
