@@ -64,10 +64,10 @@ class Process:
 
 
 @contextlib.contextmanager
-def served(folder: Path, settings: str = "", **environment: str) -> Iterator[Process]:
+def served(folder: Path, settings: str = "", bucket: object = "", **environment: str) -> Iterator[Process]:
     """A running server into which anybody may push; `settings` are added to those that say so."""
     folder.mkdir(parents=True, exist_ok=True)
-    usual = f'writable = true\nbucket = "{folder}/bucket"\nstop_seconds = 2\n'
+    usual = f'writable = true\nbucket = "{bucket or folder / "bucket"}"\nstop_seconds = 2\n'
     access = "" if "[access]" in settings else EVERYTHING
     known = {**os.environ, "HOME": str(folder), "LAMELLA_CACHE": str(folder / "cache"), **environment}
     process = Process(folder, f"{usual}{settings}\n{access}", known)

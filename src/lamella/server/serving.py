@@ -5,6 +5,7 @@ sends them; else they pass through in blocks, and the next one is read when the 
 """
 
 import asyncio
+import logging
 import os
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
@@ -18,6 +19,8 @@ from aiohttp import web
 from lamella.cache.bucket import MissingError, SharedBucket
 from lamella.errors import LamellaError
 from lamella.oci.image import Buffer
+
+_log = logging.getLogger("lamella.server")
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _WHOLE, _PART, _REDIRECT, _NOT_MODIFIED, _BEYOND = 200, 206, 307, 304, 416
@@ -55,7 +58,7 @@ async def serve_item(
                 loop = asyncio.get_running_loop()
                 sent = await loop.sendfile(request.transport, file, answer.start, answer.count)
                 if sent != answer.count:
-                    raise ConnectionAbortedError(f"{path} has become shorter")
+                    raise _cut(request, f"{path} has become shorter")
         return answer.response
     size = served.size
     if size is None:
@@ -96,9 +99,15 @@ async def send_blocks(
             await response.write(block)
     except LamellaError as error:
         if response.prepared:
-            raise ConnectionAbortedError(str(error)) from error
+            raise _cut(request, str(error)) from error
         raise
     return response
+
+
+def _cut(request: web.Request, why: str) -> ConnectionError:
+    """What ends an answer that has begun."""
+    _log.error("%s %s is cut: %s", request.method, request.path, why)
+    return ConnectionAbortedError(why)
 
 
 @dataclass(frozen=True, slots=True)

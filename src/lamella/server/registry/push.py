@@ -32,7 +32,11 @@ async def start(registry: Registry, request: web.Request, address: Address) -> w
         raise RefusedError(400, "UNSUPPORTED", f"digests of this kind are not known; there are {', '.join(ALGORITHMS)}")
     begun = await asyncio.to_thread(uploads.begin, registry.bucket, address.name, algorithm)
     if named:
-        return await _finished(registry, request, address, begun, named)
+        try:
+            return await _finished(registry, request, address, begun, named)
+        except (RefusedError, ConnectionError):
+            await asyncio.to_thread(begun.cancel)  # nobody knows its name
+            raise
     return _accepted(address, begun)
 
 

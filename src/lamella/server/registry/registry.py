@@ -76,9 +76,8 @@ class Registry:
         for origin in self.origins if found is None else ():
             found = await origin.manifest(name, reference, permit)
             if found:
+                self.manifests.put((name, found.digest), found)
                 break
-        if found:
-            self.manifests.put((name, found.digest), found)
         return found
 
     async def counted_on(self, name: str, digest: Digest) -> int | None:
@@ -89,13 +88,20 @@ class Registry:
     async def _kept(self, repository: Repository, digest: Digest) -> Manifest | None:
         """A manifest that is here. That it is pulled is noted, so that it is kept, and then it is still here."""
         key = (repository.name, digest)
-        found = self.manifests.get(key) or await asyncio.to_thread(repository.manifest, digest)
+        found = self.manifests.get(key) or await self._read(repository, digest)
         if found is None or self._pulled.get(key):
             return found
         if not await asyncio.to_thread(self._pulls.pulled, *key):
+            self.manifests.forget(key)
             return None
         self._pulled.put(key, True)
-        return await asyncio.to_thread(repository.manifest, digest)
+        return await self._read(repository, digest)
+
+    async def _read(self, repository: Repository, digest: Digest) -> Manifest | None:
+        found = await asyncio.to_thread(repository.manifest, digest)
+        if found:
+            self.manifests.put((repository.name, digest), found)
+        return found
 
     async def blob(self, name: str, digest: Digest) -> int | None:
         """The size of a blob that the repository has."""
