@@ -29,7 +29,7 @@ check: $(VENV)/ready ## lint, types, import arrows, and the pages that are made 
 	$(BIN)/mypy
 	$(BIN)/pytest tests/test_arrows.py tests/docs
 
-image: $(VENV)/ready ## build the image of lamella, for two architectures: deploy/image/image.json
+image: $(VENV)/ready ## build the image of lamella: deploy/image/image.json
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/image/make.sh
 
 docs: $(VENV)/ready ## make docs/reference anew from the code
