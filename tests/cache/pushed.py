@@ -41,9 +41,9 @@ def _manifest(told: dict[str, object], media_type: str) -> Manifest:
     return Manifest(sha256(data), media_type, data)
 
 
-def push(repository: Repository, text: str, tag: str = "", subject: Digest | None = None) -> Manifest:
+def push(repository: Repository, text: str, *tags: str, subject: Digest | None = None) -> Manifest:
     """An image of a config and a layer of its own, and one layer that all have."""
     blobs = [blob(repository, part.encode()) for part in (f"{text} config", f"{text} layer", "shared")]
     manifest = image(*blobs, subject=subject)
-    publish(repository, manifest, tag)
+    publish(repository, manifest, *tags)
     return manifest

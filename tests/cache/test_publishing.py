@@ -45,8 +45,8 @@ def doom(repository: Repository, *names: str, until: float = 1e12) -> None:
 
 
 def test_a_manifest_with_all_its_parts(repository: Repository) -> None:
-    manifest = push(repository, "one", "latest")
-    assert repository.tagged("latest") == manifest.digest
+    manifest = push(repository, "one", "v1", "latest")
+    assert repository.tagged("v1") == repository.tagged("latest") == manifest.digest
     assert repository.manifest(manifest.digest) == manifest
     assert not list(repository.bucket.list(HOLDS))
 

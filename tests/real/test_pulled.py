@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 from tests.debs import Repository
+from tests.real.library import Library
+from tests.real.nix import DATA
 from tests.real.programs import Containerd, Docker, Podman, needs, run
+from tests.real.test_demand_nix import text_of
 from tests.served import Served, served
 
 pytestmark = pytest.mark.real
@@ -45,6 +48,31 @@ def test_containerd(server: Served, containerd: Containerd) -> None:
     name = f"{server.host}/deb/hello:latest"
     containerd("images", "pull", "--plain-http", name)
     assert "Hello, world!" in containerd("run", "--rm", name, "hello-from-a-server", "hello")
+
+
+def test_nix_packages(nix: Library, docker: Docker, tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    (packages / "default.nix").write_text(text_of(nix, "one"))
+    config = f'[[source]]\nname = "nix"\nkind = "nix"\nfrom = "{packages}"\n'
+    with served(tmp_path / "server", config=config, environment={"NIX_CONF_DIR": str(DATA)}) as server:
+        name = f"{server.host}/shell/hello/nested.x"
+        docker("pull", "--quiet", name)
+        assert docker("run", "--rm", "--network=none", name, "bash", "-c", "hello -g hi; cat /share/x") == "hi\none\n"
+        (packages / "default.nix").write_text(text_of(nix, "two"))
+        assert wait_until_forgotten(server, name.partition("/")[2]) != ""
+        docker("pull", "--quiet", name)
+        assert docker("run", "--rm", "--network=none", name, "cat", "/share/x") == "two\n"
+        docker("rmi", name)
+
+
+def wait_until_forgotten(server: Served, name: str) -> str:
+    """Pulls until a folder that changed is looked at anew, which is never long after; gives the new digest."""
+    first, found, end = pull(server, name), "", time.monotonic() + 60
+    while found in ("", first) and time.monotonic() < end:
+        time.sleep(0.5)
+        found = pull(server, name)
+    return found
 
 
 def test_skopeo_says_what_is_wrong(server: Served) -> None:
@@ -89,8 +117,8 @@ def pull(server: Served, name: str) -> str:
     ask = urllib.request.Request(f"{server.url}/v2/{name}/manifests/latest", headers={"Accept": INDEX})
     with urllib.request.urlopen(ask) as answer:
         digest = str(answer.headers["Docker-Content-Digest"])
-        index = json.load(answer)
-    for one in index["manifests"]:
+        told = json.load(answer)
+    for one in told.get("manifests", [{"digest": digest}]):
         with urllib.request.urlopen(f"{server.url}/v2/{name}/manifests/{one['digest']}") as answer:
             image = json.load(answer)
         for blob in (image["config"], *image["layers"]):

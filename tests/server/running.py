@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from aiohttp import web
 
 from lamella.cache.bucket import SharedBucket
+from lamella.server import http
 from lamella.server.answers import explaining
 from lamella.server.gate import GATE
 from lamella.server.registry import routes
@@ -30,8 +31,7 @@ def running(make: Callable[[], web.Application]) -> Iterator[str]:
     thread.start()
 
     async def start() -> tuple[web.AppRunner, str]:
-        runner = web.AppRunner(make(), access_log=None, shutdown_timeout=1)
-        await runner.setup()
+        runner = await http.runner(make(), shutdown_timeout=1)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0][:2]
         return runner, f"{host}:{port}"

@@ -17,7 +17,7 @@ SILENCE = 15.0
 """Seconds after which somebody who was not heard of is dead."""
 BEAT = 3.0
 """Seconds between two signs of life."""
-_FOLDER = "jobs/"
+FOLDER = "jobs/"
 
 State = Literal["running", "done", "failed"]
 
@@ -86,7 +86,7 @@ def claim(bucket: SharedBucket, key: str, job: Job, now: float) -> Claim | None:
 
 def jobs(bucket: SharedBucket) -> dict[str, Job]:
     """All that is known, by key."""
-    found = ((item.name.removeprefix(_FOLDER), bucket.get(item.name)) for item in bucket.list(_FOLDER))
+    found = ((item.name.removeprefix(FOLDER), bucket.get(item.name)) for item in bucket.list(FOLDER))
     read = ((key, _read(data)) for key, data in found if data)
     return {key: job for key, job in read if job}
 
@@ -99,4 +99,4 @@ def _read(data: bytes) -> Job | None:
 
 
 def _at(key: str) -> str:
-    return _FOLDER + key
+    return FOLDER + key

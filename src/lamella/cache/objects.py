@@ -59,11 +59,18 @@ class Objects:
         from obstore import list as listed
 
         folder = (self._prefix + prefix).rpartition("/")[0]
-        found = self._ask(prefix, lambda _: [one for page in listed(self._store, folder or None) for one in page])
-        names = ((str(one["path"]).removeprefix(self._prefix), one) for one in found)
-        for name, one in sorted(names, key=lambda pair: pair[0]):
-            if name.startswith(prefix):
-                yield Item(name, one["size"], one["last_modified"].timestamp())
+
+        def items(_: str) -> list[Item]:
+            pages = listed(self._store, folder or None)
+            return [
+                Item(one["path"].removeprefix(self._prefix), one["size"], one["last_modified"].timestamp())
+                for page in pages
+                for one in page
+            ]
+
+        for item in sorted(self._ask(prefix, items), key=lambda item: item.name):
+            if item.name.startswith(prefix):
+                yield item
 
     def delete(self, name: str) -> None:
         from obstore import delete

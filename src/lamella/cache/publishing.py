@@ -9,10 +9,11 @@ Of a store path in a Nix cache the same is kept: its repository is `nix/<cache>`
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.holds import doomed, holding
+from lamella.cache.narinfos import narinfo_item
 from lamella.cache.parts import Parts, parts_of, referrer_of
 from lamella.cache.repositories import (
     BLOBS,
@@ -28,7 +29,7 @@ from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
 
 PINS, PULLS, USED = "pins/", "pulls/", "used/"
-NIX, NARINFO = "nix/", "narinfo/"
+NIX = "nix/"
 _USED_EVERY = 1800.0
 """Less than any collector's grace, so that a mark of that age still counts."""
 _PULLED_EVERY = 3600.0
@@ -45,13 +46,13 @@ class UnknownPartsError(LamellaError):
         super().__init__(f"{repository} has not what {digest} leads to; push first: {', '.join(missing[:5])}")
 
 
-def publish(repository: Repository, manifest: Manifest, tag: str = "") -> Digest | None:
+def publish(repository: Repository, manifest: Manifest, *tags: str) -> Digest | None:
     """Writes a manifest, and then what leads to it, if its repository has all of its parts; gives its subject.
 
     An `UnknownPartsError` if not, a `WireError` or `DigestError` if it is no manifest; nothing is written then.
     """
     parts = parts_of(manifest.data)
-    with holding(repository.bucket, _names(repository, manifest.digest, parts, tag)):
+    with holding(repository.bucket, _names(repository, manifest.digest, parts, tags)):
         missing = [blob for blob in parts.blobs if repository.blob(blob) is None]
         missing += [child for child in parts.manifests if not repository.has_manifest(child)]
         if missing:
@@ -59,7 +60,7 @@ def publish(repository: Repository, manifest: Manifest, tag: str = "") -> Digest
         repository.put_manifest(manifest)
         if parts.subject:
             repository.refer(parts.subject, referrer_of(manifest))
-        if tag:
+        for tag in tags:
             repository.tag(tag, manifest.digest)
     return parts.subject
 
@@ -88,13 +89,13 @@ def withdraw(repository: Repository, digest: Digest) -> bool:
     return repository.delete_manifest(digest)
 
 
-def _names(repository: Repository, digest: Digest, parts: Parts, tag: str) -> list[str]:
+def _names(repository: Repository, digest: Digest, parts: Parts, tags: Iterable[str]) -> list[str]:
     """What a manifest is going to need, and itself."""
     names = [repository.at(MANIFESTS, one) for one in (digest, *parts.manifests)]
     names += [repository.at(MANIFESTS, parts.subject)] if parts.subject else []
     for blob in parts.blobs:
         names += repository.at(BLOBS, blob), blob_name(blob)
-    return [*names, repository.at(TAGS, tag)] if tag else names
+    return names + [repository.at(TAGS, tag) for tag in tags]
 
 
 @contextlib.contextmanager
@@ -115,7 +116,10 @@ def mount(repository: Repository, digest: Digest) -> bool:
 
 
 def used(bucket: SharedBucket, name: str, now: float | None = None) -> bool:
-    """Whether an item is there, to stay for as long as a push may take. Writes at most every half an hour."""
+    """Whether an item is there, to stay for as long as a push may take. Writes at most every half an hour.
+
+    As with a hold: first the mark, then a look at what is doomed, and only then at the item.
+    """
     now = time.time() if now is None else now
     item = bucket.find(name)
     if item is None:
@@ -125,7 +129,7 @@ def used(bucket: SharedBucket, name: str, now: float | None = None) -> bool:
     mark = bucket.find(USED + name)
     if mark is None or mark.used <= now - _USED_EVERY:
         bucket.put(USED + name, b"")
-    return not doomed(bucket, (name,))
+    return not doomed(bucket, (name,)) and bucket.find(name) is not None
 
 
 class Pulls:
@@ -136,7 +140,10 @@ class Pulls:
         self._noted: dict[str, float] = {}
 
     def pulled(self, repository: str, digest: str, now: float | None = None) -> bool:
-        """Notes that a manifest is pulled, before it is served; False if it is being removed, and counts as gone."""
+        """Notes that something is pulled, before it is looked for; False if it is being removed, and counts as gone.
+
+        What is found after that stays, with all that it leads to, for as long as the rules keep what was pulled.
+        """
         now = time.time() if now is None else now
         key = f"{repository}/{digest_file(digest)}"
         if self._noted.get(key, 0.0) > now - _PULLED_EVERY:
@@ -169,4 +176,4 @@ def _item(repository: str, digest: str) -> str:
     """The item that a pull or a pin is about."""
     if ":" in digest:
         return f"{REPOSITORIES}{repository}/{MANIFESTS}/{digest_file(digest)}"
-    return f"{NARINFO}{repository.removeprefix(NIX)}/{digest}"
+    return narinfo_item(repository.removeprefix(NIX), digest)

@@ -8,6 +8,7 @@ after the last whole chunk. An upload of one chunk, which is what most clients s
 name.
 """
 
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Iterator
@@ -75,7 +76,8 @@ class Upload:
             self.bucket.move(self.chunks[0].name, blob_name(digest))
         else:
             self._join(digest)
-        self.cancel()
+        with contextlib.suppress(LamellaError):  # what is left is garbage
+            self.cancel()
         return self.size
 
     def cancel(self) -> None:

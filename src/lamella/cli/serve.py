@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamella.cli.common import connection_options, open_workplace, reach_of, reaching_out
+from lamella.cli.common import cache_folder, connection_options, open_workplace, reach_of, reaching_out
 
 if TYPE_CHECKING:
+    from lamella.cache.bucket import SharedBucket
     from lamella.server.app import Server
+    from lamella.server.page.lines import Tell
     from lamella.server.settings import Settings
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -41,15 +43,11 @@ def command(**how: Any) -> None:
     `docker pull localhost:8080/shell/git/htop` gets an image of a shell, git and htop. It runs until it is stopped,
     and ends what it is doing.
     """
-    _log_to_stderr()
-    settings, written = _settings(how)
+    settings, written = settings_of(how)
     with reaching_out(open_workplace(), **reach_of(how)) as place:
-        from lamella.cache.objects import bucket_at
-        from lamella.cli.common import cache_folder
         from lamella.server.app import Server
 
-        bucket = bucket_at(settings.bucket, os.environ, cache_folder())
-        asyncio.run(_serve(Server(settings, written, bucket, place, _WORKER)))
+        asyncio.run(_serve(Server(settings, written, _bucket(settings), place, _WORKER, _log())))
 
 
 async def _serve(server: "Server") -> None:
@@ -87,7 +85,18 @@ def _tell_systemd(state: str) -> None:
             out.sendto(state.encode(), place.replace("@", "\0", 1) if place.startswith("@") else place)
 
 
-def _settings(how: dict[str, Any]) -> "tuple[Settings, str]":
+def _bucket(settings: "Settings") -> "SharedBucket":
+    from lamella.cache.copies import Copies
+    from lamella.cache.folder import Folder
+    from lamella.cache.objects import bucket_at
+
+    bucket = bucket_at(settings.bucket, os.environ, cache_folder())
+    if isinstance(bucket, Folder) or settings.redirect or not settings.copies:
+        return bucket
+    return Copies(bucket, cache_folder() / "copies", settings.copies)
+
+
+def settings_of(how: dict[str, Any]) -> "tuple[Settings, str]":
     """The settings, as they were asked for, and as they are written for those who build."""
     import msgspec
 
@@ -97,7 +106,7 @@ def _settings(how: dict[str, Any]) -> "tuple[Settings, str]":
     file = how["config"]
     written = text_of(file) if file else _usual()
     settings = parse_settings(written, str(file or "the usual settings"))
-    told = {name: how[name] for name in ("listen", "bucket", "writable") if how[name]}
+    told = {name: how[name] for name in ("listen", "bucket", "writable") if how.get(name)}
     told.setdefault("bucket", settings.bucket or str(_data_folder() / "bucket"))
     return msgspec.structs.replace(settings, **told), written
 
@@ -107,6 +116,7 @@ def _usual() -> str:
     nix = f'[[source]]\nname = "nix"\nkind = "nix"\nfrom = "{_NIXPKGS}"\n' if shutil.which("nix") else ""
     versions = "".join(
         f'[[source]]\nname = "py{version}"\nkind = "pypi"\npython = {{ version = "{version}" }}\n'
+        f'base = "docker://docker.io/library/python:{version}-slim"\n'
         for version in ("3.11", "3.12", "3.13")
     )
     return f'{nix}[[source]]\nname = "deb"\nkind = "deb"\n{versions}'
@@ -117,9 +127,14 @@ def _data_folder() -> Path:
     return Path(users, "lamella").expanduser()
 
 
-def _log_to_stderr() -> None:
+def _log() -> "Tell":
+    """Has all that is logged written to stderr, and gives what writes the lines of requests there."""
+    from lamella.server.page import lines
+
+    is_seen = sys.stderr.isatty()
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    with contextlib.suppress(KeyError):
-        logging.getLogger("lamella").addHandler(handler)
+    handler.setFormatter(lines.ColourFormatter() if is_seen else lines.JsonFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("lamella").setLevel(logging.INFO)
+    shown = lines.in_colours if is_seen else lines.as_json
+    return lambda line: sys.stderr.write(f"{shown(line)}\n")

@@ -4,7 +4,10 @@ Layers, and whole archives, may be made of several gzip members or zstd frames, 
 stand for gigabytes. So output is handed on in pieces of limited size, and nothing is kept.
 """
 
+import bz2
+import lzma
 import sys
+from collections.abc import Callable, Mapping
 from typing import Protocol, Self, cast
 
 from isal import igzip_lib
@@ -28,8 +31,10 @@ class DecompressError(LamellaError):
     exit_code = 4
 
 
-_FAULTS = (cast("type[Exception]", igzip_lib.IsalError), zstd.ZstdError)
-"""isal declares its error as an instance."""
+_FAULTS = (cast("type[Exception]", igzip_lib.IsalError), zstd.ZstdError, lzma.LZMAError, OSError, ValueError)
+"""isal declares its error as an instance; bz2 has none of its own."""
+_MEMORY = 256 << 20
+"""What a stream of xz may ask for; those of `xz -9` take a quarter of it."""
 
 
 class _Engine(Protocol):
@@ -51,12 +56,27 @@ def compression_of(start: bytes) -> str:
     return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), "none")
 
 
+_IN_LAYERS: Mapping[str, Callable[[], _Engine]] = {
+    "gzip": lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),
+    "zstd": zstd.ZstdDecompressor,
+}
+IN_NARS: Mapping[str, Callable[[], _Engine]] = {
+    "xz": lambda: lzma.LZMADecompressor(memlimit=_MEMORY),
+    "zstd": zstd.ZstdDecompressor,
+    "bzip2": bz2.BZ2Decompressor,
+}
+
+
 class Decompressor:
     """Takes compressed blocks and gives plain ones to `sink`. As a context it finishes by itself."""
 
-    def __init__(self, compression: str, sink: Sink, origin: str) -> None:
-        if compression not in ("none", "gzip", "zstd"):
-            raise DecompressError(f"{origin} is compressed with {compression}; gzip and zstd can be read")
+    def __init__(
+        self, compression: str, sink: Sink, origin: str, kinds: Mapping[str, Callable[[], _Engine]] = _IN_LAYERS
+    ) -> None:
+        if compression not in ("none", *kinds):
+            readable = " and ".join(kinds)
+            raise DecompressError(f"{origin} is compressed with {compression}; {readable} can be read")
+        self._start = kinds.get(compression)
         self._compression = compression
         self._sink = sink
         self._origin = origin
@@ -72,21 +92,21 @@ class Decompressor:
 
     def finish(self) -> None:
         """Sees to it that the stream was whole."""
-        if self._compression != "none" and (self._engine or not self._members):
+        if self._start and (self._engine or not self._members):
             raise DecompressError(f"{self._origin} is cut short")
 
     def write(self, block: Buffer) -> None:
         """Takes the next compressed bytes."""
-        if self._compression == "none":
+        if self._start is None:
             self._sink(block)
             return
         data = bytes(block)
         while data:
-            data = self._feed(data)
+            self._engine = self._engine or self._start()
+            data = self._feed(data, self._engine)
 
-    def _feed(self, data: bytes) -> bytes:
+    def _feed(self, data: bytes, engine: _Engine) -> bytes:
         """Gives `data` to the member at hand; returns what lies behind its end."""
-        self._engine = engine = self._engine or self._new_engine()
         while True:
             try:
                 piece = engine.decompress(data, _PIECE)
@@ -101,8 +121,3 @@ class Decompressor:
             if engine.needs_input:
                 return b""
             data = b""
-
-    def _new_engine(self) -> _Engine:
-        if self._compression == "gzip":
-            return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-        return zstd.ZstdDecompressor()

@@ -6,7 +6,7 @@ new is told of after what it refers to: a run that is killed leaves nothing wron
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -23,7 +23,6 @@ from lamella.sources.nix.narinfo import NarInfo, SecretKey, narinfo_name, writte
 from lamella.transport.depot import Depot
 
 _AT_ONCE = 8
-_BLOCK = 1 << 20
 _ENDINGS = {"zstd": ".zst", "none": ""}
 _INFO = "nix-cache-info"
 _ABOUT = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
@@ -117,7 +116,7 @@ class Filling:
             info = msgspec.structs.replace(info, signatures=tuple(signatures))
         for future in below:
             future.result()
-        self._write(narinfo_name(path.path), written(info, one.deriver).encode(), "text/x-nix-narinfo")
+        self._write(narinfo_name(path.path), written(info).encode(), "text/x-nix-narinfo")
         return info.file_size
 
     def _packed(self, one: Facts, write: Callable[[bytes], object]) -> NarInfo:
@@ -125,7 +124,7 @@ class Filling:
         path = one.path
         plain, packed, nar_size, file_size = hashlib.sha256(), hashlib.sha256(), 0, 0
         stream = compressor(self.compression).start()
-        for block in _blocks(nar.dump(path.path)):
+        for block in nar.in_blocks(nar.dump(path.path)):
             plain.update(block)
             nar_size += len(block)
             out = bytes(stream.compress(memoryview(block)))
@@ -147,6 +146,8 @@ class Filling:
             nar_size=nar_size,
             references=tuple(sorted(path.references)),
             signatures=one.signatures,
+            deriver=one.deriver,
+            ca=one.ca,
         )
 
     def _write(self, name: str, data: bytes, media_type: str) -> None:
@@ -160,17 +161,6 @@ def _ordered(paths: set[str], known: Mapping[str, Facts]) -> list[str]:
     """Each after all that it refers to; where nothing else decides, by name."""
     below = {path: sorted(paths & set(known[path].path.references) - {path}) for path in sorted(paths)}
     return list(TopologicalSorter(below).static_order())
-
-
-def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in blocks that are worth compressing."""
-    waiting = bytearray()
-    for piece in pieces:
-        waiting += piece
-        if len(waiting) >= _BLOCK:
-            yield bytes(waiting)
-            waiting.clear()
-    yield bytes(waiting)
 
 
 def secret_key(text: str) -> SecretKey:

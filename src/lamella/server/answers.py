@@ -4,6 +4,7 @@ import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from aiohttp import web
@@ -14,6 +15,9 @@ _log = logging.getLogger("lamella.server")
 
 _CODES = {400: "UNSUPPORTED", 401: "UNAUTHORIZED", 403: "DENIED", 404: "NOT_FOUND", 405: "UNSUPPORTED"}
 _CODES |= {413: "SIZE_INVALID", 429: "TOOMANYREQUESTS"}
+
+NUMBER: ContextVar[str] = ContextVar("number")
+"""The number of the request that is being answered; logs tell it."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -29,6 +33,15 @@ class RefusedError(LamellaError):
         self.code = code
         self.detail = detail
         self.headers = headers or {}
+
+
+Show = Callable[[web.Request, RefusedError], web.Response | None]
+
+SHOW: web.AppKey[Show] = web.AppKey("show")
+"""How people are told of a refusal; None where a program asks."""
+
+FAILURE = web.RequestKey("failure", LamellaError)
+"""What the server could not do for this request."""
 
 
 def refused(error: RefusedError) -> web.Response:
@@ -53,21 +66,30 @@ async def explaining(request: web.Request, handler: Handler) -> web.StreamRespon
     try:
         return await handler(request)
     except RefusedError as error:
-        return refused(error)
+        return _told(request, error)
     except web.HTTPException as error:
         if error.status < 400:
             raise
         code = _CODES.get(error.status, "UNKNOWN")
-        return refused(RefusedError(error.status, code, error.text or error.reason, headers=_kept(error.headers)))
+        return _told(
+            request, RefusedError(error.status, code, error.text or error.reason, headers=_kept(error.headers))
+        )
     except ConnectionError:
         raise
     except LamellaError as error:
+        request[FAILURE] = error
         _log.error("%s %s: %s", request.method, request.path, error)
-        return refused(RefusedError(503, "UNAVAILABLE", str(error), headers={"Retry-After": "5"}))
+        return _told(request, RefusedError(503, "UNAVAILABLE", str(error), headers={"Retry-After": "5"}))
     except Exception:
-        number = secrets.token_hex(4)
+        number = NUMBER.get("") or secrets.token_hex(4)
         _log.exception("%s %s failed, number %s", request.method, request.path, number)
-        return refused(RefusedError(500, "UNKNOWN", f"this server failed; its log tells more under {number}"))
+        return _told(request, RefusedError(500, "UNKNOWN", f"this server failed; its log tells more under {number}"))
+
+
+def _told(request: web.Request, error: RefusedError) -> web.Response:
+    show = request.app.get(SHOW)
+    page = show(request, error) if show else None
+    return page or refused(error)
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

@@ -1,12 +1,12 @@
 """The server, put together: what it is made of, and how it begins and ends.
 
-request --> explaining --> entrance --> a part of the server --> bucket
-                                             |
-                                             +--> builds, mirrors
+request --> watch --> explaining --> entrance --> a part of the server --> bucket
+                                                       |
+                                                       +--> builds, mirrors
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from aiohttp import web
 from lamella.cache.bucket import SharedBucket
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
-from lamella.server import registry
+from lamella.server import http, registry
 from lamella.server.access import admission, tls
 from lamella.server.access.asked import permit
 from lamella.server.access.audit import Audit
@@ -32,14 +32,24 @@ from lamella.server.builds.orders import Order
 from lamella.server.builds.worker import work
 from lamella.server.demand.pin import Pin
 from lamella.server.demand.pins import pin_of
+from lamella.server.garbage import collect_now_and_then
 from lamella.server.gate import GATE
 from lamella.server.mirrors import Mirrors
+from lamella.server.nixcache.cache import cache_of
+from lamella.server.nixcache.routes import Service
+from lamella.server.page import Looks
+from lamella.server.page.health import Health
+from lamella.server.page.lines import Tell
+from lamella.server.page.metrics import Metrics
+from lamella.server.page.view import About
+from lamella.server.page.watch import watching
 from lamella.server.registry.registry import Origin, Registry
 from lamella.server.settings import Settings
 
 _THREADS = 64
 """More than ever wait for a bucket at once; each costs little."""
 _VALID = timedelta(hours=1)
+_UNBOUNDED = 1 << 62
 _LAST_WORDS = 1.0
 """Seconds to tell those who still wait that there is no more time."""
 
@@ -54,24 +64,46 @@ class Server:
     place: Workplace
     worker: Sequence[str]
     """The command of a process that builds an image."""
+    tell: Tell | None = None
+    """Gets a line for each request."""
 
-    def application(self, jobs: Jobs) -> web.Application:
+    def application(self, jobs: Jobs, health: Health) -> web.Application:
         """What answers."""
         settings = self.settings
         proxies = Proxies(settings.access.trusted_proxies)
         fetch = needed(self.place.outside, "who vouches for tokens").downloads.fetcher.document
         door = Door(settings.access, fetch, loopback=settings.loopback)
         entrance = Entrance(door, settings.limits, proxies, Audit(settings.access.audit))
-        app = web.Application(middlewares=[explaining, *entrance.middlewares])
+        metrics = Metrics()
+        app = web.Application(middlewares=[watching(metrics, self.tell), explaining, *entrance.middlewares])
         app[GATE] = permit
         images = Registry(
             self.bucket,
             self._origins(jobs),
             writable=settings.writable,
-            redirect=_VALID if settings.redirect else None,
+            redirect=self._redirect,
+            largest_manifest=settings.limits.manifest_size,
         )
         app.add_routes([*admission.routes(), *registry.routes(images)])
+        for service in self._caches():
+            app.add_routes(service.routes())
+            app.on_cleanup.append(_closing(service))
+        caches = [cache.name for cache in settings.caches]
+        about = About(settings.sources, settings.mirrors, caches, settings.writable)
+        looks = Looks(images, jobs, metrics, health, about, proxies.origin, door.has_logins, settings.open_here)
+        looks.add_to(app)
         return app
+
+    def _caches(self) -> Iterator[Service]:
+        settings, downloads = self.settings, needed(self.place.outside, "binary caches").downloads
+        largest = settings.limits.blob_size or _UNBOUNDED
+        for each in settings.caches:
+            cache = cache_of(each, self.bucket, downloads.fetcher, largest)
+            yield Service(cache, downloads.folder, self._redirect)
+
+    @property
+    def _redirect(self) -> timedelta | None:
+        return _VALID if self.settings.redirect else None
 
     def _origins(self, jobs: Jobs) -> list[Origin]:
         settings, outside = self.settings, needed(self.place.outside, "what images are made of")
@@ -85,6 +117,13 @@ class Server:
         return await work(self.worker, order, self.bucket, log, self.settings.demand.seconds)
 
 
+def _closing(service: Service) -> Callable[[web.Application], Awaitable[None]]:
+    async def close(_: web.Application) -> None:
+        await service.close()
+
+    return close
+
+
 @asynccontextmanager
 async def running(server: Server) -> AsyncIterator[str]:
     """Serves as long as this lasts; gives the address.
@@ -94,16 +133,17 @@ async def running(server: Server) -> AsyncIterator[str]:
     """
     settings = server.settings
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "server"))
-    jobs = Jobs(server.bucket, settings.builds_at_once)
-    runner = web.AppRunner(
-        server.application(jobs), access_log=None, shutdown_timeout=_LAST_WORDS, **settings.limits.runner
-    )
-    await runner.setup()
+    jobs, health = Jobs(server.bucket, settings.builds_at_once), Health(server.bucket)
+    app = server.application(jobs, health)
+    runner = await http.runner(app, shutdown_timeout=_LAST_WORDS, **settings.limits.runner)
     context = tls.context(settings.tls) if settings.tls else None
     site = Site(runner, settings.address, settings.limits, Proxies(settings.access.trusted_proxies), context)
+    collecting = asyncio.create_task(collect_now_and_then(server.bucket, settings.gc))
     try:
         await site.start()
         yield site.name
     finally:
+        health.is_stopping = True
+        collecting.cancel()
         await asyncio.gather(site.drain(settings.stop_seconds), jobs.close(settings.stop_seconds))
         await runner.cleanup()

@@ -5,9 +5,10 @@ sends them; else they pass through in blocks, and the next one is read when the 
 """
 
 import asyncio
+import logging
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,8 @@ from aiohttp import web
 from lamella.cache.bucket import MissingError, SharedBucket
 from lamella.errors import LamellaError
 from lamella.oci.image import Buffer
+
+_log = logging.getLogger("lamella.server")
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _WHOLE, _PART, _REDIRECT, _NOT_MODIFIED, _BEYOND = 200, 206, 307, 304, 416
@@ -55,7 +58,7 @@ async def serve_item(
                 loop = asyncio.get_running_loop()
                 sent = await loop.sendfile(request.transport, file, answer.start, answer.count)
                 if sent != answer.count:
-                    raise ConnectionAbortedError(f"{path} has become shorter")
+                    raise _cut(request, f"{path} has become shorter")
         return answer.response
     size = served.size
     if size is None:
@@ -70,24 +73,41 @@ async def serve_item(
             return web.Response(status=_REDIRECT, headers={**served.headers, "Location": address})
     if not answer.count:
         return answer.response
-    return await send_blocks(request, answer.response, bucket.read(served.name, answer.start, answer.count))
+    blocks = in_threads(bucket.read(served.name, answer.start, answer.count))
+    return await send_blocks(request, answer.response, blocks)
+
+
+async def in_threads(blocks: Iterable[Buffer]) -> AsyncIterator[Buffer]:
+    """The same, each read in a thread when it is asked for."""
+    remaining = iter(blocks)
+    while block := await asyncio.to_thread(next, remaining, b""):
+        yield block
 
 
 async def send_blocks(
-    request: web.Request, response: web.StreamResponse, blocks: Iterable[Buffer]
+    request: web.Request, response: web.StreamResponse, blocks: AsyncIterable[Buffer]
 ) -> web.StreamResponse:
-    """Sends `blocks`, which are read in threads. What fails before the first one is raised; after that the connection
-    is cut, so that nobody takes a part for the whole."""
-    remaining = iter(blocks)
-    block = await asyncio.to_thread(next, remaining, b"")
-    await response.prepare(request)
+    """Sends `blocks`, each when the client has taken the last.
+
+    What fails before the first one is raised; after that the connection is cut, so that nobody takes a part for the
+    whole.
+    """
     try:
-        while block:
+        async for block in blocks:
+            if not response.prepared:
+                await response.prepare(request)
             await response.write(block)
-            block = await asyncio.to_thread(next, remaining, b"")
     except LamellaError as error:
-        raise ConnectionAbortedError(str(error)) from error
+        if response.prepared:
+            raise _cut(request, str(error)) from error
+        raise
     return response
+
+
+def _cut(request: web.Request, why: str) -> ConnectionError:
+    """What ends an answer that has begun."""
+    _log.error("%s %s is cut: %s", request.method, request.path, why)
+    return ConnectionAbortedError(why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +121,7 @@ class _Answer:
 
 def _answer(request: web.Request, served: Served, size: int) -> _Answer:
     headers = {**served.headers, "ETag": served.etag, "Accept-Ranges": "bytes"}
-    if any(tag.value in ("*", served.etag.strip('"')) for tag in request.if_none_match or ()):
+    if has_already(request, served.etag):
         return _Answer(web.Response(status=_NOT_MODIFIED, headers=headers))
     start, count, status = 0, size, _WHOLE
     part = _part(request.headers.get("Range", ""), size)
@@ -116,8 +136,13 @@ def _answer(request: web.Request, served: Served, size: int) -> _Answer:
     return _Answer(response, start, 0 if request.method == "HEAD" else count)
 
 
+def has_already(request: web.BaseRequest, etag: str) -> bool:
+    """Whether the client says that it has what `etag` stands for."""
+    return any(tag.value in ("*", etag.strip('"')) for tag in request.if_none_match or ())
+
+
 def _part(header: str, size: int) -> tuple[int, int] | None:
-    """Where the part that is asked for starts, and how many bytes it has: none if it lies beyond the end.
+    """Where the part that is asked for starts, and how many bytes it has: none if there is no such part.
 
     What means nothing, and several parts at once, are passed over, as HTTP wants it.
     """
@@ -128,8 +153,8 @@ def _part(header: str, size: int) -> tuple[int, int] | None:
     if not first:
         count = min(int(last), size)
         return size - count, count
-    start, end = int(first), int(last) if last else size
-    return (start, min(end + 1, size) - start) if start <= end or start >= size else None
+    start = int(first)
+    return start, min(int(last) + 1 if last else size, size) - start
 
 
 def _open(path: Path) -> BinaryIO:

@@ -11,7 +11,9 @@ import msgspec
 from lamella.server.access.settings import Access, Limits, Tls
 from lamella.server.demand.settings import Limits as Demand
 from lamella.server.demand.settings import Source
+from lamella.server.garbage import Garbage
 from lamella.server.mirrors import Mirror
+from lamella.server.nixcache.settings import NixCache
 from lamella.spec import kinds
 from lamella.spec.fields import Said, Value
 from lamella.spec.problems import Problem, wrong
@@ -53,6 +55,14 @@ class Settings(Value, frozen=True, kw_only=True):
         bool,
         Said("Whether blobs are had from the bucket itself, by addresses that are good for an hour.", kinds.flag),
     ] = False
+    copies: Annotated[
+        int,
+        Said(
+            "How much of a bucket that is elsewhere is kept on this machine's disk, if blobs are not had from the "
+            "bucket itself.",
+            kinds.size,
+        ),
+    ] = 10 * 10**9
     wait: Annotated[int, Said("How many seconds a pull waits for a build.", kinds.whole(1, 86400))] = 300
     builds_at_once: Annotated[int, Said("How many images this server builds at once.", kinds.whole(1, 1000))] = 2
     stop_seconds: Annotated[
@@ -64,11 +74,14 @@ class Settings(Value, frozen=True, kw_only=True):
     sources: Annotated[Sequence[Source], Said(Source.summary, each=Source)] = msgspec.field(default=(), name="source")
     demand: Annotated[Demand, Said(Demand.summary, table=Demand)] = Demand()
     mirrors: Annotated[Sequence[Mirror], Said(Mirror.summary, each=Mirror)] = msgspec.field(default=(), name="mirror")
+    caches: Annotated[Sequence[NixCache], Said(NixCache.summary, each=NixCache)] = msgspec.field(default=(), name="nix")
+    gc: Annotated[Garbage, Said(Garbage.summary, table=Garbage)] = Garbage()
 
     def wrongs(self) -> Iterator[Problem]:
         for key, names in (
             ("source", [source.name for source in self.sources]),
             ("mirror", [mirror.name for mirror in self.mirrors]),
+            ("nix", [cache.name for cache in self.caches]),
         ):
             for i, name in enumerate(names):
                 if name in names[:i]:
@@ -88,6 +101,12 @@ class Settings(Value, frozen=True, kw_only=True):
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return host == _LOCAL
+
+    @property
+    def open_here(self) -> bool:
+        """Whether everybody who can reach the server is on this machine, and nothing was said of who may do what."""
+        access = self.access
+        return self.loopback and access.anonymous is None and not access.trusted_proxies
 
 
 def read_settings(file: Path) -> Settings:

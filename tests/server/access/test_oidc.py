@@ -199,6 +199,17 @@ def test_two_entries_of_one_issuer_each_have_their_audience() -> None:
     assert asyncio.run(ask()) == [True, False, False, True, True, True]
 
 
+def test_an_issuer_vouches_for_its_own_entries_alone() -> None:
+    async def ask() -> Identity:
+        async with FakeIssuer().running() as good, FakeIssuer().running() as other:
+            text = settings(good.url) + settings(other.url).replace("push:team/app", "pull")
+            return await Door(sections(text).access, fetch).identify({"Authorization": f"Bearer {other.token()}"})
+
+    job = asyncio.run(ask())
+    assert job.may("pull", "team/app")
+    assert not job.may("push", "team/app")
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 1000.0

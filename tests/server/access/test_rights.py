@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamella.server.access.rights import ACTIONS, ADMIN, listed, matches, rights
+from lamella.oci.patterns import matches
+from lamella.server.access.rights import ACTIONS, ADMIN, listed, rights
 from lamella.spec.problems import KindError
 
 PART = st.text("ab-.", min_size=1, max_size=4)

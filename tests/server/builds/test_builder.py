@@ -16,12 +16,13 @@ from aiohttp import web
 from tests.made import sample
 from tests.server.running import open_registry, running
 
-from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.bucket import Item, Memory, SharedBucket
 from lamella.cache.repositories import Repository
 from lamella.destinations.publish import bring
 from lamella.errors import LamellaError
 from lamella.oci.image import parcel_of
 from lamella.server.answers import RefusedError
+from lamella.server.builds import pins
 from lamella.server.builds.builder import Builder, Offers
 from lamella.server.builds.jobs import Jobs, Outcome
 from lamella.server.builds.orders import Built, built_name
@@ -39,7 +40,7 @@ class Made:
     """A registry whose builds are counted."""
 
     bucket: SharedBucket = field(default_factory=Memory)
-    pin: Pin = field(default_factory=lambda: Pin("now", moving=False))
+    pin: Pin | None = field(default_factory=lambda: Pin("now", moving=False))
     seconds: float = 0.0
     wait: float = 20.0
     outcome: Outcome | None = None
@@ -56,7 +57,7 @@ class Made:
 
     def _put(self, request: Request) -> Outcome:
         root = bring(parcel_of(sample()), Shelf(Repository(self.bucket, request.name))).root
-        if not self.pin.moving:
+        if self.pin and not self.pin.moving:
             told = Built(request.name, root.digest)
             self.bucket.put(built_name(request.key(self.pin)), msgspec.json.encode(told))
         return Outcome(root=root.digest)
@@ -68,6 +69,8 @@ class Made:
         return app
 
     def _pin_of(self, _request: Request) -> Pin:
+        if self.pin is None:
+            raise LamellaError("the archive cannot be reached")
         return self.pin
 
     def _gate(self, _request: web.Request, action: str, _name: str) -> None:
@@ -190,11 +193,28 @@ def test_what_was_pushed_comes_first() -> None:
         assert one.built == []
 
 
-def test_an_archive_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    def pin_of(_self: Made, _request: Request) -> Pin:
-        raise LamellaError("the archive cannot be reached")
-
-    monkeypatch.setattr(Made, "_pin_of", pin_of)
-    with made() as (_, host):
+def test_an_archive_that_is_not_there() -> None:
+    with made(pin=None) as (_, host):
         status, body = asked(host, "deb/bash")
     assert (status, json.loads(body)["errors"][0]["message"]) == (503, "the archive cannot be reached")
+
+
+def test_an_archive_that_is_gone_is_taken_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pins, "_FRESH", -1.0)
+    with made() as (one, host):
+        assert asked(host, "deb/bash")[0] == 200
+        one.pin = None
+        assert asked(host, "deb/bash")[0] == 200
+        assert asked(host, "deb/curl")[0] == 503
+
+
+def test_a_warm_pull_lists_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def listed(_self: Memory, prefix: str = "") -> Iterator[Item]:
+        raise AssertionError(f"{prefix} was listed")
+
+    with made() as (_, host):
+        asked(host, "deb/bash")
+        monkeypatch.setattr(Memory, "list", listed)
+        status, body = asked(host, "deb/bash")
+        assert status == 200
+        assert is_whole(host, "deb/bash", body)

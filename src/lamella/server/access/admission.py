@@ -23,9 +23,9 @@ _EXPIRES = 3600
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+")
 
 
-def challenge(door: Door, origin: str) -> str:
-    """What `WWW-Authenticate` says to those who find us at `origin`."""
-    if door.is_mixed and _ORIGIN.fullmatch(origin):
+def challenge(door: Door, origin: str, path: str) -> str:
+    """What `WWW-Authenticate` says to those who find us at `origin`. Tokens are for registries; browsers know none."""
+    if door.is_mixed and path.startswith(ROOT[0]) and _ORIGIN.fullmatch(origin):
         return f'Bearer realm="{origin}{TOKENS}",service="{_REALM}"'
     return f'Basic realm="{_REALM}"'
 

@@ -2,9 +2,11 @@
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 from aiohttp import web
 
+_REMEMBERED = 4096
 _HOME = 64
 """The bits of an IPv6 address that a whole household, or machine, has."""
 
@@ -42,6 +44,7 @@ class Proxies:
         return f"{scheme}://{request.host}"
 
 
+@lru_cache(_REMEMBERED)
 def group(address: str) -> str:
     """Whom limits count together: an address, or for IPv6 its network."""
     found = _address(address)
@@ -50,6 +53,7 @@ def group(address: str) -> str:
     return address
 
 
+@lru_cache(_REMEMBERED)
 def _address(text: str) -> Address | None:
     try:
         found = ipaddress.ip_address(text.partition("%")[0])

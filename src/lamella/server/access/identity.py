@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lamella.errors import LamellaError
+from lamella.oci.patterns import matches
 from lamella.server.access.oidc import Fetch, Issuers
 from lamella.server.access.passwords import TOO_OFTEN, Passwords
 from lamella.server.access.rates import Rate
 from lamella.server.access.refusals import UNAUTHORIZED, denied, too_many, unauthorized
-from lamella.server.access.rights import BUILD, PULL, Right, matches, rights
+from lamella.server.access.rights import BUILD, PULL, Right, rights
 from lamella.server.access.settings import Access, Token
 from lamella.server.access.watched import Watched
 from lamella.server.answers import RefusedError
@@ -63,15 +64,17 @@ class Door:
     """Knows who may come in. `loopback` says that only this machine can reach the server."""
 
     def __init__(self, access: Access, fetch: Fetch, *, loopback: bool = False) -> None:
-        usual = (PULL, BUILD) if loopback and not access.trusted_proxies else ()
+        self.is_of_this_machine = loopback and access.anonymous is None and not access.trusted_proxies
+        """Whether whoever is on this machine may come in because of that alone."""
+        usual = (PULL, BUILD) if self.is_of_this_machine else ()
         self._everybody = rights(usual if access.anonymous is None else access.anonymous)
         self._tokens = [_Secret(token) for token in access.token]
         self._users = access.user
         self._guesses = Rate(_GUESSES_PER_SECOND, _GUESSES_AT_ONCE)
         self._passwords = Passwords(Path(access.htpasswd), self._guesses) if access.htpasswd else None
         self._issuers = Issuers(access.oidc, fetch)
-        has_logins = bool(self._tokens or self._passwords or access.oidc)
-        self.is_mixed = bool(self._everybody) and has_logins
+        self.has_logins = bool(self._tokens or self._passwords or access.oidc)
+        self.is_mixed = bool(self._everybody) and self.has_logins
         """Whether everybody may do something, and those who log in may do more."""
 
     @property

@@ -16,8 +16,9 @@ from urllib.parse import urljoin
 import jwt
 
 from lamella.errors import LamellaError
+from lamella.oci.patterns import matches
 from lamella.server.access.refusals import unauthorized, unavailable
-from lamella.server.access.rights import Right, matches, rights
+from lamella.server.access.rights import Right, rights
 from lamella.server.access.settings import Issuer, is_safe
 from lamella.server.answers import RefusedError
 

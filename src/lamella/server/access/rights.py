@@ -1,13 +1,10 @@
-"""Rights: `ACTION` or `ACTION:PATTERN`, as in `pull:team/*`.
-
-In a pattern `*` stands for any characters but `/`, and `**` for any characters; all else stands for itself.
-"""
+"""Rights: `ACTION` or `ACTION:PATTERN`, as in `pull:team/*`."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 
+from lamella.oci.patterns import matches
 from lamella.spec.kinds import Kind, text, texts
 from lamella.spec.problems import near_miss, wrong
 
@@ -16,20 +13,8 @@ CHANGING = frozenset(ACTIONS) - {PULL}
 ANY = "*"
 EVERYTHING = "**"
 
-_STAR = re.compile(r"(\*\*?)")
-_STARS = {"*": "[^/]*", "**": ".*"}
 _PATTERN = r"(?:[a-z0-9._/-]|\*{1,2}(?!\*))+"
 """What can be in the name of a repository, and stars."""
-
-
-@cache
-def _regex(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(_STARS.get(part) or re.escape(part) for part in _STAR.split(pattern)), re.DOTALL)
-
-
-def matches(pattern: str, text: str) -> bool:
-    """Whether `pattern` is true of the whole of `text`."""
-    return _regex(pattern).fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from lamella.oci.digest import Digest
 from lamella.server.answers import RefusedError
 from lamella.server.builds.jobs import Jobs, Outcome
 from lamella.server.builds.orders import Built, built_name
+from lamella.server.builds.pins import Pins
 from lamella.server.demand.errors import DemandError
 from lamella.server.demand.names import Request, parse
 from lamella.server.demand.pin import Pin
 from lamella.server.demand.settings import Limits, Source
-from lamella.server.once import Once
 from lamella.server.registry.names import is_digest
 
 _STATUS = {"MANIFEST_UNKNOWN": 404, "NAME_INVALID": 400, "TAG_INVALID": 400, "DENIED": 403, "UNAVAILABLE": 503}
@@ -46,8 +46,7 @@ class Builder:
         self._offers = offers
         self._jobs = jobs
         self._build = build
-        self._pin_of = pin_of
-        self._pins: Once[tuple[str, str], Pin] = Once()
+        self._pins = Pins(pin_of)
 
     async def manifest(self, name: str, reference: str, permit: Callable[[str], None]) -> Manifest | None:
         """The image that the name asks for. Pinned and built before, it is there at once; else the request waits."""
@@ -55,7 +54,7 @@ class Builder:
             return None
         try:
             request = parse(name, reference, self._offers.sources, self._offers.limits)
-            pin = await self._pins.do((request.name, reference), lambda: asyncio.to_thread(self._pin_of, request))
+            pin = await self._pins.of(request)
         except DemandError as error:
             raise _refusal(error.code, str(error)) from error
         key = request.key(pin)
@@ -81,6 +80,7 @@ class Builder:
 
     async def _done(self, key: str, request: Request, name: str, tag: str, pin: Pin) -> Job:
         task = self._jobs.begin(key, f"{request.name}:{tag}", lambda log: self._build(name, tag, pin, log))
+        self._jobs.tally.waiting += 1
         try:
             job = await asyncio.wait_for(asyncio.shield(task), self._offers.wait)
         except TimeoutError:
@@ -91,6 +91,8 @@ class Builder:
                 raise
             message = f"this server is stopping; pull {name}:{tag} again for another to build it"
             raise RefusedError(503, "UNAVAILABLE", message, headers={"Retry-After": "1"}) from None
+        finally:
+            self._jobs.tally.waiting -= 1
         if job.state == "failed":
             raise _refusal(job.code, job.message, f"its log is at /builds/{job.log}")
         return job

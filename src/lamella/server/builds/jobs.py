@@ -30,7 +30,25 @@ class Outcome:
     root: str = ""
     code: str = ""
     message: str = ""
-    seconds: float = 30.0
+    seconds: float = 10.0
+
+
+@dataclass
+class Tally:
+    """What is counted of the jobs that this replica does; `waiting` are requests, for whoever does what they want."""
+
+    started: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    waiting: int = 0
+
+    def end(self, job: Job) -> None:
+        """Counts a job that has ended."""
+        self.done += job.state == "done"
+        self.failed += job.state == "failed"
+        self.seconds += job.ended - job.started
 
 
 Work = Callable[[str], Awaitable[Outcome]]
@@ -47,6 +65,7 @@ class Jobs:
         self._room = asyncio.Semaphore(at_once)
         self._tasks: dict[str, asyncio.Task[Job]] = {}
         self._closing = False
+        self.tally = Tally()
 
     def begin(self, key: str, what: str, work: Work) -> "asyncio.Task[Job]":
         """The job under `key`, which goes on though nobody waits for it; it is begun here unless somebody has."""
@@ -89,16 +108,22 @@ class Jobs:
         alive = _Alive(mine, self._clock)
         working = asyncio.create_task(self._work(mine.job, work))
         beating = asyncio.create_task(alive.beat())
+        self.tally.started += 1
+        self.tally.running += 1
         try:
             await asyncio.wait({working, beating}, return_when=asyncio.FIRST_COMPLETED)
             if not working.done():
                 _log.warning("%s was taken over by another replica", mine.job.what)
                 return None
-            return await alive.end(working.result())
+            ended = await alive.end(working.result())
+            if ended:
+                self.tally.end(ended)
+            return ended
         except asyncio.CancelledError:
             await asyncio.to_thread(alive.claim.give_up)
             raise
         finally:
+            self.tally.running -= 1
             await _stop(beating)
             await _stop(working)
 

@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import re
 
 from lamella.cache.bucket import SharedBucket
 from lamella.errors import LamellaError
 
 _LONGEST = 1 << 20
+STEADY = _LONGEST // 2
+"""A log's first bytes, so many, stay as they are while it grows."""
 _EVERY = 1.0
+_COLOURS = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 _CUT = b"... (what was said between is left out)\n"
 
 
@@ -30,14 +34,15 @@ class Log:
         self._is_new = False
 
     def add(self, line: bytes) -> None:
-        """Takes a line."""
+        """Takes a line, without its colours."""
         self._is_new = True
-        if len(self._first) < _LONGEST // 2:
+        line = _COLOURS.sub(b"", line)
+        if len(self._first) < STEADY:
             self._first += line
             return
         self._last += line
         if len(self._last) > _LONGEST:
-            del self._last[: len(self._last) - _LONGEST // 2]
+            del self._last[: len(self._last) - STEADY]
 
     async def __aenter__(self) -> "Log":
         self._writing = asyncio.create_task(self._write_now_and_then())
@@ -57,7 +62,7 @@ class Log:
     async def _write(self) -> None:
         if self._is_new:
             self._is_new = False
-            between = _CUT if len(self._last) >= _LONGEST // 2 else b""
-            data = bytes(self._first) + between + bytes(self._last[-_LONGEST // 2 :])
+            between = _CUT if len(self._last) >= STEADY else b""
+            data = bytes(self._first) + between + bytes(self._last[-STEADY:])
             with contextlib.suppress(LamellaError):  # the build goes on without a log
                 await asyncio.to_thread(self._bucket.put, self._name, data)

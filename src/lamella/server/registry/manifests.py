@@ -17,8 +17,6 @@ from lamella.server.registry.names import Address, digest, is_digest, tag
 from lamella.server.registry.pull import DIGEST, known_tag, unknown
 from lamella.server.registry.registry import Registry
 
-LARGEST = 4 << 20
-
 
 class _Told(msgspec.Struct):
     """What a manifest or index says of itself."""
@@ -31,7 +29,7 @@ class _Told(msgspec.Struct):
 async def put(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
     """Takes a manifest, all of whose blobs are here, under a tag, under its digest, or under that and several tags."""
     admit(request, "push", address.name)
-    data = await _body(request)
+    data = await _body(request, registry.largest_manifest)
     named = digest(address.last) if is_digest(address.last) else None
     tags = [tag(text) for text in request.query.getall("tag", [])] if named else [tag(address.last)]
     if named and not is_digest_of(named, data):
@@ -48,14 +46,12 @@ async def put(registry: Registry, request: web.Request, address: Address) -> web
     return answer
 
 
-async def _body(request: web.Request) -> bytes:
-    if (request.content_length or 0) > LARGEST:
-        raise RefusedError(413, "SIZE_INVALID", f"a manifest has no more than {LARGEST} bytes here")
+async def _body(request: web.Request, largest: int) -> bytes:
     data = bytearray()
     async for block in request.content.iter_any():
         data += block
-        if len(data) > LARGEST:
-            raise RefusedError(413, "SIZE_INVALID", f"a manifest has no more than {LARGEST} bytes here")
+        if len(data) > largest:
+            raise RefusedError(413, "SIZE_INVALID", f"a manifest has no more than {largest} bytes here")
     return bytes(data)
 
 
@@ -79,12 +75,11 @@ def _kind(data: bytes, content_type: str) -> str:
 
 def _publish(repository: Repository, manifest: Manifest, tags: Sequence[str]) -> Digest | None:
     try:
-        subjects = [publish(repository, manifest, each) for each in tags or [""]]
+        return publish(repository, manifest, *tags)
     except UnknownPartsError as error:
         raise RefusedError(404, "MANIFEST_BLOB_UNKNOWN", str(error)) from error
     except (WireError, DigestError) as error:
         raise _invalid(str(error)) from error
-    return subjects[0]
 
 
 async def delete(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:

@@ -14,7 +14,7 @@ from lamella.server.answers import RefusedError
 from lamella.server.gate import admit, is_admitted
 from lamella.server.registry.names import Address, digest, is_digest, is_tag, number
 from lamella.server.registry.registry import Registry
-from lamella.server.serving import Served, serve_item
+from lamella.server.serving import Served, has_already, serve_item
 
 MOST_TAGS = 1000
 DIGEST = "Docker-Content-Digest"
@@ -41,7 +41,7 @@ async def manifest(registry: Registry, request: web.Request, address: Address) -
     if found is None:
         raise unknown(address)
     headers = {DIGEST: found.digest, "ETag": f'"{found.digest}"', "Content-Type": found.media_type}
-    if request.headers.get("If-None-Match") == headers["ETag"]:
+    if has_already(request, headers["ETag"]):
         return web.Response(status=304, headers=headers)
     return web.Response(body=found.data, headers=headers)
 
@@ -62,7 +62,8 @@ async def blob(registry: Registry, request: web.Request, address: Address) -> we
     """A blob, or a part of one."""
     admit(request, "pull", address.name)
     named = digest(address.last)
-    size = await registry.blob(address.name, named)
+    find = registry.counted_on if request.method == "HEAD" and registry.writable else registry.blob
+    size = await find(address.name, named)
     if size is not None:
         try:
             served = Served(blob_name(named), "application/octet-stream", size, {DIGEST: named})

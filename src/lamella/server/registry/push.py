@@ -32,7 +32,11 @@ async def start(registry: Registry, request: web.Request, address: Address) -> w
         raise RefusedError(400, "UNSUPPORTED", f"digests of this kind are not known; there are {', '.join(ALGORITHMS)}")
     begun = await asyncio.to_thread(uploads.begin, registry.bucket, address.name, algorithm)
     if named:
-        return await _finished(registry, request, address, begun, named)
+        try:
+            return await _finished(registry, request, address, begun, named)
+        except (RefusedError, ConnectionError):
+            await asyncio.to_thread(begun.cancel)  # nobody knows its name
+            raise
     return _accepted(address, begun)
 
 
@@ -103,27 +107,27 @@ async def _received(request: web.Request, address: Address, found: Upload) -> Up
     """The upload with the body of the request."""
     if not request.body_exists:
         return found
-    _check_range(request, address, found)
+    length = _told_length(request, address, found)
     with found.receive() as receiving:
         async for block in request.content.iter_any():
             await asyncio.to_thread(receiving.write, block)
+        if length not in (None, receiving.size):
+            raise RefusedError(400, "SIZE_INVALID", f"the range has {length} bytes, and {receiving.size} came")
         return await asyncio.to_thread(receiving.commit)
 
 
-def _check_range(request: web.Request, address: Address, found: Upload) -> None:
-    """A chunk goes on where the last one ended, and is as long as it says."""
+def _told_length(request: web.Request, address: Address, found: Upload) -> int | None:
+    """How long a chunk is, if it says so; a chunk that says where it begins must go on where the last one ended."""
     told = request.headers.get("Content-Range")
     if told is None:
-        return
+        return None
     match = _RANGE.fullmatch(told.removeprefix("bytes "))
     if match is None or int(match[2]) < int(match[1]):
         raise RefusedError(400, "BLOB_UPLOAD_INVALID", f"{told[:60]!a} is not a range; write START-END")
     if int(match[1]) != found.size:
         message = f"the upload goes on at {found.size}, not at {match[1]}"
         raise RefusedError(416, "BLOB_UPLOAD_INVALID", message, headers=_told(address, found))
-    length = request.content_length
-    if length is not None and length != int(match[2]) - int(match[1]) + 1:
-        raise RefusedError(400, "SIZE_INVALID", f"the range {told} has not {length} bytes")
+    return int(match[2]) - int(match[1]) + 1
 
 
 async def _found(registry: Registry, address: Address) -> Upload:

@@ -53,16 +53,21 @@ class Facts(NamedTuple):
     path: LockedPath
     deriver: str
     signatures: tuple[str, ...]
+    ca: str
+    """What a path that needs nobody to vouch for it is known by."""
 
 
 def facts_in(data: bytes, origin: str) -> list[Facts]:
     """All that Nix tells of paths in JSON."""
     paths = paths_in(data, origin)
     infos = [info for _, info in _infos(msgspec.json.decode(data))]
-    return [
-        Facts(path, str(info.get("deriver") or ""), tuple(map(str, info.get("signatures") or ())))
-        for path, info in zip(paths, infos, strict=True)
-    ]
+    return [_facts(path, info) for path, info in zip(paths, infos, strict=True)]
+
+
+def _facts(path: LockedPath, info: dict[str, Any]) -> Facts:
+    signatures = tuple(map(str, info.get("signatures") or ()))
+    told = info.get("ca")
+    return Facts(path, str(info.get("deriver") or ""), signatures, told if isinstance(told, str) else "")
 
 
 def closure_of(paths: Sequence[LockedPath], roots: Sequence[str], memory: Memory) -> Closure:

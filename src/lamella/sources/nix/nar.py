@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -84,6 +84,17 @@ def dump(path: str) -> Iterator[bytes]:
     yield _words(*[b")"] * (2 * len(folders) - 1)) if folders else b""
 
 
+def in_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in blocks that are worth compressing, or sending."""
+    waiting = bytearray()
+    for piece in pieces:
+        waiting += piece
+        if len(waiting) >= _BLOCK:
+            yield bytes(waiting)
+            waiting.clear()
+    yield bytes(waiting)
+
+
 def _told(entry: Entry) -> Iterator[bytes]:
     """A link or a file."""
     if entry.kind is Kind.SYMLINK:
@@ -108,13 +119,18 @@ def _words(*words: bytes) -> bytes:
 
 def read(nar: Spool, at: bytes, origin: str) -> Iterator[Entry]:
     """The files in a NAR, as they lie at `at`."""
+    return (entry for entry, _ in located(nar, at, origin))
+
+
+def located(nar: Spool, at: bytes, origin: str) -> Iterator[tuple[Entry, int]]:
+    """The same, and where in the NAR the content of each file starts."""
     reader = _Reader(nar, origin)
     reader.expect(_MAGIC)
     folders: list[list[bytes]] = []  # each with its path, and the name that was last in it
     path = at
     while True:
         entry = _node(reader, path)
-        yield entry
+        yield entry, reader.content_at
         if entry.kind is Kind.DIRECTORY:
             folders.append([path, b""])
         else:
@@ -162,6 +178,7 @@ class _Reader:
         self._at = 0
         self._window = b""
         self._start = 0
+        self.content_at = 0
         self.nothing = nar.opener(0, 0)
 
     def wrong(self, what: str) -> DamagedError:
@@ -211,7 +228,7 @@ class _Reader:
     def content(self) -> tuple[int, Callable[[], BinaryIO]]:
         """The size of a file, and what opens it; it is passed over."""
         (size,) = _LENGTH.unpack(self._bytes(8))
-        start = self._at
+        self.content_at = start = self._at
         if size > self._nar.size - start:
             raise self.wrong(f"a file has {size} bytes, more than there are")
         self._at += size

@@ -26,6 +26,9 @@ class NarInfo(msgspec.Struct, frozen=True, array_like=True):
     nar_size: int
     references: tuple[str, ...] = ()
     signatures: tuple[str, ...] = ()
+    deriver: str = ""
+    ca: str = ""
+    """What a path that needs nobody to vouch for it is known by."""
 
     @property
     def fingerprint(self) -> bytes:
@@ -36,6 +39,14 @@ class NarInfo(msgspec.Struct, frozen=True, array_like=True):
 
 def parse(text: str, path: str, origin: str) -> NarInfo:
     """The narinfo of `path`; one that tells of another is refused."""
+    found = parse_any(text, f"{origin}: what is told of {path}")
+    if found.path != path:
+        raise NixError(f"{origin} tells of {found.path} where {path} was asked for; do not trust it")
+    return found
+
+
+def parse_any(text: str, what: str) -> NarInfo:
+    """A narinfo of whatever path; errors call it `what`."""
     told: dict[str, list[str]] = {}
     for line in text.splitlines():
         match = _LINE.fullmatch(line)
@@ -52,14 +63,14 @@ def parse(text: str, path: str, origin: str) -> NarInfo:
             nar_size=_size(_one(told, "NarSize")),
             references=tuple(f"{STORE}/{name}" for name in told.get("References", [""])[0].split()),
             signatures=tuple(told.get("Sig", ())),
+            deriver=told.get("Deriver", [""])[0],
+            ca=told.get("CA", [""])[0],
         )
     except (KeyError, ValueError) as error:
-        raise NixError(f"{origin}: what is told of {path} cannot be read: {error}") from error
-    if found.path != path:
-        raise NixError(f"{origin} tells of {found.path} where {path} was asked for; do not trust it")
+        raise NixError(f"{what} cannot be read: {error}") from error
     wrong = next((one for one in found.references if not is_store_path(one)), "")
     if wrong or not _URL.fullmatch(found.url):
-        raise NixError(f"{origin}: what is told of {path} names {wrong or found.url!r}, which cannot be")
+        raise NixError(f"{what} names {wrong or found.url!r}, which cannot be")
     return msgspec.structs.replace(found, file_hash=found.file_hash or _of_plain(found))
 
 
@@ -68,19 +79,20 @@ def narinfo_name(path: str) -> str:
     return f"{path.rpartition('/')[2][:32]}.narinfo"
 
 
-def written(info: NarInfo, deriver: str) -> str:
-    """The narinfo that tells all this."""
+def written(info: NarInfo) -> str:
+    """The narinfo that tells all this; of the file of a NAR only what is known."""
+    file = [("FileHash", f"sha256:{base32(bytes.fromhex(info.file_hash))}"), ("FileSize", str(info.file_size))]
     lines = [
         ("StorePath", info.path),
         ("URL", info.url),
         ("Compression", info.compression),
-        ("FileHash", f"sha256:{base32(bytes.fromhex(info.file_hash))}"),
-        ("FileSize", str(info.file_size)),
+        *(file if info.file_hash else []),
         ("NarHash", f"sha256:{base32(bytes.fromhex(info.nar_hash))}"),
         ("NarSize", str(info.nar_size)),
         ("References", " ".join(reference.rpartition("/")[2] for reference in info.references)),
-        *([("Deriver", deriver.rpartition("/")[2])] if deriver else []),
+        *([("Deriver", info.deriver.rpartition("/")[2])] if info.deriver else []),
         *(("Sig", signature) for signature in info.signatures),
+        *([("CA", info.ca)] if info.ca else []),
     ]
     return "".join(f"{name}: {value}\n" for name, value in lines)
 
@@ -135,6 +147,7 @@ class SecretKey:
         if len(data) != 64:
             raise NixError("this is not a secret key as Nix writes them: NAME:BASE64")
         self._seed = data[:32]
+        self.public = f"{self._name}:{base64.b64encode(data[32:]).decode()}"
 
     def sign(self, info: NarInfo) -> str:
         """The signature of what is told."""

@@ -1,0 +1,106 @@
+"""The collector's side of `holds`: one collects at a time, and says beforehand what it is about to remove."""
+
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from typing import Self
+
+import msgspec
+
+from lamella.cache.bucket import SharedBucket
+from lamella.cache.holds import DOOMED, MARGIN, Doom, read_doom
+from lamella.errors import LamellaError
+
+_LASTS = 120.0
+_BEAT = 30.0
+
+
+class CollectingError(LamellaError):
+    """Another process collects garbage in this bucket."""
+
+    exit_code = 5
+
+
+class LapsedError(LamellaError):
+    """A lease could not be kept, so nothing more may be removed under it."""
+
+    exit_code = 5
+
+
+class Lease:
+    """The right to remove items, as long as this is entered.
+
+    It is prolonged in the background. If something was raised while items were doomed, a removal may yet be on its way;
+    the doom is then left to end by itself.
+    """
+
+    def __init__(self, bucket: SharedBucket) -> None:
+        self._bucket = bucket
+        self._owner = secrets.token_hex(16)
+        self._doom = Doom(self._owner, 0.0, [])
+        self._data = b""
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._beats = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> Self:
+        data = self._bucket.get(DOOMED)
+        there = read_doom(data)
+        if there:
+            raise CollectingError(
+                f"garbage is being collected by another process, until {_time(there.until)} if that was killed; "
+                "run again later"
+            )
+        wanted = msgspec.json.encode(doom := Doom(self._owner, time.time() + _LASTS, []))
+        if not (self._bucket.create(DOOMED, wanted) if data is None else self._bucket.swap(DOOMED, data, wanted)):
+            raise CollectingError("garbage is being collected by another process, since just now; run again later")
+        self._doom, self._data = doom, wanted
+        self._beats.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._ended.set()
+        self._beats.join()
+        if not self._doom.names:
+            with contextlib.suppress(LamellaError):  # it ends by itself
+                self._say((), until=0.0)
+
+    def doom(self, names: Sequence[str]) -> None:
+        """Says which items are about to be removed; all else is not, any more."""
+        if not self._say(names, time.time() + _LASTS):
+            raise LapsedError("another process took over collecting garbage, as this one was not heard of for long")
+
+    def check(self) -> None:
+        """Right before a removal: a `LapsedError` if there is no time left for it."""
+        if time.time() > self._doom.until - MARGIN:
+            raise LapsedError("collecting garbage stopped, as the bucket did not answer in time; run again")
+
+    def _beat(self) -> None:
+        while not self._ended.wait(_BEAT):
+            with contextlib.suppress(LamellaError):  # if this goes on, `check` notices
+                self._say(None, time.time() + _LASTS)
+
+    def _say(self, names: Sequence[str] | None, until: float) -> bool:
+        """Says `names`, or the same as before; False if somebody may already have taken it for ended."""
+        with self._lock:
+            if self._doom.names and time.time() > self._doom.until:
+                return False
+            doom = Doom(self._owner, until, self._doom.names if names is None else list(names))
+            wanted = msgspec.json.encode(doom)
+            if not self._bucket.swap(DOOMED, self._data, wanted) and not self._swap_ours(wanted):
+                return False
+            self._doom, self._data = doom, wanted
+            return True
+
+    def _swap_ours(self, wanted: bytes) -> bool:
+        """Where the answer to an earlier request was lost, ours is there, but not as we know it."""
+        data = self._bucket.get(DOOMED)
+        if data is None or self._owner.encode() not in data:
+            return False
+        return data == wanted or self._bucket.swap(DOOMED, data, wanted)
+
+
+def _time(moment: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(moment + MARGIN))

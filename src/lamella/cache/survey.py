@@ -1,0 +1,160 @@
+"""What is in a bucket, and what leads to what, as far as a collector of garbage has to know.
+
+Holds are read first, then what refers to others; `holds` says why. What is referred to is not kept here, so that a
+survey needs memory for references alone, and for each digest once.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from lamella.cache.bucket import Item, SharedBucket
+from lamella.cache.contents import Contents
+from lamella.cache.holds import HOLDS
+from lamella.cache.narinfos import NARINFOS, leads
+from lamella.cache.parts import Parts, parts_of
+from lamella.cache.policies import DAY
+from lamella.cache.publishing import PINS, PULLS, USED
+from lamella.cache.repositories import BLOBS, MANIFESTS, REFERRERS, REPOSITORIES, TAGS, file_digest
+from lamella.errors import LamellaError
+from lamella.oci.digest import Digest
+
+JOBS = "jobs/"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A manifest that is there. `parts` is None if it cannot be understood."""
+
+    size: int
+    written: float
+    parts: Parts | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a repository holds; links and referrers by when they were written."""
+
+    tags: dict[str, tuple[Digest, float]] = field(default_factory=dict)
+    manifests: dict[Digest, Kept] = field(default_factory=dict)
+    links: dict[Digest, float] = field(default_factory=dict)
+    referrers: dict[tuple[Digest, Digest], Item] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Narinfo:
+    """A package in a Nix cache: the hashes of those that it refers to, and where its bytes are."""
+
+    size: int
+    written: float
+    references: tuple[str, ...]
+    nar: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All that leads to something. Pins, pulls and marks are by name, without their folder."""
+
+    held: frozenset[str]
+    pins: frozenset[str]
+    pulls: dict[str, float]
+    marks: dict[str, float]
+    jobs: dict[str, tuple[Item, float]]
+    """By name, with the time until when they count."""
+    rooted: frozenset[str]
+    """Digests that running jobs name."""
+    repositories: dict[str, Holding]
+    caches: dict[str, dict[str, Narinfo]]
+
+
+def survey(bucket: SharedBucket, contents: Contents, now: float) -> Survey:
+    """The bucket as it is now, or was while this looked."""
+    holds = contents.read(bucket.list(HOLDS), lambda data: data.decode().split("\n"))
+    held = frozenset(name for _, names in holds for name in names)
+    jobs = list(contents.read(bucket.list(JOBS), _job))
+    running = [job for item, job in jobs if job.get("state") == "running" and _until(item, job) > now]
+    return Survey(
+        held=held,
+        pins=frozenset(_by_name(bucket, PINS)),
+        pulls=_by_name(bucket, PULLS),
+        marks=_by_name(bucket, USED),
+        jobs={item.name: (item, _until(item, job)) for item, job in jobs},
+        rooted=frozenset(str(root) for job in running for root in _roots(job)),
+        repositories=_repositories(bucket, contents),
+        caches=_caches(bucket, contents),
+    )
+
+
+def _by_name(bucket: SharedBucket, prefix: str) -> dict[str, float]:
+    return {item.name.removeprefix(prefix): item.used for item in bucket.list(prefix)}
+
+
+def _repositories(bucket: SharedBucket, contents: Contents) -> dict[str, Holding]:
+    found: defaultdict[str, Holding] = defaultdict(Holding)
+    digests: dict[Digest, Digest] = {}
+    tags: list[Item] = []
+    manifests: list[Item] = []
+    for item in bucket.list(REPOSITORIES):
+        repository, kind, name = _place(item.name)
+        if kind == BLOBS:
+            digest = file_digest(name)
+            found[repository].links[digests.setdefault(digest, digest)] = item.used
+        elif kind == REFERRERS:
+            subject, _, referrer = name.partition("/")
+            found[repository].referrers[file_digest(subject), file_digest(referrer)] = item
+        elif kind in (TAGS, MANIFESTS):
+            (tags if kind == TAGS else manifests).append(item)
+    for item, digest in contents.read(tags, lambda data: Digest(data.decode(errors="replace"))):
+        repository, _, name = _place(item.name)
+        found[repository].tags[name] = digests.setdefault(digest, digest), item.used
+    for item, parts in contents.read(manifests, lambda data: _parts(data, digests)):
+        repository, _, name = _place(item.name)
+        digest = file_digest(name)
+        found[repository].manifests[digests.setdefault(digest, digest)] = Kept(item.size, item.used, parts)
+    return dict(found)
+
+
+def _place(name: str) -> tuple[str, str, str]:
+    """Repository, kind and rest; no part of a repository's name begins with `_`."""
+    repository, _, rest = name.removeprefix(REPOSITORIES).partition("/_")
+    kind, _, file = rest.partition("/")
+    return repository, f"_{kind}", file
+
+
+def _parts(data: bytes, digests: dict[Digest, Digest]) -> Parts | None:
+    try:
+        parts = parts_of(data.partition(b"\n")[2])
+    except LamellaError:
+        return None
+    blobs, manifests = (tuple(digests.setdefault(one, one) for one in ones) for ones in (parts.blobs, parts.manifests))
+    return Parts(blobs, manifests, parts.subject)
+
+
+def _caches(bucket: SharedBucket, contents: Contents) -> dict[str, dict[str, Narinfo]]:
+    found: defaultdict[str, dict[str, Narinfo]] = defaultdict(dict)
+    hashes: dict[str, str] = {}
+    for item, told in contents.read(bucket.list(NARINFOS), lambda data: leads(data.decode(errors="replace"))):
+        cache, _, hash_part = item.name.removeprefix(NARINFOS).rpartition("/")
+        shared = tuple(hashes.setdefault(one, one) for one in told.references)
+        found[cache][hash_part] = Narinfo(item.size, item.used, shared, told.nar)
+    return dict(found)
+
+
+def _job(data: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
+
+
+def _until(item: Item, job: dict[str, Any]) -> float:
+    until = job.get("until")
+    return until if isinstance(until, int | float) else item.used + DAY
+
+
+def _roots(job: dict[str, Any]) -> Iterable[Any]:
+    root = job.get("root") or ()
+    return root if isinstance(root, list | tuple) else (root,)

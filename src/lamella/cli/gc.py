@@ -1,0 +1,57 @@
+"""`lamella gc`: removes what nothing needs from the bucket of a server."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lamella.cli import show
+from lamella.cli.common import cache_folder, json_option
+from lamella.cli.serve import settings_of
+
+if TYPE_CHECKING:
+    from lamella.cache.collect import Report
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command("gc")
+@click.option("--config", type=_FILE, help="The server's settings, with [gc]; without it, all tags are kept.")
+@click.option("--bucket", metavar="PLACE", help="Where everything is kept, instead of what the settings say.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be removed, and why.")
+@json_option
+def command(config: Path | None, bucket: str | None, dry_run: bool, as_json: bool) -> None:
+    """Remove from a server's bucket what nothing needs any more, while servers go on.
+
+    Kept are tags, as the policies in the settings say, what was pinned, what was pulled or written of late, and all
+    that these need.
+    """
+    from lamella.cache.collect import collect
+    from lamella.cache.objects import bucket_at
+
+    settings, _ = settings_of({"config": config, "bucket": bucket})
+    report = collect(bucket_at(settings.bucket, os.environ, cache_folder()), settings.gc.rules(), dry_run=dry_run)
+    click.echo(_json(report, dry_run) if as_json else _table(report, dry_run))
+
+
+def _json(report: "Report", dry_run: bool) -> str:
+    told = {
+        "dry_run": dry_run,
+        "items": report.items,
+        "bytes": report.bytes,
+        "groups": [asdict(group) for group in report.groups()],
+        "removals": [
+            {"name": one.name, "kind": one.kind, "bytes": one.size, "reason": one.reason} for one in report.removals
+        ],
+    }
+    return show.as_json(told)
+
+
+def _table(report: "Report", dry_run: bool) -> str:
+    rows = [(show.plural(one.items, one.kind), show.size(one.bytes), one.reason) for one in report.groups()]
+    did = "would remove" if dry_run else "removed"
+    return "\n".join(
+        [*show.table(rows, right=(0, 1)), f"{did} {show.plural(report.items, 'item')}, {show.size(report.bytes)}"]
+    )

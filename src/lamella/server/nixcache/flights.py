@@ -1,0 +1,196 @@
+"""NARs on their way from other caches: each is fetched once, however many ask for it meanwhile.
+
+    other cache --thread--> file without a name --> any number of clients, each at its own pace
+                                               '--> the bucket, when all of it is right
+
+Clients get the bytes as they come, but for the last one: that is held back until the whole is known to be what was
+signed. So nobody ever has a wrong NAR that looks whole.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from lamella.errors import LamellaError
+from lamella.oci.digest import DigestError
+from lamella.oci.image import Buffer
+from lamella.server.nixcache import nars
+from lamella.server.nixcache.cache import Cache, Found
+from lamella.server.nixcache.names import item_of
+from lamella.server.nixcache.nars import UnfitError
+from lamella.sources.nix.narinfo import NarInfo
+from lamella.sources.spool import nameless
+from lamella.staging import StorageError, explained
+from lamella.transport.errors import TransportError
+
+_BLOCK = 1 << 20
+_BAD_GATEWAY, _NO_STORAGE = 502, 503
+_SLACK = 1 << 20
+"""How much larger than what is in it a compressed file may be."""
+
+log = logging.getLogger(__name__)
+
+
+class Flight:
+    """A NAR that is coming. It is written to in a thread, and followed in the event loop."""
+
+    def __init__(self, spool: Path) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._file = nameless(spool)
+        self._there = 0
+        self._ended = False
+        self._failed: tuple[str, int] | None = None
+        self._news = asyncio.Event()
+        self._followed = False
+        self.users = 0
+
+    def write(self, block: Buffer) -> None:
+        """Takes the next bytes."""
+        self._file.write(bytes(block))
+        self._loop.call_soon_threadsafe(self._tell, self._file.size - 1)
+
+    def end(self) -> None:
+        """All has come, and is right."""
+        self._loop.call_soon_threadsafe(self._tell, self._file.size, True)
+
+    def fail(self, message: str, status: int) -> None:
+        """It is not right, or no more comes; that is what clients are told who have seen nothing yet."""
+        self._loop.call_soon_threadsafe(self._tell, 0, True, (message, status))
+
+    def copy(self, write: Callable[[Buffer], object]) -> None:
+        """All that has come."""
+        at = 0
+        while block := self._file.read_at(_BLOCK, at):
+            write(block)
+            at += len(block)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether clients have come, and gone."""
+        return self.users == 1 and self._followed
+
+    async def follow(self) -> AsyncIterator[Buffer]:
+        """The bytes from the first on, as they come; a `LamellaError` when it turns out that they are wrong."""
+        self._followed = True
+        at = 0
+        while True:
+            while at < self._there:
+                block = await asyncio.to_thread(self._file.read_at, min(_BLOCK, self._there - at), at)
+                at += len(block)
+                yield block
+            if self._failed:
+                raise UnfitError(*self._failed)
+            if self._ended and at == self._there:
+                return
+            await self._news.wait()
+
+    def leave(self) -> None:
+        """Somebody is done with it. With the last one goes the file."""
+        self.users -= 1
+        if not self.users:
+            del self._file
+
+    def _tell(self, there: int, ended: bool = False, failed: tuple[str, int] | None = None) -> None:
+        self._there, self._ended, self._failed = there, ended, failed
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+
+class Flights:
+    """All that are on their way to one cache."""
+
+    def __init__(self, cache: Cache, spool: Path, pool: ThreadPoolExecutor) -> None:
+        self._cache = cache
+        self._spool = spool
+        self._pool = pool
+        self._flights: dict[str, Flight] = {}
+        self._tasks: set[asyncio.Future[None]] = set()
+
+    def has(self, found: Found) -> bool:
+        """Whether a NAR is on its way."""
+        return found.info.url in self._flights
+
+    async def follow(self, found: Found) -> AsyncIterator[Buffer]:
+        """The bytes of a NAR that is elsewhere."""
+        flight = self._flights.get(found.info.url) or self._start(found)
+        flight.users += 1
+        try:
+            async for block in flight.follow():
+                yield block
+        finally:
+            flight.leave()
+
+    async def settle(self) -> None:
+        """Waits for all that is on its way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _start(self, found: Found) -> Flight:
+        self._spool.mkdir(parents=True, exist_ok=True)
+        key = found.info.url
+        flight = self._flights[key] = Flight(self._spool)
+        flight.users += 1
+        task = asyncio.get_running_loop().run_in_executor(self._pool, self._fetch, flight, found)
+        self._tasks.add(task)
+
+        def ended(task: asyncio.Future[None]) -> None:
+            self._tasks.discard(task)
+            del self._flights[key]
+            flight.leave()
+
+        task.add_done_callback(ended)
+        return flight
+
+    def _fetch(self, flight: Flight, found: Found) -> None:
+        try:
+            facts = self._fetched(flight, found)
+        except LamellaError as error:
+            log.warning("%s", str(error))
+            flight.fail(str(error), _NO_STORAGE if isinstance(error, StorageError) else _BAD_GATEWAY)
+            return
+        except Exception as error:
+            flight.fail(f"{found.info.path} cannot be fetched: {type(error).__name__}", _BAD_GATEWAY)
+            raise
+        flight.end()
+        if self._cache.settings.keep:
+            self._keep(flight, found.info, facts)
+
+    def _fetched(self, flight: Flight, found: Found) -> nars.Facts:
+        """Fetches it, and sees to it that it is right."""
+        info = found.info
+        scales = nars.Scales(info.compression, info.nar_size, info.path)
+        most = info.file_size or info.nar_size + info.nar_size // 16 + _SLACK
+        passed = 0
+
+        def sink(block: Buffer) -> None:
+            nonlocal passed
+            passed += memoryview(block).nbytes
+            if passed > most:
+                raise DigestError(f"the NAR of {info.path} is larger than the {most} bytes that it should have")
+            if flight.abandoned and not self._cache.settings.keep:
+                raise TransportError(f"nobody waits for {info.path} any more")
+            scales.write(block)
+            flight.write(block)
+
+        with explained(self._spool, "cannot write to"):
+            self._cache.upstreams.fetcher.download(found.upstream, sink)
+        facts = scales.finish()
+        told = (info.nar_hash, info.nar_size, info.file_hash or facts.file_hash)
+        if (facts.nar_hash, facts.nar_size, facts.file_hash) != told:
+            raise DigestError(f"the NAR of {info.path} as it was fetched is not the one that was signed")
+        return facts
+
+    def _keep(self, flight: Flight, info: NarInfo, facts: nars.Facts) -> None:
+        """Stores the NAR, and then what is told of it."""
+        here = msgspec.structs.replace(info, file_hash=facts.file_hash, file_size=facts.file_size)
+        here = msgspec.structs.replace(here, url=item_of(here))
+        try:
+            with self._cache.publishing(here):
+                nars.keep(self._cache.bucket, here.url, facts, flight.copy)
+                self._cache.tell(here)
+        except LamellaError as error:
+            log.warning("%s cannot be kept: %s", info.path, error)

@@ -1,0 +1,54 @@
+"""What is in a NAR, as Nix lists it: made from the NAR itself, so nobody has to be believed.
+
+What clients send as a listing is therefore taken, and forgotten.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lamella.oci.decompress import IN_NARS, Decompressor
+from lamella.oci.image import Buffer
+from lamella.package import Kind
+from lamella.server.nixcache.nars import UnfitError
+from lamella.sources.nix import nar
+from lamella.sources.nix.narinfo import NarInfo
+from lamella.sources.spool import nameless
+
+
+def listing(blocks: Iterable[Buffer], info: NarInfo, spool: Path) -> bytes:
+    """The listing of a NAR, as JSON; `spool` is a folder that takes it unpacked meanwhile."""
+    spool.mkdir(parents=True, exist_ok=True)
+    plain = nameless(spool)
+
+    def write(block: Buffer) -> None:
+        if plain.size > info.nar_size:
+            raise UnfitError(f"the NAR of {info.path} is damaged")
+        plain.write(bytes(block))
+
+    with Decompressor(info.compression, write, info.path, IN_NARS) as unpacking:
+        for block in blocks:
+            unpacking.write(block)
+    nodes: dict[bytes, dict[str, Any]] = {}
+    for entry, offset in nar.located(plain, b"", info.path):
+        folder, _, name = entry.path.rpartition(b"/")
+        node: dict[str, Any]
+        if entry.kind is Kind.DIRECTORY:
+            node = nodes[entry.path] = {"type": "directory", "entries": {}}
+        elif entry.kind is Kind.SYMLINK:
+            node = {"type": "symlink", "target": _text(entry.target)}
+        else:
+            program = {"executable": True} if entry.mode & 0o100 else {}
+            node = {"type": "regular", "size": entry.size, **program, "narOffset": offset}
+        if entry.path:
+            nodes[folder]["entries"][_text(name)] = node
+        else:
+            nodes[b""] = node
+    return msgspec.json.encode({"version": 1, "root": nodes[b""]})
+
+
+def _text(name: bytes) -> str:
+    return os.fsdecode(name).encode(errors="replace").decode()

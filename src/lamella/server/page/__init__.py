@@ -1,0 +1,89 @@
+"""The server, to look at: pages for people, numbers and probes for machines, and the log.
+
+    watch       each request: its number, its counters, its line in the log
+    metrics     the counters          lines       the log's lines         health      probes
+    view        what can be pulled    follow      builds                  errors      refusals, as pages
+    render      HTML                  picture     layers as a drawing     paging      long lists
+    shelves     repositories          leaf        one of their images     images      its layers
+    jobs        builds and their logs
+    latest      items of the bucket   amounts     how much there is of them
+
+Pages show what whoever asks may pull: repositories, and builds of them. Once a build is forgotten, its log is shown to
+who knows its name, which cannot be guessed. The numbers of the server are for who may `admin`, and for everybody
+where only this machine can reach it and nothing else was said.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from lamella import __version__
+from lamella.server.access.asked import IDENTITY
+from lamella.server.access.rights import ADMIN
+from lamella.server.answers import SHOW
+from lamella.server.builds.jobs import Jobs
+from lamella.server.page.amounts import Amounts
+from lamella.server.page.errors import shown
+from lamella.server.page.follow import BuildPages
+from lamella.server.page.health import Health
+from lamella.server.page.jobs import Builds
+from lamella.server.page.metrics import CONTENT_TYPE, House, Metrics
+from lamella.server.page.render import Renderer
+from lamella.server.page.shelves import Shelves
+from lamella.server.page.view import About, Counts, View
+from lamella.server.page.watch import stamp
+from lamella.server.registry.registry import Registry
+
+_METRICS = "metrics"
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What is looked at. `open_here` says that everybody who can ask may see the numbers."""
+
+    registry: Registry
+    jobs: Jobs
+    metrics: Metrics
+    health: Health
+    about: About
+    origin: Callable[[web.BaseRequest], str]
+    has_logins: bool = False
+    open_here: bool = False
+
+    def add_to(self, app: web.Application) -> None:
+        """Gives an application its pages, its metrics and its probes."""
+        bucket = self.registry.bucket
+        renderer = Renderer(has_logins=self.has_logins)
+        amounts = Amounts(bucket)
+        counts = Counts(self.jobs.tally, lambda: self.registry.lookups, amounts)
+        self.metrics.registry.register(House(__version__, counts.lookups, counts.tally, amounts))
+        builds = BuildPages(renderer, Builds(bucket), self.about.sources)
+        view = View(renderer, Shelves(bucket), builds, self.about, counts, self.origin, self._sees)
+        app[SHOW] = shown(renderer)
+        app.on_response_prepare.append(stamp)
+        app.on_cleanup.append(lambda _: amounts.close())
+        app.add_routes(
+            [
+                web.get("/", view.home),
+                web.get("/login", view.login),
+                web.get("/images", view.images),
+                web.get("/images/{path:.+}", view.image),
+                web.get("/builds", builds.all),
+                web.get("/builds/{log}", builds.log),
+                web.get("/builds/{log}/text", builds.text),
+                web.get("/assets/{file}", renderer.asset),
+                web.get("/metrics", self._metrics),
+                web.get("/healthz", self.health.alive),
+                web.get("/readyz", self.health.ready),
+            ]
+        )
+
+    def _sees(self, request: web.Request) -> bool:
+        return self.open_here or request[IDENTITY].may(ADMIN, _METRICS)
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        if not self._sees(request):
+            request[IDENTITY].must(ADMIN, "")
+        headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
+        return web.Response(body=self.metrics.text(), headers=headers)

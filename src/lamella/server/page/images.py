@@ -1,0 +1,146 @@
+"""One image, out of a bucket: its layers with their packages, how it is run, and what it has in common with the one
+before it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lamella.cache.bucket import SharedBucket
+from lamella.cache.repositories import Manifest, Repository, blob_name
+from lamella.errors import LamellaError
+from lamella.images.content import read_image
+from lamella.oci.digest import Digest, DigestError, encoded, hasher
+from lamella.oci.image import Record, Sink
+from lamella.oci.platforms import spelled
+from lamella.oci.wire import Descriptor, RuntimeConfig
+from lamella.package import Package
+from lamella.pipeline.memory import IMAGE_NOTES, document_in
+from lamella.pipeline.view import ImageView, LayerView, of_image
+from lamella.server.page.picture import Part, Tile, tiles
+
+WIDE, NARROW = (1000.0, 420.0), (360.0, 480.0)
+"""The pictures' sizes, for screens of either kind."""
+_SHOWN = 40
+"""How many packages of a layer are drawn, and the rest as one."""
+_LISTED = 500
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer on a page; `kept` says whether the image before has it too."""
+
+    name: str
+    digest: Digest
+    size: int
+    tar_size: int
+    packages: Sequence[Package]
+    more: int
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The layers as tiles in a rectangle."""
+
+    kind: str
+    width: float
+    height: float
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An image on a page."""
+
+    platform: str
+    created: str
+    layers: tuple[Layer, ...]
+    runtime: RuntimeConfig
+    annotations: dict[str, str]
+
+    @property
+    def size(self) -> int:
+        """How many bytes travel to a machine that has none of it."""
+        return sum({layer.digest: layer.size for layer in self.layers}.values())
+
+    @property
+    def kept(self) -> int:
+        """How many of them the image before has too."""
+        return sum({layer.digest: layer.size for layer in self.layers if layer.kept}.values())
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The layers and their packages, drawn for wide and for narrow screens."""
+        parts = [Part(layer.name, layer.size, tuple(_parts(layer))) for layer in self.layers]
+        return tuple(
+            Picture(kind, width, height, tiles(parts, width, height))
+            for kind, (width, height) in (("wide", WIDE), ("narrow", NARROW))
+            if parts
+        )
+
+
+def show_image(repository: Repository, manifest: Manifest, before: Sequence[Digest]) -> Shown:
+    """An image of one platform; `before` are the layers that the one before it has. A `LamellaError` if it is none."""
+    root = Descriptor(media_type=manifest.media_type, digest=manifest.digest, size=len(manifest.data))
+    image = read_image(_Blobs(repository.bucket), root, manifest.data)
+    view = of_image(image, repository.name, document_in(image))
+    return Shown(
+        spelled(view.platform),
+        view.created,
+        tuple(_layers(view, frozenset(before))),
+        view.runtime,
+        {name: text for name, text in image.annotations.items() if name != IMAGE_NOTES},
+    )
+
+
+def _layers(view: ImageView, before: frozenset[Digest]) -> Iterator[Layer]:
+    for layer in view.layers:
+        record = layer.record
+        if record:
+            packages = sorted(layer.packages, key=lambda package: (-package.size, package.id))
+            shown, more = packages[:_LISTED], len(packages[_LISTED:])
+            kept = record.digest in before
+            yield Layer(_name(layer), record.digest, record.size, record.tar_size, shown, more, kept)
+
+
+def _name(layer: LayerView) -> str:
+    return layer.name.partition("\n")[0][:200]
+
+
+def _parts(layer: Layer) -> Iterator[Part]:
+    """What is drawn of a layer's packages; their sizes are those before compression."""
+    for package in layer.packages[:_SHOWN]:
+        yield Part(package.name, package.size)
+    rest = layer.packages[_SHOWN:]
+    if rest:
+        yield Part(f"{len(rest) + layer.more:,} more", sum(package.size for package in rest))
+
+
+@dataclass(frozen=True)
+class _Blobs:
+    """The documents that images are made of."""
+
+    bucket: SharedBucket
+
+    def bytes_of(self, record: Record) -> "_Blob":
+        return _Blob(self.bucket, record)
+
+    def manifest(self, blob: Descriptor) -> bytes:
+        raise LamellaError(f"{blob.digest} was not asked for")
+
+
+@dataclass(frozen=True)
+class _Blob:
+    bucket: SharedBucket
+    record: Record
+
+    def blob(self, sink: Sink) -> None:
+        digest = self.record.digest
+        hashed = hasher(digest)
+        for block in self.bucket.read(blob_name(digest), 0, self.record.size):
+            hashed.update(block)
+            sink(block)
+        if hashed.hexdigest() != encoded(digest):
+            raise DigestError(f"the bucket has something else as {digest}")
+
+    def tar(self, _sink: Sink) -> None:
+        raise LamellaError(f"{self.record.digest} is not unpacked here")

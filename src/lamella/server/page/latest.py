@@ -1,0 +1,55 @@
+"""The newest items of a bucket, read once each as long as they do not change."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from heapq import nlargest
+from typing import Generic, TypeVar
+
+from lamella.cache.bucket import Item, SharedBucket
+from lamella.server.hot import Hot
+
+T = TypeVar("T")
+
+_REMEMBERED = 20_000
+_FOREVER = float("inf")
+_AT_ONCE = 16
+
+
+class Latest(Generic[T]):
+    """Items as `read` understands them; those it makes nothing of are passed over. Any thread may ask."""
+
+    def __init__(self, bucket: SharedBucket, read: Callable[[bytes], T | None]) -> None:
+        self._bucket = bucket
+        self._read = read
+        self._known: Hot[Item, T] = Hot(_REMEMBERED, _FOREVER, lambda _: 1)
+        self._lock = threading.Lock()
+
+    def under(self, prefix: str, most: int) -> list[tuple[Item, T]]:
+        """The newest `most` items whose names start with `prefix`, newest first."""
+        items = nlargest(most, self._bucket.list(prefix), key=lambda item: (item.used, item.name))
+        with self._lock:
+            known = {item: self._known.get(item) for item in items}
+        unknown = [item for item in items if known[item] is None]
+        if unknown:
+            with ThreadPoolExecutor(min(_AT_ONCE, len(unknown))) as pool:
+                known |= zip(unknown, pool.map(self._fetch, unknown), strict=True)
+        return [(item, value) for item, value in known.items() if value is not None]
+
+    def one(self, name: str) -> tuple[Item, T] | None:
+        """The item `name`."""
+        item = self._bucket.find(name)
+        if item is None:
+            return None
+        with self._lock:
+            value = self._known.get(item)
+        value = self._fetch(item) if value is None else value
+        return None if value is None else (item, value)
+
+    def _fetch(self, item: Item) -> T | None:
+        data = self._bucket.get(item.name)
+        value = None if data is None else self._read(data)
+        if value is not None:
+            with self._lock:
+                self._known.put(item, value)
+        return value

@@ -1,0 +1,89 @@
+"""The log: a line for each request, and for whatever else there is to say; JSON for programs, or colours for people.
+
+Whatever a client has sent is escaped, so that nobody can begin a line of their own, or steer a terminal.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from lamella.server.answers import NUMBER
+from lamella.server.page.words import duration, plain, plain_lines, size
+
+_LONGEST = 500
+_DIM, _RED, _YELLOW, _GREEN, _END = "\x1b[2m", "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
+
+
+class Line(NamedTuple):
+    """A request that was answered. `who` is empty for those who did not log in."""
+
+    request: str
+    client: str
+    who: str
+    method: str
+    path: str
+    status: int
+    bytes: int
+    seconds: float
+    error: str = ""
+
+
+Tell = Callable[[Line], object]
+
+
+def as_json(line: Line) -> str:
+    """A request as a line of JSON."""
+    told = line._asdict()
+    told |= {"method": line.method[:_LONGEST], "path": line.path[:_LONGEST], "seconds": round(line.seconds, 6)}
+    if not line.error:
+        del told["error"]
+    return json.dumps({"time": _now(), "level": "info", "logger": "lamella.access", **told})
+
+
+def in_colours(line: Line) -> str:
+    """A request as a line for a terminal."""
+    colour = _GREEN if line.status < 400 else _YELLOW if line.status < 500 else _RED
+    what = plain(f"{line.method} {line.path}"[:_LONGEST])
+    by = plain(f"{line.client} {line.who}".strip())
+    took = "" if line.seconds < 0.001 else f" in {duration(line.seconds)}"
+    said = plain(f": {line.error}") if line.error else ""
+    return f"{_DIM}{_clock()}{_END} {colour}{line.status}{_END} {what} {_DIM}{size(line.bytes)}{took}, {by}{said}{_END}"
+
+
+class JsonFormatter(logging.Formatter):
+    """What else there is to say, as JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "time": _now(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "request": NUMBER.get(""),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        return json.dumps({name: value for name, value in told.items() if value})
+
+
+class ColourFormatter(logging.Formatter):
+    """What else there is to say, for a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        colour = _RED if record.levelno >= logging.ERROR else _YELLOW if record.levelno >= logging.WARNING else _DIM
+        number = NUMBER.get("")
+        about = f" {_DIM}(request {number}){_END}" if number else ""
+        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
+        said = f"{colour}{record.levelname.lower()}{_END} {plain(record.getMessage())}{about}"
+        return f"{_DIM}{_clock()}{_END} {said}{plain_lines(trace)}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")

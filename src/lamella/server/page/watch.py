@@ -1,0 +1,81 @@
+"""What is seen of each request: it gets a number, is counted, and is a line in the log."""
+
+import itertools
+import secrets
+import time
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from lamella.server.access.asked import CLIENT, IDENTITY
+from lamella.server.answers import FAILURE, NUMBER, Handler
+from lamella.server.page.lines import Line, Tell
+from lamella.server.page.metrics import Answered, Metrics, kind_of
+from lamella.staging import StorageError
+
+REQUEST_ID = "X-Request-Id"
+_GONE, _FAILED = 499, 500
+_QUIET = ("health", "metrics")
+"""What is asked again and again by machines; a line is written only if it does not go well."""
+_EMPTY = (204, 304)
+
+
+def watching(metrics: Metrics, tell: Tell | None) -> Middleware:
+    """Outside of everything else. `tell` gets the lines."""
+    start, count = secrets.token_hex(4), itertools.count(1)
+
+    @web.middleware
+    async def watch(request: web.Request, handler: Handler) -> web.StreamResponse:
+        number = f"{start}-{next(count):x}"
+        NUMBER.set(number)
+        began, status, sent = time.perf_counter(), _FAILED, 0
+        metrics.started()
+        try:
+            response = await handler(request)
+            status, sent = response.status, _size(request, response)
+            return response
+        except ConnectionError:
+            status = _GONE
+            raise
+        except web.HTTPException as error:
+            status = error.status
+            raise
+        finally:
+            metrics.ended()
+            kind, seconds = kind_of(request.path), time.perf_counter() - began
+            metrics.answered(Answered(kind, request.method, status, seconds, sent, request.content.total_bytes))
+            failure = request.get(FAILURE)
+            if isinstance(failure, StorageError):
+                metrics.bucket_failed()
+            if tell and (status >= 400 or kind not in _QUIET):
+                tell(_line(request, number, status, sent, seconds))
+
+    return watch
+
+
+def _line(request: web.Request, number: str, status: int, sent: int, seconds: float) -> Line:
+    identity, failure = request.get(IDENTITY), request.get(FAILURE)
+    return Line(
+        number,
+        request.get(CLIENT) or request.remote or "",
+        identity.name if identity else "",
+        request.method,
+        request.raw_path.partition("?")[0],
+        status,
+        sent,
+        seconds,
+        str(failure) if failure else "",
+    )
+
+
+def _size(request: web.Request, response: web.StreamResponse) -> int:
+    """How many bytes of a body are sent."""
+    if request.method == "HEAD" or response.status in _EMPTY:
+        return 0
+    return response.content_length or response.body_length
+
+
+async def stamp(_request: web.Request, response: web.StreamResponse) -> None:
+    """Tells the number, and that browsers shall not guess what they are sent."""
+    response.headers[REQUEST_ID] = NUMBER.get("")
+    response.headers["X-Content-Type-Options"] = "nosniff"

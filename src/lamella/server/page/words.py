@@ -1,0 +1,63 @@
+"""Numbers and texts as people read them."""
+
+import re
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What steers a terminal, or turns the direction of what follows."""
+_STEPS = ((60.0, "s"), (60.0, "min"), (24.0, "h"))
+
+
+def size(count: float) -> str:
+    """`count` bytes: three digits and a decimal unit."""
+    if count < 1000:
+        return f"{count:.0f} B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB", "TB"):
+        value /= 1000
+        if value < 99.5:
+            return f"{value:.1f} {unit}"
+        if value < 999.5:
+            return f"{value:.0f} {unit}"
+    return f"{value:,.0f} TB"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 layer`, `2 layers`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`0.3 s`, `42 s`, `5 min`, `3 h`, `12 days`."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    value = seconds
+    for step, unit in _STEPS:
+        if value < step:
+            return f"{value:.0f} {unit}"
+        value /= step
+    return plural(round(value), "day")
+
+
+def ago(seconds: float) -> str:
+    """How long it is since something happened."""
+    return "just now" if seconds < 10 else f"{duration(seconds)} ago"
+
+
+def rate(hits: int, misses: int) -> str:
+    """The part of all that were hits."""
+    asked = hits + misses
+    return f"{hits / asked:.0%}" if asked else "-"
+
+
+def plain(text: str) -> str:
+    """`text` with all that steers a terminal, or turns around what follows, spelled out."""
+    return _CONTROLS.sub(lambda match: _spelled(match[0]), text)
+
+
+def plain_lines(text: str) -> str:
+    """The same, but for the ends of lines, and for tabs."""
+    return _CONTROLS.sub(lambda match: match[0] if match[0] in "\n\t" else _spelled(match[0]), text)
+
+
+def _spelled(sign: str) -> str:
+    return f"\\u{ord(sign):04x}"
