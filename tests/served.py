@@ -20,6 +20,10 @@ serve._WORKER = ast.literal_eval(sys.argv.pop(1))
 """
 _ADDRESS = re.compile(r"serving at (\S+?),? ")
 
+WRITABLE = "writable = true\n"
+OPEN = '[access]\nanonymous = ["pull", "push", "delete", "build"]\n'
+"""Settings with which anybody may push."""
+
 
 @dataclass
 class Served:
@@ -33,6 +37,18 @@ class Served:
     def host(self) -> str:
         """Host and port."""
         return self.url.partition("://")[2]
+
+    @property
+    def log(self) -> str:
+        """What it has said."""
+        return "".join(self.said)
+
+    @property
+    def peak(self) -> int:
+        """The most memory that it ever had, in bytes."""
+        told = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+        assert told
+        return int(told[1]) << 10
 
     def stop(self, how: int = signal.SIGTERM) -> int:
         """Ends it; gives its exit code."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.server.process import Process, served
+from tests.served import OPEN, WRITABLE, Served, served
 from tests.server.registry.asking import Asking, descriptor, image_of
 
 from lamella.oci import media
@@ -29,8 +29,9 @@ _ITEMS = re.compile(
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with served(tmp_path_factory.mktemp("server"), LIMITS) as process:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("server")
+    with served(folder, config=f"{WRITABLE}{LIMITS}{OPEN}") as process:
         ask = Asking(process.host)
         ask.blob(b"{}")
         ask.image(tag="latest")
@@ -40,15 +41,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         assert process.peak < before + GROWTH
         assert "Traceback" not in process.log
         assert "ERROR" not in process.log
-        files = [path.relative_to(process.folder) for path in process.folder.rglob("*") if path.is_file()]
+        files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
         outside = {str(path) for path in files if path.parts[0] != "bucket"}
-        assert outside == {"log", "serve.toml"}
+        assert outside == {"server.toml"}
         items = [path.relative_to("bucket").as_posix() for path in files if path.parts[0] == "bucket"]
         assert [item for item in items if not _ITEMS.fullmatch(item)] == []
 
 
 @pytest.fixture
-def ask(server: Process) -> Iterator[Asking]:
+def ask(server: Served) -> Iterator[Asking]:
     with contextlib.closing(Asking(server.host)) as asking:
         yield asking
 
@@ -111,7 +112,7 @@ BODIES = st.one_of(st.none(), st.binary(max_size=50), st.sampled_from([b"{}", b"
 @given(METHODS, PATHS, QUERIES, HEADERS, BODIES, st.booleans())
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_request_has_a_clean_answer(
-    server: Process,
+    server: Served,
     method: bytes,
     path: bytes,
     query: bytes,
@@ -164,11 +165,11 @@ PUT = b"PUT /v2/team/app/manifests/x" + HOST
     ],
     ids=lambda request: repr(request[-40:])[2:],
 )
-def test_nonsense_is_refused(server: Process, request_: bytes) -> None:
+def test_nonsense_is_refused(server: Served, request_: bytes) -> None:
     assert 400 <= check(said(server.host, request_)) < 500
 
 
-def test_nobody_is_waited_for_long(server: Process) -> None:
+def test_nobody_is_waited_for_long(server: Served) -> None:
     async def drip(*parts: bytes) -> bytes:
         name, port = server.host.split(":")
         reader, writer = await asyncio.open_connection(name, int(port))

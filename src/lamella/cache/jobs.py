@@ -32,6 +32,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     until: float
     state: State = "running"
     ended: float = 0.0
+    repository: str = ""
     root: str = ""
     code: str = ""
     message: str = ""

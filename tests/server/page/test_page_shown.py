@@ -76,7 +76,7 @@ def test_all_pages_lead_to_pages(tmp_path: Path, kind: str) -> None:
 
 def test_how_to_pull_is_told_as_the_client_found_us(tmp_path: Path) -> None:
     async def ask() -> None:
-        async with served(Memory(), tmp_path) as client:
+        async with served(Memory(), tmp_path, f'{house.SOURCES}[access]\nanonymous = ["pull", "build"]\n') as client:
             for host, shown in (
                 ("registry.example.com", "docker pull registry.example.com/shell/git/htop"),
                 ("[::1]:8080", "docker pull [::1]:8080/shell/git/htop"),

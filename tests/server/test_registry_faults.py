@@ -5,8 +5,8 @@ import http.client
 import itertools
 import os
 import random
+import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pytest
-from tests.server.process import served
+from tests.served import OPEN, WRITABLE, served
 from tests.server.registry.asking import Answer, Asking, image_of
 from tests.server.running import open_registry, running
 
@@ -28,7 +28,7 @@ from lamella.staging import StorageError
 if TYPE_CHECKING:
     from lamella.cache.repositories import Manifest
 
-KILLS = 8
+KILLS = 5
 ROUNDS = 40
 BLOCK = 1 << 19
 
@@ -69,51 +69,44 @@ def test_a_server_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     kept = Kept()
     names = itertools.count()
 
-    def push_on(seed: int, stop: threading.Event) -> None:
+    def push_on(host: str, seed: int) -> None:
         random_ = random.Random(seed)
-        with contextlib.closing(Asking(server.host)) as ask:
-            while not stop.is_set():
-                try:
-                    push_one(ask, kept, random_, f"v{next(names)}")
-                except (OSError, http.client.HTTPException):
-                    return
+        with contextlib.closing(Asking(host)) as ask, contextlib.suppress(OSError, http.client.HTTPException):
+            while True:
+                push_one(ask, kept, random_, f"v{next(names)}")
 
     random_ = random.Random(6)
-    with served(tmp_path) as server, ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(4) as pool:
         for turn in range(KILLS):
-            stop = threading.Event()
-            pushing = [pool.submit(push_on, 100 * turn + number, stop) for number in range(4)]
-            time.sleep(random_.uniform(0.05, 0.4))
-            server.kill()
-            stop.set()
-            for one in pushing:
-                one.result()
-            server.start()
-        with contextlib.closing(Asking(server.host)) as ask:
-            kept.check(ask)
-            assert len(kept.manifests) > KILLS
-            tags = ask("GET", "tags/list").json["tags"]
-            for tag in tags:  # also what was not acknowledged is whole, if it is there
-                manifest = ask("GET", f"manifests/{tag}")
-                assert sha256(manifest.body) == manifest.headers["Docker-Content-Digest"]
-        for file in (tmp_path / "bucket" / "layers").iterdir():
-            assert sha256(file.read_bytes()) == f"sha256:{file.name}"
+            with served(tmp_path, config=WRITABLE + OPEN) as server:
+                pushing = [pool.submit(push_on, server.host, 100 * turn + number) for number in range(4)]
+                time.sleep(random_.uniform(0.05, 0.4))
+                server.stop(signal.SIGKILL)
+                for one in pushing:
+                    one.result()
+    with served(tmp_path, config=WRITABLE + OPEN) as server, contextlib.closing(Asking(server.host)) as ask:
+        kept.check(ask)
+        assert len(kept.manifests) > KILLS
+        for tag in ask("GET", "tags/list").json["tags"]:  # also what was not acknowledged is whole, if it is there
+            manifest = ask("GET", f"manifests/{tag}")
+            assert sha256(manifest.body) == manifest.headers["Docker-Content-Digest"]
+    for file in (tmp_path / "bucket" / "layers").iterdir():
+        assert sha256(file.read_bytes()) == f"sha256:{file.name}"
 
 
 def test_an_upload_goes_on_when_its_server_was_killed(tmp_path: Path) -> None:
     data = os.urandom(3_000_000)
-    with served(tmp_path) as server:
+    with served(tmp_path, config=WRITABLE + OPEN) as server:
         with contextlib.closing(Asking(server.host)) as ask:
             where = ask.begin()
             ask("PATCH", where, data[:1_000_000])
         half_sent = begin_sending(server.host, where, data[1_000_000:2_000_000], 2_000_000)
-        server.kill()
+        server.stop(signal.SIGKILL)
         half_sent.close()
-        server.start()
-        with contextlib.closing(Asking(server.host)) as ask:
-            assert ask("GET", where).headers["Range"] == "0-999999"
-            assert ask("PUT", f"{where}?digest={sha256(data)}", data[1_000_000:]).status == 201
-            assert ask("GET", f"blobs/{sha256(data)}").body == data
+    with served(tmp_path, config=WRITABLE + OPEN) as server, contextlib.closing(Asking(server.host)) as ask:
+        assert ask("GET", where).headers["Range"] == "0-999999"
+        assert ask("PUT", f"{where}?digest={sha256(data)}", data[1_000_000:]).status == 201
+        assert ask("GET", f"blobs/{sha256(data)}").body == data
 
 
 def begin_sending(host: str, address: str, data: bytes, length: int) -> socket.socket:
@@ -288,7 +281,10 @@ def test_what_failed_can_be_asked_for_again(tmp_path: Path) -> None:
 
 def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
     data, large = os.urandom(1_000_000), os.urandom(8_000_000)
-    with served(tmp_path, bucket=small_disk) as server, contextlib.closing(Asking(server.host)) as ask:
+    with (
+        served(tmp_path, "--bucket", small_disk, config=WRITABLE + OPEN) as server,
+        contextlib.closing(Asking(server.host)) as ask,
+    ):
         digest = ask.blob(data)
         refused = ask("POST", f"blobs/uploads/?digest={sha256(large)}", large)
         assert (refused.status, refused.code) == (503, "UNAVAILABLE")
