@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from lamella.cache.bucket import SharedBucket
+from lamella.oci.typed import decode_as
 
 SILENCE = 15.0
 """Seconds after which somebody who was not heard of is dead."""
@@ -94,7 +95,7 @@ def jobs(bucket: SharedBucket) -> dict[str, Job]:
 
 def _read(data: bytes) -> Job | None:
     try:
-        return msgspec.json.decode(data, type=Job)
+        return decode_as(data, Job)
     except msgspec.DecodeError:
         return None
 

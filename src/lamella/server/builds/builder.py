@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.jobs import Job
 from lamella.cache.publishing import adopt
 from lamella.cache.repositories import Manifest, Repository
 from lamella.oci.digest import Digest
+from lamella.oci.typed import decode_as
 from lamella.server.answers import RefusedError
 from lamella.server.builds.jobs import Jobs, Outcome
 from lamella.server.builds.orders import Built, built_name
@@ -72,7 +71,7 @@ class Builder:
 
     def _known(self, name: str, key: str) -> Manifest | None:
         data = self._bucket.get(built_name(key))
-        return self._adopted(msgspec.json.decode(data, type=Built), name) if data else None
+        return self._adopted(decode_as(data, Built), name) if data else None
 
     def _adopted(self, built: Built, name: str) -> Manifest | None:
         """What was built, which perhaps was asked for by another name that means the same."""
