@@ -63,6 +63,13 @@ def read(settings: dict[str, Any]) -> Settings:
     return parse_settings("".join(f"{key} = {toml(value)}\n" for key, value in settings.items()), "settings")
 
 
+def test_the_flake_has_it() -> None:
+    place = evaluated(
+        f"toString ((import {ROOT / 'flake.nix'}).outputs {{ self = {{ }}; nixpkgs = {{ }}; }}).nixosModules.default"
+    )
+    assert place == str(ROOT / "nix" / "module.nix")
+
+
 def test_nothing_is_asked_for_without_it() -> None:
     assert system("{ }") is None
 
