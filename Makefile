@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench bench-layering clean components
+.PHONY: help demo image test check docs bench bench-layering clean components
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -28,6 +28,9 @@ check: $(VENV)/ready ## lint, types, import arrows, and the pages that are made 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest tests/test_arrows.py tests/docs
+
+image: $(VENV)/ready ## build the image of lamella: deploy/image/image.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/image/make.sh
 
 docs: $(VENV)/ready ## make docs/reference anew from the code
 	$(BIN)/python -m tools.reference

@@ -13,6 +13,7 @@
     {
       packages = each (system: { inherit (of system) lamella nix2container; default = (of system).lamella; });
       legacyPackages = each of;
+      nixosModules.default = ./nix/module.nix;
       overlays.default = final: _: import ./. { pkgs = final; };
     };
 }

@@ -1,5 +1,6 @@
-# The program. What only some commands need (uv, obstore) is left to those who call them.
-{ lib, python3 }:
+# The program. What only some commands need (uv, obstore) is left to those who call them; a server needs
+# more.
+{ lib, python3, withServer ? false }:
 let
   packages = python3.pkgs;
   project = (lib.importTOML ../pyproject.toml).project;
@@ -15,7 +16,11 @@ packages.buildPythonApplication {
   build-system = [ packages.hatchling ];
   dependencies =
     [ packages.click packages.isal packages.msgspec packages.packaging packages.rich ]
-    ++ lib.optional (packages ? backports-zstd && lib.versionOlder packages.python.version "3.14") packages.backports-zstd;
+    ++ lib.optional (packages ? backports-zstd && lib.versionOlder packages.python.version "3.14") packages.backports-zstd
+    ++ lib.optionals withServer (
+      [ packages.aiohttp packages.bcrypt packages.cryptography packages.jinja2 packages.prometheus-client packages.pyjwt ]
+      ++ lib.optional (packages ? obstore) packages.obstore
+    );
   # Older sets of packages do not have it; then layers are not compressed by zstd.
   pythonRemoveDeps = lib.optional (!(packages ? backports-zstd)) "backports.zstd";
   pythonImportsCheck = [ "lamella" ];

@@ -175,3 +175,5 @@ def docker_daemon(folder: Path) -> Iterator[Docker]:
             yield docker
         finally:
             daemon.terminate()
+            daemon.wait()
+            subprocess.run(["umount", folder / "exec" / "netns" / "default"], capture_output=True, check=False)

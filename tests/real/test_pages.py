@@ -1,5 +1,6 @@
 """Every command that the pages show is run, and says what the pages say. `...` there stands for what may vary."""
 
+import contextlib
 import doctest
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 from tests.real.nix import DATA
 from tests.real.programs import run
 from tests.real.registries import real_registry
+from tests.served import served
 
 if TYPE_CHECKING:
     from tests.real.library import Library
@@ -27,6 +29,16 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SET_UP = {"make demo", "make test", "make check", "make bench", "make docs"}
 """What CI runs itself."""
+SERVE = {"lamella serve", "lamella serve --config server.toml"}
+"""What runs while a page shows how a server is used; its settings are those that the page shows."""
+SERVER = "localhost:8080"
+SPECS = "/srv/images"
+"""Where specs are that a server builds."""
+USUAL = '[[source]]\nname = "deb"\nkind = "deb"\nplatforms = ["linux/amd64"]\n'
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -46,12 +58,12 @@ def registry(tmp_path: Path) -> Iterator[str]:
         yield name
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_page_shows_what_happens(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    found = blocks(page)
+    found = [(kind, text.replace(SPECS, str(tmp_path / "images"))) for kind, text in blocks(page)]
     env = {**os.environ, "LAMELLA_CACHE": str(tmp_path / "cache"), "PATH": f"{bin_folder()}:{os.environ['PATH']}"}
     folder = tmp_path / "work"
-    if page.name == "README.md":
+    if page == PAGES[0]:
         shutil.copytree(ROOT / "examples" / "hello", folder)
     else:
         folder.mkdir()
@@ -60,13 +72,32 @@ def test_the_page_shows_what_happens(page: Path, tmp_path: Path, request: pytest
         docker: Docker = request.getfixturevalue("docker")
         docker("image", "prune", "--all", "--force")
         env["DOCKER_HOST"] = docker.host
-    if any(kind == "nix" for kind, _ in found):
+    if any(kind == "nix" for kind, _ in found) or "nix copy" in commands:
         env["NIX_CONF_DIR"] = str(DATA)
     if "$REGISTRY" in commands or any("localhost:5000" in text for kind, text in found if kind == "nix"):
         env["REGISTRY"] = request.getfixturevalue("registry")
-    if any("./result" in text for kind, text in found if kind == "toml") and commands:
+    given = commands if SERVER in commands else "".join(text for kind, text in found if kind == "toml")
+    if "./result" in given and commands:
         packages: NixPackages = request.getfixturevalue("packages")
         (folder / "result").symlink_to(packages.hello)
+    with server_of(page, found, commands, tmp_path) as host:
+        show([(kind, text.replace(SERVER, host)) for kind, text in found], folder, env, request)
+
+
+@contextlib.contextmanager
+def server_of(page: Path, found: list[tuple[str, str]], commands: str, folder: Path) -> Iterator[str]:
+    """Where the server of a page is, if it has one."""
+    if SERVER not in commands:
+        yield SERVER
+        return
+    shown = [text for kind, text in found if kind == "toml" and text.startswith("# server.toml\n")]
+    config = shown[0] if shown else USUAL
+    with served(folder / "server", config=config, environment={"NIX_CONF_DIR": str(DATA)}) as server:
+        yield server.host
+
+
+def show(found: list[tuple[str, str]], folder: Path, env: dict[str, str], request: pytest.FixtureRequest) -> None:
+    """Writes the files that a page shows, and runs its commands."""
     checker = doctest.OutputChecker()
     for kind, text in found:
         if kind in ("toml", "python", "nix") and (name := re.match(r"# ([\w-]+\.(?:toml|py|nix))\n", text)):
@@ -88,7 +119,7 @@ def with_inputs_here(text: str, request: pytest.FixtureRequest) -> str:
     return text.replace("localhost:5000", request.getfixturevalue("registry") if "localhost:5000" in text else "")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_stands_before_and_after_is_nix(page: Path, tmp_path: Path) -> None:
     for number, (kind, text) in enumerate(blocks(page)):
         if kind == "nix":
@@ -96,10 +127,10 @@ def test_what_stands_before_and_after_is_nix(page: Path, tmp_path: Path) -> None
             run("nix-instantiate", "--parse", tmp_path / f"{number}.nix")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_no_command_is_shown_that_is_not_run(page: Path) -> None:
     shown = [line for kind, text in blocks(page) if kind in ("sh", "bash", "shell") for line in text.splitlines()]
-    assert {line.partition("#")[0].strip() for line in shown} <= SET_UP
+    assert {line.partition("#")[0].strip() for line in shown} <= SET_UP | SERVE
 
 
 def bin_folder() -> Path:

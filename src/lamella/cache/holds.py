@@ -34,6 +34,7 @@ import msgspec
 
 from lamella.cache.bucket import SharedBucket
 from lamella.errors import LamellaError
+from lamella.oci.typed import decode_as
 
 DOOMED = "gc/doomed"
 HOLDS = "gc/holds/"
@@ -64,7 +65,7 @@ def read_doom(data: bytes | None) -> Doom | None:
     if data is None:
         return None
     with contextlib.suppress(msgspec.DecodeError):
-        doom = msgspec.json.decode(data, type=Doom)
+        doom = decode_as(data, Doom)
         return doom if doom.until + MARGIN > time.time() else None
     return None
 

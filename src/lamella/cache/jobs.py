@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from lamella.cache.bucket import SharedBucket
+from lamella.oci.typed import decode_as
 
 SILENCE = 15.0
 """Seconds after which somebody who was not heard of is dead."""
@@ -32,6 +33,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     until: float
     state: State = "running"
     ended: float = 0.0
+    repository: str = ""
     root: str = ""
     code: str = ""
     message: str = ""
@@ -93,7 +95,7 @@ def jobs(bucket: SharedBucket) -> dict[str, Job]:
 
 def _read(data: bytes) -> Job | None:
     try:
-        return msgspec.json.decode(data, type=Job)
+        return decode_as(data, Job)
     except msgspec.DecodeError:
         return None
 

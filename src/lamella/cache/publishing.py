@@ -66,17 +66,19 @@ def publish(repository: Repository, manifest: Manifest, *tags: str) -> Digest | 
 
 
 def adopt(source: Repository, repository: Repository, digest: Digest) -> Manifest | None:
-    """Gives a repository a manifest of another one, with all that it leads to; None if not all of that is there."""
+    """A manifest that a repository has, or gets from another one with all that it leads to; None if that is gone."""
+    known = repository.manifest(digest)
+    if known:
+        return known
     manifest = source.manifest(digest)
     if manifest is None:
         return None
-    if source.name != repository.name:
-        parts = parts_of(manifest.data)
-        if not all(adopt(source, repository, child) for child in parts.manifests):
-            return None
-        if not all(mount(repository, blob) for blob in parts.blobs):
-            return None
-        publish(repository, manifest)
+    parts = parts_of(manifest.data)
+    if not all(adopt(source, repository, child) for child in parts.manifests):
+        return None
+    if not all(mount(repository, blob) for blob in parts.blobs):
+        return None
+    publish(repository, manifest)
     return manifest
 
 

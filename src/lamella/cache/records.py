@@ -18,6 +18,7 @@ import msgspec
 from lamella.cache.bucket import Bucket
 from lamella.oci.digest import DigestError, parse_digest
 from lamella.oci.image import Record
+from lamella.oci.typed import decode_as
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class Records:
             self._mend(name)
             return None
         try:
-            return msgspec.json.decode(body, type=kind)
+            return decode_as(body, kind)
         except (msgspec.DecodeError, UnicodeDecodeError):
             self.bucket.delete(name)  # another version of lamella wrote it
             return None

@@ -17,6 +17,7 @@ import msgspec
 
 from lamella.cache.bucket import SharedBucket
 from lamella.oci.digest import Digest, encoded, is_digest_of
+from lamella.oci.typed import decode_as
 
 REPOSITORIES = "repositories/"
 BLOBS, MANIFESTS, TAGS, REFERRERS = "_blobs", "_manifests", "_tags", "_referrers"
@@ -138,7 +139,7 @@ class Repository:
         for item in self.bucket.list(f"{self.at(REFERRERS, subject)}/"):
             data = self.bucket.get(item.name)
             if data is not None:
-                yield msgspec.json.decode(data, type=Referrer)
+                yield decode_as(data, Referrer)
 
     def _referrer(self, subject: Digest, digest: Digest) -> str:
         return f"{self.at(REFERRERS, subject)}/{digest_file(digest)}"

@@ -21,6 +21,7 @@ from lamella.cache.publishing import PINS, PULLS, USED
 from lamella.cache.repositories import BLOBS, MANIFESTS, REFERRERS, REPOSITORIES, TAGS, file_digest
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
+from lamella.oci.typed import decode_as
 
 JOBS = "jobs/"
 
@@ -145,7 +146,7 @@ def _caches(bucket: SharedBucket, contents: Contents) -> dict[str, dict[str, Nar
 
 def _job(data: bytes) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(data, type=dict[str, Any])
+        return decode_as(data, dict[str, Any])
     except msgspec.DecodeError:
         return {}
 

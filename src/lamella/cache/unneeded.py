@@ -18,6 +18,7 @@ from lamella.cache.publishing import NIX, PULLS, USED
 from lamella.cache.removals import Removal, View
 from lamella.cache.repositories import file_digest
 from lamella.oci.digest import Digest, encoded
+from lamella.oci.typed import decode_as
 
 _BLOBS, _RECORDS, _BUILT = "layers/", "builds/", "manifests/"
 _UPLOADS, _STAGING, _LOGS = "uploads/", "staging/", "logs/"
@@ -118,6 +119,6 @@ def _marks(bucket: SharedBucket, view: View) -> Iterator[Removal]:
 
 def _read(data: bytes, kind: type[T]) -> T | None:
     try:
-        return msgspec.json.decode(data, type=kind)
+        return decode_as(data, kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -22,6 +22,7 @@ from lamella.cache.repositories import blob_name
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest, encoded, hasher
 from lamella.oci.image import Buffer
+from lamella.oci.typed import decode_as
 
 ALGORITHMS = ("sha256", "sha512")
 _SESSION = "session"
@@ -144,7 +145,7 @@ def find(bucket: SharedBucket, repository: str, name: str) -> Upload | None:
     data = bucket.get(f"{_at(name)}{_SESSION}")
     if data is None:
         return None
-    session = msgspec.json.decode(data, type=Session)
+    session = decode_as(data, Session)
     return Upload(bucket, name, session, tuple(_chunks(bucket, name))) if session.repository == repository else None
 
 

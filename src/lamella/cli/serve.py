@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from lamella.server.settings import Settings
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_WORKER = (sys.executable, "-m", "lamella.cli.worker")
+_WORKER = (
+    sys.executable,
+    "-c",
+    f"import sys; sys.path[:] = {sys.path!r}; from lamella.cli.worker import main; main()",
+)
+"""Finds what we find: where Nix wraps a program, Python alone knows of none of its packages."""
 _NIXPKGS = "nixos-unstable"
 _AT_ONCE = 130
 _TIDY = 3.0
@@ -116,6 +121,7 @@ def _usual() -> str:
     nix = f'[[source]]\nname = "nix"\nkind = "nix"\nfrom = "{_NIXPKGS}"\n' if shutil.which("nix") else ""
     versions = "".join(
         f'[[source]]\nname = "py{version}"\nkind = "pypi"\npython = {{ version = "{version}" }}\n'
+        f'base = "docker://docker.io/library/python:{version}-slim"\n'
         for version in ("3.11", "3.12", "3.13")
     )
     return f'{nix}[[source]]\nname = "deb"\nkind = "deb"\n{versions}'

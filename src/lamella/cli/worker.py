@@ -15,6 +15,7 @@ import msgspec
 from lamella.cli.common import cache_folder, open_workplace, reaching_out
 from lamella.cli.progress import Told
 from lamella.errors import LamellaError
+from lamella.oci.typed import decode_as
 
 _DESERTED = 4
 
@@ -27,7 +28,7 @@ def main() -> None:
     from lamella.server.demand.workshop import Workshop
     from lamella.server.settings import parse_settings
 
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    order = decode_as(sys.stdin.buffer.readline(), Order)
     threading.Thread(target=_end_with_the_server, daemon=True).start()
     settings = parse_settings(order.settings, "the server's settings")
     try:

@@ -17,6 +17,7 @@ import msgspec
 from lamella.oci import media
 from lamella.oci.digest import Digest, DigestError, parse_digest
 from lamella.oci.image import Record
+from lamella.oci.typed import convert_to
 from lamella.oci.wire import Document, History, RuntimeConfig, WireError, decode
 from lamella.package import Package, Permission, Rewrite, Rules
 from lamella.plan import LayerPlan, Part
@@ -164,7 +165,7 @@ def _check_part(part: Part, origin: str) -> None:
 def _check_moment(text: str, origin: str) -> None:
     try:
         if text:
-            msgspec.convert(text, Moment)
+            convert_to(text, Moment)
     except msgspec.ValidationError as error:
         raise WireError(f"{origin}: {text!r} is not a date such as 2024-05-01T12:00:00Z") from error
 

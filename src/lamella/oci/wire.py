@@ -11,6 +11,7 @@ import msgspec
 
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
+from lamella.oci.typed import convert_to, decode_as
 
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
@@ -117,9 +118,9 @@ def decode(data: bytes, kind: type[T], origin: str) -> T:
     """`data` as a `kind`; `origin` says where it is from when it is not one. A field that is null counts as absent."""
     try:
         try:
-            return msgspec.json.decode(data, type=kind)
+            return decode_as(data, kind)
         except msgspec.ValidationError:
-            return msgspec.convert(_without_nulls(msgspec.json.decode(data)), kind)
+            return convert_to(_without_nulls(msgspec.json.decode(data)), kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"{origin} is not valid: {error}") from error
 

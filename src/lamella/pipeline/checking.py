@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-import msgspec
 from packaging.requirements import Requirement
 
 from lamella.checks import libraries, python
 from lamella.checks.elf import Elf
 from lamella.checks.libraries import Program
 from lamella.layers.split import part_entries
+from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Package
 from lamella.pipeline import linking, mounted
 from lamella.pipeline.bases import names_in
@@ -141,7 +141,7 @@ def _of_libraries(seen: _Seen, draft: Draft, place: Workplace) -> Iterator[Probl
 
 
 def _of_python(packages: Sequence[Package], seen: _Seen) -> Iterator[Problem]:
-    wheels = {one: msgspec.json.decode(one.how, type=Recipe) for one in packages if one.source == "pypi"}
+    wheels = {one: decode_as(one.how, Recipe) for one in packages if one.source == "pypi"}
     if not wheels:
         return
     opened = {one: wheel_of(one) for one in wheels}
@@ -185,4 +185,4 @@ def modules(draft: Draft, place: Workplace) -> tuple[list[str], str]:
     names = {name for package in packages for name in wheel_of(here(package, place)).top_levels()}
     if not packages:
         return [], ""
-    return sorted(names), msgspec.json.decode(packages[0].how, type=Recipe).scheme.interpreter
+    return sorted(names), decode_as(packages[0].how, Recipe).scheme.interpreter

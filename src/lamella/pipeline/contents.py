@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from lamella.oci.digest import sha256
+from lamella.oci.typed import decode_as
 from lamella.package import Package
 from lamella.pipeline import linking, mounted
 from lamella.pipeline.draft import EPOCH
@@ -51,7 +52,7 @@ def _real(packages: Iterable[Package]) -> Iterator[Package]:
 def _component(package: Package, place: Workplace) -> Component:
     told = _Told()
     if package.how and package.source in ("pypi", "deb"):
-        told = msgspec.json.decode(package.how, type=_Told)
+        told = decode_as(package.how, _Told)
     licence = told.licence
     if package.source == "deb" and place.outside and is_here(package, place):
         licence = _of_deb(here(package, place), place)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from lamella.oci.typed import decode_as
 from lamella.package import Entries, Entry, Package
 from lamella.pipeline import linking, mounted
 from lamella.pipeline.draft import Where
@@ -140,7 +141,7 @@ def _target(package: Package) -> "Target":
 def _recipe(package: Package, kind: type[T]) -> T:
     """What a package says of the file that it is. It may come from an image that anybody made."""
     try:
-        return msgspec.json.decode(package.how, type=kind)
+        return decode_as(package.how, kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SourceError(f"{package.id} does not say which file it is: {error}") from error
 

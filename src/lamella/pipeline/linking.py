@@ -11,6 +11,7 @@ import msgspec
 
 from lamella.closure import Closure, closure, merge
 from lamella.oci.digest import sha256
+from lamella.oci.typed import decode_as
 from lamella.package import Entries, Entry, Kind, Package
 from lamella.pipeline.programs import data_of, elf_of
 from lamella.pipeline.workplace import Workplace
@@ -53,7 +54,7 @@ def unknown(note: Package, place: Workplace) -> list[Package]:
 def _debs_of(note: Package) -> list[Package]:
     """The packages that a note is of. It may come from an image that anybody made."""
     try:
-        found = msgspec.json.decode(note.how, type=list[Package])
+        found = decode_as(note.how, list[Package])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SourceError(f"{note.id} does not say of which packages it is: {error}") from error
     return [one for one in found if one.source == "deb"]

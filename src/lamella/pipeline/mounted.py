@@ -10,6 +10,7 @@ from dataclasses import replace
 import msgspec
 
 from lamella.oci.digest import sha256
+from lamella.oci.typed import decode_as
 from lamella.package import NO_RULES, Entries, Entry, Kind, Package
 from lamella.pipeline.draft import Draft
 from lamella.pipeline.make import look_up
@@ -40,7 +41,7 @@ def mounted(draft: Draft, place: Workplace) -> Draft:
 def paths_of(mounts: Package) -> list[Package]:
     """The packages that are mounted. They may come from an image that anybody made."""
     try:
-        found = msgspec.json.decode(mounts.how, type=list[Package])
+        found = decode_as(mounts.how, list[Package])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SourceError(f"{mounts.id} does not say which paths it is of: {error}") from error
     return [one for one in found if one.source == "nix"]

@@ -413,3 +413,25 @@ def test_a_pause_of_the_server_is_not_the_clients() -> None:
             await runner.cleanup()
 
     assert asyncio.run(run()) == LARGE
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8080", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:8080", 200),
+        ("registry.localhost", 200),
+        ("evil.example.org:8080", 403),
+        ("10.0.0.1", 403),
+        ("localhost.example.org", 403),
+        ("[::1", 403),
+    ],
+)
+@pytest.mark.parametrize("text", ["", '[access]\nanonymous = ["pull"]\n'])
+def test_pages_of_elsewhere_do_not_get_in_by_a_browser_here(host: str, status: int, text: str) -> None:
+    async def visit(session: ClientSession, url: str) -> int:
+        async with session.get(url + MANIFEST, headers={"Host": host}) as answer:
+            return answer.status
+
+    assert visiting(text, visit, loopback=True) == (200 if text else status)

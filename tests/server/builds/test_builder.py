@@ -53,14 +53,14 @@ class Made:
         if self.outcome:
             return self.outcome
         request = parse(name, tag, SOURCES, Limits())
-        return await asyncio.to_thread(self._put, request)
+        return await asyncio.to_thread(self._put, request, name)
 
-    def _put(self, request: Request) -> Outcome:
-        root = bring(parcel_of(sample()), Shelf(Repository(self.bucket, request.name))).root
+    def _put(self, request: Request, name: str) -> Outcome:
+        root = bring(parcel_of(sample()), Shelf(Repository(self.bucket, name))).root
         if self.pin and not self.pin.moving:
-            told = Built(request.name, root.digest)
+            told = Built(name, root.digest)
             self.bucket.put(built_name(request.key(self.pin)), msgspec.json.encode(told))
-        return Outcome(root=root.digest)
+        return Outcome(repository=name, root=root.digest)
 
     def application(self) -> web.Application:
         offers = Offers(SOURCES, Limits(), self.wait)

@@ -31,7 +31,7 @@ class Part(Value, frozen=True, kw_only=True):
 
 
 def test_what_the_page_shows_is_right() -> None:
-    ours, spec = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    ours, _, spec = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
     main, mirror, here = parse_as(Part, ours, "settings.toml").nix
     assert (main.name, main.priority, len(main.trusted), main.store) == ("main", 30, 1, False)
     assert (mirror.upstreams[0].url, mirror.keep) == ("https://cache.example.org", True)

@@ -64,7 +64,9 @@ class Door:
     """Knows who may come in. `loopback` says that only this machine can reach the server."""
 
     def __init__(self, access: Access, fetch: Fetch, *, loopback: bool = False) -> None:
-        usual = (PULL, BUILD) if loopback and not access.trusted_proxies else ()
+        self.is_of_this_machine = loopback and access.anonymous is None and not access.trusted_proxies
+        """Whether whoever is on this machine may come in because of that alone."""
+        usual = (PULL, BUILD) if self.is_of_this_machine else ()
         self._everybody = rights(usual if access.anonymous is None else access.anonymous)
         self._tokens = [_Secret(token) for token in access.token]
         self._users = access.user

@@ -7,6 +7,7 @@ meet      who asks becomes known
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -19,9 +20,10 @@ from lamella.server.access.client import Proxies, group
 from lamella.server.access.connections import answering
 from lamella.server.access.identity import Door, claimed
 from lamella.server.access.rates import Rate
-from lamella.server.access.refusals import DENIED, UNAUTHORIZED, too_many
+from lamella.server.access.refusals import DENIED, UNAUTHORIZED, denied, too_many
 from lamella.server.access.settings import Limits
 from lamella.server.answers import RefusedError
+from lamella.transport.proxies import is_loopback
 
 _LOGIN = "login"
 _BURST_SECONDS = 10
@@ -96,8 +98,18 @@ def _limit(limits: Limits) -> Middleware:
 def _meet(door: Door) -> Middleware:
     @web.middleware
     async def meet(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if door.is_of_this_machine and not _is_of_this_machine(request):
+            raise denied("only this machine may come in, and calls it localhost; [access] anonymous lets others in")
         request[IDENTITY] = await door.identify(request.headers, group(request[CLIENT]))
         demand_login(door, request)
         return await handler(request)
 
     return meet
+
+
+def _is_of_this_machine(request: web.Request) -> bool:
+    """Whether the client means this machine: a page of elsewhere, in a browser here, gives it the name of its own."""
+    try:
+        return is_loopback(urlsplit(f"//{request.host}").hostname or "")
+    except ValueError:
+        return False

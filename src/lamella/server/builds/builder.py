@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.jobs import Job
 from lamella.cache.publishing import adopt
 from lamella.cache.repositories import Manifest, Repository
 from lamella.oci.digest import Digest
+from lamella.oci.typed import decode_as
 from lamella.server.answers import RefusedError
 from lamella.server.builds.jobs import Jobs, Outcome
 from lamella.server.builds.orders import Built, built_name
@@ -63,8 +62,8 @@ class Builder:
             if found:
                 return found
         permit("build")
-        job = await self._done(key, request, name, reference, pin)
-        return await asyncio.to_thread(self._adopted, Built(request.name, Digest(job.root)), name)
+        job = await self._done(key, name, reference, pin)
+        return await asyncio.to_thread(self._adopted, Built(job.repository, Digest(job.root)), name)
 
     async def blob(self, _name: str, _digest: Digest) -> bool:
         """All blobs of what was built are there."""
@@ -72,14 +71,14 @@ class Builder:
 
     def _known(self, name: str, key: str) -> Manifest | None:
         data = self._bucket.get(built_name(key))
-        return self._adopted(msgspec.json.decode(data, type=Built), name) if data else None
+        return self._adopted(decode_as(data, Built), name) if data else None
 
     def _adopted(self, built: Built, name: str) -> Manifest | None:
-        """What was built under the name that all names of the same have in common."""
+        """What was built, which perhaps was asked for by another name that means the same."""
         return adopt(Repository(self._bucket, built.repository), Repository(self._bucket, name), built.digest)
 
-    async def _done(self, key: str, request: Request, name: str, tag: str, pin: Pin) -> Job:
-        task = self._jobs.begin(key, f"{request.name}:{tag}", lambda log: self._build(name, tag, pin, log))
+    async def _done(self, key: str, name: str, tag: str, pin: Pin) -> Job:
+        task = self._jobs.begin(key, f"{name}:{tag}", lambda log: self._build(name, tag, pin, log))
         self._jobs.tally.waiting += 1
         try:
             job = await asyncio.wait_for(asyncio.shield(task), self._offers.wait)

@@ -22,11 +22,12 @@ _LOOK = 0.3
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: the digest of what it made, or the code and the message of what went wrong.
+    """How a job ended: what it made, and which repository has that; or the code and the message of what went wrong.
 
     It is remembered for so many `seconds`, and then may be done anew.
     """
 
+    repository: str = ""
     root: str = ""
     code: str = ""
     message: str = ""
@@ -168,6 +169,7 @@ class _Alive:
             state="failed" if outcome.code else "done",
             ended=now,
             until=now + outcome.seconds,
+            repository=outcome.repository,
             root=outcome.root,
             code=outcome.code,
             message=outcome.message,

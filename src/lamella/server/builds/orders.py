@@ -54,14 +54,14 @@ def carry_out(
     shared = replace(workshop, place=replace(place, records=Records(Nearby(place.records.bucket, bucket))))
     try:
         request = parse(order.repository, order.tag, sources, limits)
-        root = build(request, order.pin, shared, Shelf(Repository(bucket, request.name)))
+        root = build(request, order.pin, shared, Shelf(Repository(bucket, order.repository)))
     except DemandError as error:
         seconds = _FORGET_TROUBLE if error.code in _PASSING else _FORGET_FAILURES
         return Outcome(code=error.code, message=str(error), seconds=seconds)
     if not order.pin.moving:
-        _remember(bucket, request, order.pin, root.digest)
-    return Outcome(root=root.digest)
+        _remember(bucket, request, order, root.digest)
+    return Outcome(repository=order.repository, root=root.digest)
 
 
-def _remember(bucket: SharedBucket, request: Request, pin: Pin, root: Digest) -> None:
-    bucket.put(built_name(request.key(pin)), msgspec.json.encode(Built(request.name, root)))
+def _remember(bucket: SharedBucket, request: Request, order: Order, root: Digest) -> None:
+    bucket.put(built_name(request.key(order.pin)), msgspec.json.encode(Built(order.repository, root)))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from lamella.cache.bucket import SharedBucket
+from lamella.oci.typed import decode_as
 from lamella.server.builds.jobs import Outcome
 from lamella.server.builds.log import Log
 from lamella.server.builds.orders import Order
@@ -66,6 +67,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 def _outcome(said: bytes, code: int) -> Outcome:
     try:
-        return msgspec.json.decode(said, type=Outcome)
+        return decode_as(said, Outcome)
     except msgspec.DecodeError:
         return Outcome(code="UNKNOWN", message=f"the build ended with {code}; its log tells more", seconds=5.0)

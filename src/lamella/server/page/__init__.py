@@ -15,10 +15,10 @@ where only this machine can reach it and nothing else was said.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from aiohttp import web
 
-from lamella import __version__
 from lamella.server.access.asked import IDENTITY
 from lamella.server.access.rights import ADMIN
 from lamella.server.answers import SHOW
@@ -57,7 +57,7 @@ class Looks:
         renderer = Renderer(has_logins=self.has_logins)
         amounts = Amounts(bucket)
         counts = Counts(self.jobs.tally, lambda: self.registry.lookups, amounts)
-        self.metrics.registry.register(House(__version__, counts.lookups, counts.tally, amounts))
+        self.metrics.registry.register(House(version("lamella"), counts.lookups, counts.tally, amounts))
         builds = BuildPages(renderer, Builds(bucket), self.about.sources)
         view = View(renderer, Shelves(bucket), builds, self.about, counts, self.origin, self._sees)
         app[SHOW] = shown(renderer)

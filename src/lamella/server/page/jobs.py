@@ -9,6 +9,7 @@ import msgspec
 
 from lamella.cache.bucket import Item, SharedBucket
 from lamella.cache.jobs import FOLDER, Job
+from lamella.oci.typed import decode_as
 from lamella.server.builds.log import log_name
 from lamella.server.page.latest import Latest
 
@@ -86,6 +87,6 @@ def is_log(name: str) -> bool:
 
 def _job(data: bytes) -> Job | None:
     try:
-        return msgspec.json.decode(data, type=Job)
+        return decode_as(data, Job)
     except msgspec.DecodeError:
         return None

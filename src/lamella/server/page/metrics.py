@@ -1,13 +1,23 @@
 """What the server counts, for Prometheus. Labels are of few values each: never names, nor what clients make up.
 
-Requests are counted as they pass; what others count themselves (`hot`, `builds`) is looked up when somebody asks.
+Counting is plain addition, as it is done for each request; it takes the form that Prometheus reads when that asks. What
+others count themselves (`hot`, `builds`) is looked up then, too.
 """
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 from lamella.server.builds.jobs import Tally
@@ -41,76 +51,90 @@ def kind_of(path: str) -> str:
     return _PAGES.get(path[1:], "page")
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What is counted of a request."""
+class _Count:
+    """What is known of requests of one kind, method and status."""
 
-    kind: str
-    method: str
-    status: int
-    seconds: float
-    sent: int
-    received: int
-
-
-class Metrics:
-    """The counters of one server."""
+    __slots__ = ("buckets", "received", "requests", "seconds", "sent")
 
     def __init__(self) -> None:
+        self.requests = self.sent = self.received = 0
+        self.seconds = 0.0
+        self.buckets = [0] * (len(_SECONDS) + 1)
+
+
+class Metrics(Collector):
+    """The counters of one server: plain numbers, as each request adds to them. For the event loop only."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.bucket_errors = 0
+        self._counts: dict[tuple[str, str, int], _Count] = {}
         self.registry = CollectorRegistry()
-        labels = ("kind", "method", "status")
-        self._requests = Counter(
-            "lamella_requests",
-            "Requests that were answered. 499: the client went away.",
-            labels,
-            registry=self.registry,
-        )
-        self._seconds = Histogram(
-            "lamella_request_seconds",
-            "How long answers took, until the last byte was on its way.",
-            labels[:2],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._sent = Counter("lamella_sent_bytes", "Bytes of answers.", labels[:1], registry=self.registry)
-        self._received = Counter("lamella_received_bytes", "Bytes of requests.", labels[:1], registry=self.registry)
-        self._running = Gauge("lamella_requests_running", "Requests being answered now.", registry=self.registry)
-        self._bucket_errors = Counter(
-            "lamella_bucket_errors", "Requests that failed because the bucket did.", registry=self.registry
-        )
-        self._count: dict[tuple[str, str, int], Callable[[Answered], None]] = {}
+        self.registry.register(self)
         ProcessCollector(registry=self.registry)
-        self.started = self._running.inc
-        self.ended = self._running.dec
-        self.bucket_failed = self._bucket_errors.inc
 
-    def answered(self, told: Answered) -> None:
-        """Counts a request."""
-        key = told.kind, told.method, told.status
-        count = self._count.get(key)
+    def answered(self, key: tuple[str, str, int], seconds: float, sent: int, received: int) -> None:
+        """Counts a request by its kind, method and status."""
+        count = self._counts.get(key)
         if count is None:
-            count = self._count[key] = self._counting(*key)
-        count(told)
-
-    def _counting(self, kind: str, method: str, status: int) -> Callable[[Answered], None]:
-        method = method if method in _METHODS else _OTHER
-        one = self._requests.labels(kind, method, str(status)).inc
-        seconds = self._seconds.labels(kind, method).observe
-        sent, received = self._sent.labels(kind).inc, self._received.labels(kind).inc
-
-        def count(told: Answered) -> None:
-            one()
-            seconds(told.seconds)
-            if told.sent:
-                sent(told.sent)
-            if told.received:
-                received(told.received)
-
-        return count
+            kind, method, status = key
+            known = kind, method if method in _METHODS else _OTHER, status
+            count = self._counts.setdefault(known, _Count())
+        count.requests += 1
+        count.seconds += seconds
+        count.buckets[bisect_left(_SECONDS, seconds)] += 1
+        count.sent += sent
+        count.received += received
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""
         return generate_latest(self.registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """As it is now."""
+        requests = CounterMetricFamily(
+            "lamella_requests",
+            "Requests that were answered. 499: the client went away.",
+            labels=["kind", "method", "status"],
+        )
+        for (kind, method, status), count in self._counts.items():
+            requests.add_metric([kind, method, str(status)], count.requests)
+        yield requests
+        yield self._seconds()
+        yield from self._bytes()
+        yield GaugeMetricFamily("lamella_requests_running", "Requests being answered now.", self.running)
+        failed = "Requests that failed because the bucket did."
+        yield CounterMetricFamily("lamella_bucket_errors", failed, self.bucket_errors)
+
+    def _seconds(self) -> Metric:
+        found: dict[tuple[str, str], tuple[float, list[int]]] = {}
+        for (kind, method, _), count in self._counts.items():
+            seconds, buckets = found.get((kind, method), (0.0, [0] * len(count.buckets)))
+            added = [one + other for one, other in zip(buckets, count.buckets, strict=True)]
+            found[kind, method] = seconds + count.seconds, added
+        family = HistogramMetricFamily(
+            "lamella_request_seconds",
+            "How long answers took, until the last byte was on its way.",
+            labels=["kind", "method"],
+        )
+        limits = [*map(str, _SECONDS), "+Inf"]
+        for (kind, method), (seconds, buckets) in found.items():
+            family.add_metric([kind, method], list(zip(limits, accumulate(buckets), strict=True)), seconds)
+        return family
+
+    def _bytes(self) -> Iterator[Metric]:
+        sent, received = Counter[str](), Counter[str]()
+        for (kind, _, _), count in self._counts.items():
+            sent[kind] += count.sent
+            received[kind] += count.received
+        for name, what, found in (
+            ("lamella_sent_bytes", "Bytes of answers.", sent),
+            ("lamella_received_bytes", "Bytes of requests.", received),
+        ):
+            family = CounterMetricFamily(name, what, labels=["kind"])
+            for kind, number in found.items():
+                family.add_metric([kind], number)
+            yield family
 
 
 @dataclass(eq=False)

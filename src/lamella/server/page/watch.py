@@ -10,7 +10,7 @@ from aiohttp.typedefs import Middleware
 from lamella.server.access.asked import CLIENT, IDENTITY
 from lamella.server.answers import FAILURE, NUMBER, Handler
 from lamella.server.page.lines import Line, Tell
-from lamella.server.page.metrics import Answered, Metrics, kind_of
+from lamella.server.page.metrics import Metrics, kind_of
 from lamella.staging import StorageError
 
 REQUEST_ID = "X-Request-Id"
@@ -29,7 +29,7 @@ def watching(metrics: Metrics, tell: Tell | None) -> Middleware:
         number = f"{start}-{next(count):x}"
         NUMBER.set(number)
         began, status, sent = time.perf_counter(), _FAILED, 0
-        metrics.started()
+        metrics.running += 1
         try:
             response = await handler(request)
             status, sent = response.status, _size(request, response)
@@ -41,12 +41,12 @@ def watching(metrics: Metrics, tell: Tell | None) -> Middleware:
             status = error.status
             raise
         finally:
-            metrics.ended()
+            metrics.running -= 1
             kind, seconds = kind_of(request.path), time.perf_counter() - began
-            metrics.answered(Answered(kind, request.method, status, seconds, sent, request.content.total_bytes))
+            metrics.answered((kind, request.method, status), seconds, sent, request.content.total_bytes)
             failure = request.get(FAILURE)
             if isinstance(failure, StorageError):
-                metrics.bucket_failed()
+                metrics.bucket_errors += 1
             if tell and (status >= 400 or kind not in _QUIET):
                 tell(_line(request, number, status, sent, seconds))
 

@@ -51,9 +51,13 @@ def rate(hits: int, misses: int) -> str:
 
 def plain(text: str) -> str:
     """`text` with all that steers a terminal, or turns around what follows, spelled out."""
-    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _CONTROLS.sub(lambda match: _spelled(match[0]), text)
 
 
 def plain_lines(text: str) -> str:
-    """The same of each line."""
-    return "\n".join(map(plain, text.split("\n")))
+    """The same, but for the ends of lines, and for tabs."""
+    return _CONTROLS.sub(lambda match: match[0] if match[0] in "\n\t" else _spelled(match[0]), text)
+
+
+def _spelled(sign: str) -> str:
+    return f"\\u{ord(sign):04x}"

@@ -10,6 +10,7 @@ from lamella.cache.publishing import UnknownPartsError, publish, withdraw
 from lamella.cache.repositories import Manifest, Repository
 from lamella.oci import media
 from lamella.oci.digest import Digest, DigestError, is_digest_of, sha256
+from lamella.oci.typed import decode_as
 from lamella.oci.wire import WireError
 from lamella.server.answers import RefusedError
 from lamella.server.gate import admit
@@ -58,7 +59,7 @@ async def _body(request: web.Request, largest: int) -> bytes:
 def _kind(data: bytes, content_type: str) -> str:
     """The media type of a manifest."""
     try:
-        told = msgspec.json.decode(data, type=_Told)
+        told = decode_as(data, _Told)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _invalid(str(error)) from error
     kind = content_type.partition(";")[0].strip() or told.media_type

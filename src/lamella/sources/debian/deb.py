@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Owner, Package, order
 from lamella.sources.debian import fixups
 from lamella.sources.spool import DamagedError, Spool, decompress, explained, nameless, opened
@@ -82,7 +83,7 @@ def control(source: Reading, origin: str) -> dict[str, bytes]:
 
 def entries(package: Package) -> Iterator[Entry]:
     """The files of the deb at `package.path`, as they lie in an image."""
-    recipe = msgspec.json.decode(package.how, type=Recipe)
+    recipe = decode_as(package.how, Recipe)
     path = Path(package.path)
     origin = package.id
     source = opened(path, origin)

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Package
 from lamella.sources import tree
 from lamella.sources.spool import DamagedError, Spool, decompress, nameless, opened
@@ -42,7 +43,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 def entries(package: Package) -> Iterator[Entry]:
     """The files of a store path, out of the NAR that `package.how` tells of; none before its hash is right."""
-    recipe = msgspec.json.decode(package.how, type=Recipe)
+    recipe = decode_as(package.how, Recipe)
     source = opened(Path(recipe.file), package.id)
     yield from read(_unpacked(source, recipe, package.id), package.at.encode(), package.id)
 

@@ -25,6 +25,7 @@ from typing import BinaryIO
 import msgspec
 
 from lamella.oci.digest import Digest, sha256
+from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Package, order
 from lamella.sources.python.bytecode import compiler
 from lamella.sources.python.target import Target
@@ -113,7 +114,7 @@ def content_of(archive: Digest, scheme: Scheme) -> Digest:
 
 def entries(package: Package) -> Iterator[Entry]:
     """The files of the wheel at `package.path`, as they lie in an image of the scheme that `package.how` tells."""
-    scheme = msgspec.json.decode(package.how, type=Recipe).scheme
+    scheme = decode_as(package.how, Recipe).scheme
     placed = wheel_of(package).placed(scheme)
     if scheme.compiler:
         yield from _compiled(placed, scheme)
@@ -151,7 +152,7 @@ def _order(file: "_Placed") -> bytes:
 
 def without_bytecode(package: Package) -> Package:
     """The same wheel, with nothing in it that has to be made."""
-    recipe = msgspec.json.decode(package.how, type=Recipe)
+    recipe = decode_as(package.how, Recipe)
     plain = msgspec.structs.replace(recipe, scheme=msgspec.structs.replace(recipe.scheme, compiler=""))
     return replace(package, how=msgspec.json.encode(plain).decode())
 
