@@ -21,8 +21,8 @@ serve._WORKER = ast.literal_eval(sys.argv.pop(1))
 _ADDRESS = re.compile(r"serving at (\S+?),? ")
 
 WRITABLE = "writable = true\n"
-OPEN = '[access]\nanonymous = ["pull", "push", "delete", "build"]\n'
-"""Settings with which anybody may push."""
+OPEN = '[access]\nanonymous = ["*"]\n'
+"""Settings with which anybody may do anything."""
 
 
 @dataclass
