@@ -1,9 +1,16 @@
-"""Files of tests have names of their own: pytest knows them by these alone."""
+"""Files of tests have names of their own: pytest finds them by these alone, and puts their folders where Python looks."""
 
+import sys
 from collections import Counter
 from pathlib import Path
 
+FILES = list(Path(__file__).parent.rglob("*.py"))
+
 
 def test_no_two_files_of_tests_are_called_the_same() -> None:
-    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    names = Counter(path.name for path in FILES if path.name.startswith("test_"))
     assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_no_file_takes_the_place_of_a_module_of_python() -> None:
+    assert [str(path) for path in FILES if path.stem in sys.stdlib_module_names] == []

@@ -139,7 +139,10 @@ class Registry(RuleBasedStateMachine):
                     yield from (repository.at("_blobs", each), blob_name(each))
                 referrers = [one.digest for one in repository.referrers(digest)]
                 yield from (f"{repository.at('_referrers', digest)}/{one.replace(':', '-')}" for one in referrers)
-                todo += [*parts.manifests, *referrers, *([parts.subject] if parts.subject else [])]
+                todo += [*parts.manifests, *referrers]
+                if parts.subject:  # also if that is gone: whoever asks what refers to it is told
+                    yield f"{repository.at('_referrers', parts.subject)}/{digest.replace(':', '-')}"
+                    todo.append(parts.subject)
 
 
 TestRegistry = Registry.TestCase

@@ -94,9 +94,9 @@ def test_patterns_of_claims(pattern: str, value: object, is_met: bool) -> None:
 
 NOW = int(time.time())
 BAD: dict[str, Callable[[FakeIssuer], str]] = {
-    "old": lambda issuer: issuer.token(exp=NOW - 600),
-    "of the future": lambda issuer: issuer.token(nbf=NOW + 600),
-    "made in the future": lambda issuer: issuer.token(iat=NOW + 600),
+    "old": lambda issuer: issuer.token(exp=NOW - 86_400),
+    "of the future": lambda issuer: issuer.token(nbf=NOW + 86_400),
+    "made in the future": lambda issuer: issuer.token(iat=NOW + 86_400),
     "without end": lambda issuer: issuer.token(exp=None),
     "for others": lambda issuer: issuer.token(aud="other.example.com"),
     "for nobody": lambda issuer: issuer.token(aud=None),

@@ -8,7 +8,7 @@ import pytest
 from tests.server.access.house import hashed
 from tests.server.page import house
 from tests.server.page.house import Client, Made, served
-from tests.server.page.html import read
+from tests.server.page.markup import read
 
 from lamella.cache.bucket import Memory
 from lamella.cache.repositories import Repository

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 import pytest
 from tests.server.page import house
 from tests.server.page.house import LOG, Client, Made, served
-from tests.server.page.html import Page, read
+from tests.server.page.markup import Page, read
 
 from lamella.cache.bucket import Memory
 from lamella.cache.folder import Folder
