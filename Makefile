@@ -42,6 +42,7 @@ bench: $(VENV)/ready ## measure against real peers
 	$(BIN)/python -m benchmarks.bench_packages
 	$(BIN)/python -m benchmarks.bench_nix
 	$(BIN)/python -m benchmarks.bench_serving
+	$(BIN)/python -m benchmarks.bench_pulling
 
 bench-layering: $(VENV)/ready ## layering strategies on a year of updates
 	$(BIN)/python -m benchmarks.bench_layering

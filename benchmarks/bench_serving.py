@@ -31,7 +31,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,12 +71,17 @@ class Server:
         return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM"))
 
 
+def free_host() -> str:
+    """Where a server can listen."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
 @contextmanager
 def started(name: str, folder: Path) -> Iterator[Server]:
     """A server that holds nothing yet."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{probe.getsockname()[1]}"
+    host = free_host()
     config = folder / "config"
     if name == OURS:
         config.write_text(OPEN)
@@ -88,14 +93,15 @@ def started(name: str, folder: Path) -> Iterator[Server]:
         command = ["docker-registry", "serve", str(config)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _wait(host)
+        wait_for(host)
         yield Server(name, host, server.pid)
     finally:
         server.terminate()
         server.wait()
 
 
-def _wait(host: str) -> None:
+def wait_for(host: str) -> None:
+    """Waits until a server answers."""
     for _ in range(300):
         try:
             connection = http.client.HTTPConnection(host)
@@ -109,15 +115,22 @@ def _wait(host: str) -> None:
     raise SystemExit("a server did not start")
 
 
-def ask(host: str, method: str, address: str, body: bytes = b"", **headers: str) -> http.client.HTTPResponse:
+@dataclass(frozen=True)
+class Answer:
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def ask(host: str, method: str, address: str, body: bytes = b"", **headers: str) -> Answer:
+    """What a server says, which must be that all is well."""
     connection = http.client.HTTPConnection(host)
     connection.request(method, address, body, {name.replace("_", "-"): value for name, value in headers.items()})
     answer = connection.getresponse()
-    answer.read()
+    said = answer.read()
     connection.close()
     if answer.status >= 300:
         raise SystemExit(f"{method} {address}: {answer.status}")
-    return answer
+    return Answer(dict(answer.headers), said)
 
 
 def upload(host: str, data: bytes, digest: str) -> None:
