@@ -145,8 +145,8 @@ def download(host: str, address: str, size: int) -> None:
     name, _, port = host.partition(":")
     with socket.create_connection((name, int(port))) as client:
         client.sendall(f"GET {address} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-        buffer, total = bytearray(1 << 20), 0
-        while count := client.recv_into(buffer, len(buffer), socket.MSG_TRUNC):
+        buffer, total = bytearray(16 << 20), 0
+        while count := client.recv_into(buffer, len(buffer), socket.MSG_TRUNC | socket.MSG_WAITALL):
             total += count
     if not size < total < size + 2000:
         raise SystemExit(f"{total} bytes came of {size}")

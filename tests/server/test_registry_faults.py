@@ -28,6 +28,7 @@ from lamella.staging import StorageError
 if TYPE_CHECKING:
     from lamella.cache.repositories import Manifest
 
+WAITING = 200
 KILLS = 5
 ROUNDS = 40
 BLOCK = 1 << 19
@@ -325,3 +326,17 @@ def test_a_client_that_goes_away_leaves_nothing(kind: str, tmp_path: Path) -> No
         assert ask("GET", where).headers["Range"] == "0-0"
         assert ask("PUT", f"{where}?digest={sha256(b'x')}", b"x").status == 201
         assert sha256(ask("GET", f"blobs/{digest}").body) == digest
+
+
+def test_others_that_do_not_answer_hold_up_nobody(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=WAITING))
+        mirror = f'[[mirror]]\nname = "up"\nfrom = "127.0.0.1:{deaf.getsockname()[1]}"\n'
+        server = stack.enter_context(served(tmp_path, config=WRITABLE + mirror + OPEN))
+        name, port = server.host.split(":")
+        for number in range(WAITING):
+            client = stack.enter_context(socket.create_connection((name, int(port))))
+            client.sendall(f"GET /v2/up/image/manifests/v{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        with contextlib.closing(Asking(server.host)) as ask:
+            manifest = ask.image(tag="v1")
+            assert ask("GET", "manifests/v1").body == manifest.data

@@ -24,6 +24,7 @@ from lamella.server.hot import Hot
 from lamella.server.once import Once
 from lamella.server.registry.registry import Permit
 from lamella.server.shelf import Shelf
+from lamella.server.threads import Threads
 from lamella.spec import kinds
 from lamella.spec.fields import Said, Value
 
@@ -54,6 +55,7 @@ class Mirrors:
         self._origins = {mirror.name: mirror.origin for mirror in mirrors}
         self._registries = registries
         self._fresh: Hot[tuple[str, str], Digest] = Hot(_TAGS, _FRESH, lambda _: 1)
+        self._threads = Threads("mirrors")
         self._manifests: Once[tuple[str, str], Manifest | None] = Once()
         self._blobs: Once[tuple[str, str], bool] = Once()
 
@@ -66,7 +68,7 @@ class Mirrors:
         found = await asyncio.to_thread(Repository(self._bucket, name).manifest, known) if known else None
         if found is None:
             found = await self._manifests.do(
-                (name, reference), lambda: asyncio.to_thread(self._fetched, name, upstream)
+                (name, reference), lambda: self._threads.run(self._fetched, name, upstream)
             )
         if found:
             self._fresh.put((name, reference), found.digest)
@@ -77,7 +79,7 @@ class Mirrors:
         upstream = self._upstream(name, digest)
         if upstream is None:
             return False
-        return await self._blobs.do((name, digest), lambda: asyncio.to_thread(self._bring, name, digest, upstream))
+        return await self._blobs.do((name, digest), lambda: self._threads.run(self._bring, name, digest, upstream))
 
     def _upstream(self, name: str, reference: str) -> Reference | None:
         prefix, _, rest = name.partition("/")

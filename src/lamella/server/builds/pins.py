@@ -1,6 +1,5 @@
 """What requests mean now, as far as that has to be asked for again."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ from lamella.server.demand.pin import Pin
 from lamella.server.demand.settings import DEB, PYPI
 from lamella.server.hot import Hot
 from lamella.server.once import Once
+from lamella.server.threads import Threads
 
 _log = logging.getLogger("lamella.server.builds")
 
@@ -23,6 +23,7 @@ class Pins:
 
     def __init__(self, pin_of: Callable[[Request], Pin]) -> None:
         self._pin_of = pin_of
+        self._threads = Threads("pins")
         self._once: Once[tuple[str, str], Pin] = Once()
         self._fresh: Hot[tuple[str, str], Pin] = Hot(_MOST, _FRESH, lambda _: 1)
         self._last: Hot[tuple[str, str], Pin] = Hot(_MOST, _KEPT, lambda _: 1)
@@ -49,4 +50,4 @@ class Pins:
 
     async def _asked(self, request: Request) -> Pin:
         key = (request.name, request.tag)
-        return await self._once.do(key, lambda: asyncio.to_thread(self._pin_of, request))
+        return await self._once.do(key, lambda: self._threads.run(self._pin_of, request))
