@@ -1,4 +1,4 @@
-"""Files of tests have names of their own: pytest finds them by these alone, and puts their folders where Python looks."""
+"""Files of tests have names of their own: pytest knows them by these, and puts their folders where Python looks."""
 
 import sys
 from collections import Counter
