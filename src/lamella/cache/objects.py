@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from obstore import GetOptions, UpdateVersion
     from obstore.store import AzureStore, GCSStore, S3Store
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 _TRIES = 5
 _LARGEST_COPY = 5 << 30
 """What stores of S3 copy in one request."""
