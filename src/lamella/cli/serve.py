@@ -105,9 +105,12 @@ def settings_of(how: dict[str, Any]) -> "tuple[Settings, str]":
     """The settings, as they were asked for, and as they are written for those who build."""
     import msgspec
 
-    from lamella.server.settings import parse_settings
     from lamella.spec.reader import text_of
 
+    try:
+        from lamella.server.settings import parse_settings
+    except ImportError as error:
+        raise click.ClickException(f"{error.name} is missing; run pip install 'lamella[server]'") from error
     file = how["config"]
     written = text_of(file) if file else _usual()
     settings = parse_settings(written, str(file or "the usual settings"))

@@ -1,0 +1,55 @@
+"""What is wrong is told before anything is served."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WITHOUT = """
+import sys
+class Gone:
+    def find_spec(self, name, path=None, target=None):
+        if name == "aiohttp":
+            raise ModuleNotFoundError("No module named 'aiohttp'", name="aiohttp")
+sys.meta_path.insert(0, Gone())
+"""
+
+
+def serve(folder: Path, *words: str, before: str = "") -> tuple[int, str]:
+    command = [sys.executable, "-c", f"{before}\nfrom lamella.cli.main import main; main()", "serve", *words]
+    env = {**os.environ, "LAMELLA_CACHE": str(folder / "cache"), "XDG_DATA_HOME": str(folder)}
+    ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=60)
+    return ran.returncode, ran.stderr.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('lisen = "x"\n', 'lamella: server.toml:1: unknown key "lisen"; did you mean "listen"?'),
+        (
+            'listen = "8080"\n',
+            'lamella: server.toml:1: listen: "8080" is not HOST:PORT, such as 127.0.0.1:8080 or [::]:443',
+        ),
+        ('[[source]]\nname = "a"\n', 'lamella: server.toml:1: the key "kind" is missing in source[0]'),
+    ],
+)
+def test_settings_that_are_wrong(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "server.toml").write_text(text)
+    assert serve(tmp_path, "--config", "server.toml") == (2, said)
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        code, said = serve(tmp_path, "--listen", f"127.0.0.1:{other.getsockname()[1]}")
+    assert code == 5
+    assert "address already in use" in said
+    assert "Traceback" not in said
+
+
+def test_what_is_not_installed(tmp_path: Path) -> None:
+    assert serve(tmp_path, before=WITHOUT) == (1, "lamella: aiohttp is missing; run pip install 'lamella[server]'")
