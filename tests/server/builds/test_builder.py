@@ -20,6 +20,7 @@ from lamella.cache.bucket import Item, Memory, SharedBucket
 from lamella.cache.repositories import Repository
 from lamella.destinations.publish import bring
 from lamella.errors import LamellaError
+from lamella.oci.digest import sha256
 from lamella.oci.image import parcel_of
 from lamella.server.answers import RefusedError
 from lamella.server.builds import pins
@@ -121,6 +122,12 @@ def test_names_that_mean_the_same_are_one_build() -> None:
             assert status == 200
             assert is_whole(host, name, body)
         assert len(one.built) == 1
+
+
+def test_who_pulls_keeps_what_was_built() -> None:
+    with made() as (one, host):
+        _, body = asked(host, "deb/bash")
+        assert [item.name for item in one.bucket.list("pulls/")] == [f"pulls/deb/bash/{sha256(body).replace(':', '-')}"]
 
 
 def test_what_is_pinned_is_never_built_again() -> None:

@@ -77,8 +77,18 @@ class Registry:
             found = await origin.manifest(name, reference, permit)
             if found:
                 self.manifests.put((name, found.digest), found)
+                await self._note((name, found.digest))
                 break
         return found
+
+    async def _note(self, key: tuple[str, Digest]) -> bool:
+        """Notes that a manifest is pulled, so that it is kept; False if it is being removed."""
+        if self._pulled.get(key):
+            return True
+        kept = await asyncio.to_thread(self._pulls.pulled, *key)
+        if kept:
+            self._pulled.put(key, True)
+        return kept
 
     async def counted_on(self, name: str, digest: Digest) -> int | None:
         """The size of a blob that somebody is going to count on: it stays for as long as a push may take."""
@@ -91,10 +101,9 @@ class Registry:
         found = self.manifests.get(key) or await self._read(repository, digest)
         if found is None or self._pulled.get(key):
             return found
-        if not await asyncio.to_thread(self._pulls.pulled, *key):
+        if not await self._note(key):
             self.manifests.forget(key)
             return None
-        self._pulled.put(key, True)
         return await self._read(repository, digest)
 
     async def _read(self, repository: Repository, digest: Digest) -> Manifest | None:
