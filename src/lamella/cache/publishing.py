@@ -24,6 +24,7 @@ from lamella.cache.repositories import (
     Repository,
     blob_name,
     digest_file,
+    file_digest,
 )
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
@@ -167,6 +168,13 @@ def pin(bucket: SharedBucket, repository: str, digest: str) -> bool:
             return False
         bucket.put(f"{PINS}{repository}/{digest_file(digest)}", b"")
     return True
+
+
+def pinned(bucket: SharedBucket) -> Iterator[tuple[str, str]]:
+    """What was pinned: repositories with digests, or Nix caches with hashes."""
+    for item in bucket.list(PINS):
+        repository, _, file = item.name.removeprefix(PINS).rpartition("/")
+        yield repository, file if repository.startswith(NIX) else file_digest(file)
 
 
 def unpin(bucket: SharedBucket, repository: str, digest: str) -> None:

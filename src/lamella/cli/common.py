@@ -41,6 +41,14 @@ def cache_folder() -> Path:
     return Path(named or Path(users, "lamella")).expanduser()
 
 
+def bucket_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which bucket of a server is meant."""
+    file = click.Path(path_type=Path, dir_okay=False)
+    place = "Where everything is kept, instead of what the settings say."
+    command = click.option("--bucket", metavar="PLACE", help=place)(command)
+    return click.option("--config", type=file, help="The server's settings; without it, the usual ones.")(command)
+
+
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How other machines are reached."""
     command = click.option(

@@ -8,25 +8,22 @@ from typing import TYPE_CHECKING
 import click
 
 from lamella.cli import show
-from lamella.cli.common import cache_folder, json_option
+from lamella.cli.common import bucket_options, cache_folder, json_option
 from lamella.cli.serve import settings_of
 
 if TYPE_CHECKING:
     from lamella.cache.collect import Report
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-
 
 @click.command("gc")
-@click.option("--config", type=_FILE, help="The server's settings, with [gc]; without it, all tags are kept.")
-@click.option("--bucket", metavar="PLACE", help="Where everything is kept, instead of what the settings say.")
+@bucket_options
 @click.option("--dry-run", is_flag=True, help="Only tell what would be removed, and why.")
 @json_option
 def command(config: Path | None, bucket: str | None, dry_run: bool, as_json: bool) -> None:
     """Remove from a server's bucket what nothing needs any more, while servers go on.
 
-    Kept are tags, as the policies in the settings say, what was pinned, what was pulled or written of late, and all
-    that these need.
+    Kept are tags, as the policies in the settings say (all of them without), what was pinned, what was pulled or
+    written of late, and all that these need.
     """
     from lamella.cache.collect import collect
     from lamella.cache.objects import bucket_at

@@ -36,6 +36,7 @@ COMMANDS = {
     "nix": "Fill in hashes in Nix files.",
     "cache": "List and prune what is remembered; fill binary caches of Nix, and fetch from them.",
     "serve": "Serve images, built when they are pulled.",
+    "pin": "Keep images in a server's bucket, whatever its policies say.",
     "gc": "Remove from a server's bucket what nothing needs any more.",
     "schema": "Print the JSON Schema of lamella.toml, for editors.",
 }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamella.cli.common import cache_folder, connection_options, open_workplace, reach_of, reaching_out
+from lamella.cli.common import bucket_options, cache_folder, connection_options, open_workplace, reach_of, reaching_out
 
 if TYPE_CHECKING:
     from lamella.cache.bucket import SharedBucket
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from lamella.server.page.lines import Tell
     from lamella.server.settings import Settings
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
 _WORKER = (
     sys.executable,
     "-c",
@@ -37,9 +36,8 @@ _TIDY = 3.0
 
 
 @click.command("serve")
-@click.option("--config", type=_FILE, help="The server's settings; without it, the usual ones.")
+@bucket_options
 @click.option("--listen", metavar="HOST:PORT", help="Where to listen, instead of what the settings say.")
-@click.option("--bucket", metavar="PLACE", help="Where everything is kept, instead of what the settings say.")
 @click.option("--writable", is_flag=True, help="Let images be pushed and deleted, by those who may.")
 @connection_options
 def command(**how: Any) -> None:

@@ -1,0 +1,64 @@
+"""`lamella pin`: what a server's bucket keeps, whatever its policies say."""
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lamella.cli import show
+from lamella.cli.common import bucket_options, cache_folder, json_option
+from lamella.cli.serve import settings_of
+
+if TYPE_CHECKING:
+    from lamella.cache.bucket import SharedBucket
+
+_HASH = re.compile("[0-9a-z]{32}")
+"""What a package of Nix is called in a cache."""
+
+
+@click.command("pin")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--remove", is_flag=True, help="Pin them no more.")
+@bucket_options
+@json_option
+def command(names: tuple[str, ...], remove: bool, config: Path | None, bucket: str | None, as_json: bool) -> None:
+    """Keep images in a server's bucket, and all that they need, whatever its policies say; without NAME, list them.
+
+    A NAME is REPOSITORY:TAG or REPOSITORY@DIGEST; or nix/CACHE@HASH, a package of a binary cache, with all that it
+    refers to. A tag may lead elsewhere later: what it leads to now is pinned.
+    """
+    from lamella.cache.objects import bucket_at
+    from lamella.cache.publishing import pin, pinned, unpin
+
+    settings, _ = settings_of({"config": config, "bucket": bucket})
+    kept = bucket_at(settings.bucket, os.environ, cache_folder())
+    for name in names:
+        repository, digest = _meant(kept, name)
+        if remove:
+            unpin(kept, repository, digest)
+        elif not pin(kept, repository, digest):
+            raise click.ClickException(f"there is no {name} in {settings.bucket}")
+    found = [f"{repository}@{digest}" for repository, digest in pinned(kept)]
+    if as_json:
+        click.echo(show.as_json(found))
+    elif not names:
+        click.echo("\n".join(found), nl=bool(found))
+
+
+def _meant(bucket: "SharedBucket", name: str) -> tuple[str, str]:
+    """The repository, and the digest or hash, that a name means."""
+    from lamella.cache.repositories import Repository
+    from lamella.oci.digest import parse_digest
+    from lamella.oci.reference import docker_name
+
+    repository, at, digest = name.partition("@")
+    if at:
+        docker_name(repository)
+        return repository, digest if _HASH.fullmatch(digest) else parse_digest(digest)
+    repository, _, tag = docker_name(name).rpartition(":")
+    found = Repository(bucket, repository).tagged(tag)
+    if found is None:
+        raise click.ClickException(f"there is no {repository}:{tag} in the bucket")
+    return repository, found
