@@ -18,6 +18,7 @@ from lamella.cli import serve
 serve._WORKER = ast.literal_eval(sys.argv.pop(1))
 {_COMMAND}
 """
+_IMPATIENT = "from lamella.cache import jobs; jobs.SILENCE, jobs.BEAT = 3.0, 0.5\n"
 _ADDRESS = re.compile(r"serving at (\S+?),? ")
 
 WRITABLE = "writable = true\n"
@@ -63,12 +64,17 @@ def served(
     config: str = "",
     environment: Mapping[str, str] | None = None,
     worker: Sequence[str] = (),
+    impatient: bool = False,
 ) -> Iterator[Served]:
-    """A server whose cache and bucket are in `folder`, on a port of its own; `worker` builds instead of ours."""
+    """A server whose cache and bucket are in `folder`, on a port of its own; `worker` builds instead of ours.
+
+    One that is `impatient` takes others for dead after three seconds.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written = [] if not config else ["--config", str(folder / "server.toml")]
     (folder / "server.toml").write_text(config)
     script = [_WITH_WORKER, repr(tuple(worker))] if worker else [_COMMAND]
+    script[0] = (_IMPATIENT if impatient else "") + script[0]
     command = [sys.executable, "-c", *script, "serve", "--listen", "127.0.0.1:0"]
     bucket = [] if "--bucket" in arguments else ["--bucket", str(folder / "bucket")]
     given = {**os.environ, "LAMELLA_CACHE": str(folder / "cache"), **(environment or {})}

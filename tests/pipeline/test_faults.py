@@ -46,7 +46,20 @@ def folder(tmp_path: Path) -> Path:
 def start(folder: Path, *args: str, cache: str = "cache") -> subprocess.Popen[str]:
     command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
     env = {**os.environ, "LAMELLA_CACHE": str(folder.parent / cache)}
-    return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_as_in_front,
+    )
+
+
+def _as_in_front() -> None:
+    """What runs in the background does not hear of Ctrl-C, and the tests may."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def lamella(folder: Path, *args: str, cache: str = "cache") -> tuple[int, str]:

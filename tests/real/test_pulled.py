@@ -149,12 +149,15 @@ def test_a_server_that_is_killed_leaves_its_builds_to_others(archive: Repository
     """Its worker ends with it, and another server does the job when the first is taken to be dead."""
     config = f'[[source]]\nname = "deb"\nkind = "deb"\ndebian = {{ archives = ["{archive.line}"] }}\n'
     bucket = tmp_path / "bucket"
-    with served(tmp_path / "one", "--bucket", bucket, config=config) as one, ThreadPoolExecutor(1) as pool:
+    with (
+        served(tmp_path / "one", "--bucket", bucket, config=config, impatient=True) as one,
+        ThreadPoolExecutor(1) as pool,
+    ):
         lost = pool.submit(pull, one, "deb/tool")
         while not (bucket / "jobs").is_dir() or not list((bucket / "jobs").iterdir()):
             time.sleep(0.01)
         one.process.kill()
         with pytest.raises(OSError):
             lost.result()
-        with served(tmp_path / "two", "--bucket", bucket, config=config) as two:
+        with served(tmp_path / "two", "--bucket", bucket, config=config, impatient=True) as two:
             assert pull(two, "deb/tool")

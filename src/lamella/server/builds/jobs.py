@@ -31,7 +31,7 @@ class Outcome:
     root: str = ""
     code: str = ""
     message: str = ""
-    seconds: float = 10.0
+    seconds: float = 5.0
 
 
 @dataclass
