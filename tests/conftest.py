@@ -1,8 +1,34 @@
+import itertools
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.objects import AWS, objects
+
+from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.folder import Folder
+from lamella.cache.objects import bucket_at
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """A bucket of an object store on this machine; gives how to reach it."""
+    with objects("ours") as how:
+        yield how
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
+def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> SharedBucket:
+    """A bucket of each kind, with nothing in it."""
+    made: dict[str, Callable[[], SharedBucket]] = {
+        "folder": lambda: Folder(tmp_path / "bucket"),
+        "memory": Memory,
+        "s3": lambda: bucket_at(f"s3://ours/{next(_numbers)}{request.getfixturevalue('s3')}", AWS, tmp_path),
+    }
+    return made[request.param]()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ NOUNS = {"errors", "oci", "package", "closure", "plan", "staging"}
 STEPS = {"spec", "sources", "layering", "layers", "images", "cache", "registry", "destinations"}
 MAY_IMPORT = {
     "errors": set[str](),
+    "words": set[str](),
     "oci": {"errors", "staging"},
     "staging": {"errors", "oci"},
     "package": {"oci"},
@@ -33,7 +34,7 @@ MAY_IMPORT = {
     "destinations": {"errors", "oci", "staging", "layers", "registry", "transport"},
     "pipeline": NOUNS | STEPS | {"transport", "checks", "sbom"},
     "derivations": NOUNS | STEPS | {"pipeline"},
-    "server": NOUNS | STEPS | {"pipeline", "transport", "sbom"},
+    "server": NOUNS | STEPS | {"pipeline", "transport", "sbom", "words"},
     "hashes": NOUNS | {"sources", "transport"},
     "cli": NOUNS
     | {
@@ -49,6 +50,7 @@ MAY_IMPORT = {
         "cache",
         "registry",
         "transport",
+        "words",
     },
     "__init__": {"errors", "spec"},
 }

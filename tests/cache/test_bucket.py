@@ -2,33 +2,14 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.objects import AWS, objects
 
-from lamella.cache.bucket import Memory, MissingError, SharedBucket
+from lamella.cache.bucket import MissingError, SharedBucket
 from lamella.cache.folder import Folder
-from lamella.cache.objects import bucket_at
 
 LARGE = os.urandom(13_000_000)
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    with objects("ours") as how:
-        yield how
-
-
-@pytest.fixture(params=["folder", "memory", "s3"])
-def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> SharedBucket:
-    made: dict[str, Callable[[], SharedBucket]] = {
-        "folder": lambda: bucket_at(str(tmp_path / "bucket"), {}, tmp_path),
-        "memory": Memory,
-        "s3": lambda: bucket_at(f"s3://ours{tmp_path}{request.getfixturevalue('s3')}", AWS, tmp_path),
-    }
-    return made[request.param]()
 
 
 def test_what_was_put_is_there(bucket: SharedBucket) -> None:

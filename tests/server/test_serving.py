@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientPayloadError, ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
-from tests.objects import AWS, objects
+from tests.objects import AWS
 
-from lamella.cache.bucket import Memory, MissingError, SharedBucket
-from lamella.cache.folder import Folder
+from lamella.cache.bucket import MissingError, SharedBucket
 from lamella.cache.objects import bucket_at
 from lamella.oci.image import Buffer
 from lamella.server.serving import Served, in_threads, send_blocks, serve_item
@@ -22,22 +21,6 @@ from lamella.staging import StorageError
 LARGE = os.urandom(5_000_000)
 NAME = "layers/abc"
 Got = tuple[int, bytes, Mapping[str, str]]
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    with objects("served") as how:
-        yield how
-
-
-@pytest.fixture(params=["folder", "memory", "s3"])
-def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> SharedBucket:
-    made: dict[str, Callable[[], SharedBucket]] = {
-        "folder": lambda: Folder(tmp_path / "bucket"),
-        "memory": Memory,
-        "s3": lambda: bucket_at(f"s3://served{tmp_path}{request.getfixturevalue('s3')}", AWS, tmp_path),
-    }
-    return made[request.param]()
 
 
 @asynccontextmanager
@@ -134,7 +117,7 @@ def test_what_is_not_there(bucket: SharedBucket) -> None:
 
 
 def test_a_client_is_sent_to_the_bucket(tmp_path: Path, s3: str) -> None:
-    bucket = bucket_at(f"s3://served{tmp_path}{s3}", AWS, tmp_path)
+    bucket = bucket_at(f"s3://ours{tmp_path}{s3}", AWS, tmp_path)
     bucket.put(NAME, LARGE)
 
     async def ask() -> None:

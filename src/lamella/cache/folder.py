@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
@@ -93,8 +93,14 @@ class Folder:
                 left = None if left is None else left - len(block)
                 yield block
 
-    def stage(self) -> "_StagedFile":
-        return _StagedFile(self.root)
+    def stage(self) -> "StagedFile":
+        return StagedFile(self.root, self._take)
+
+    def _take(self, file: Path, name: str) -> None:
+        target = self.root / name
+        with explained(target, "cannot write"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.rename(target)
 
     def move(self, name: str, to: str) -> None:
         target = self.root / to
@@ -120,9 +126,12 @@ class Folder:
                 yield
 
 
-class _StagedFile:
-    def __init__(self, root: Path) -> None:
+class StagedFile:
+    """An item on its way in, in the staging folder of `root`; `take` gets the file, and the name that it is to have."""
+
+    def __init__(self, root: Path, take: Callable[[Path, str], None]) -> None:
         self._root = root
+        self._take = take
         self._staged = staged(root)
 
     def __enter__(self) -> Self:
@@ -134,11 +143,10 @@ class _StagedFile:
         self._staged.__exit__(None, None, None)
 
     def write(self, block: Buffer) -> None:
+        """Takes the next bytes."""
         with explained(self._path, "cannot write"):
             write_all(self._file, block)
 
     def commit(self, name: str) -> None:
-        target = self._root / name
-        with explained(target, "cannot write"):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._path.rename(target)
+        """Makes the item of what was written."""
+        self._take(self._path, name)

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lamella.cache.bucket import Item, MissingError, SharedBucket
-from lamella.cache.folder import Folder
+from lamella.cache.folder import Folder, StagedFile
 from lamella.oci.image import Buffer
-from lamella.staging import StorageError, explained, staged, write_all
+from lamella.staging import StorageError
 from lamella.transport import objects
 
 if TYPE_CHECKING:
@@ -134,11 +134,10 @@ class Objects:
                 if tries == _TRIES or not _is_theirs(error):
                     raise
 
-    def stage(self) -> "_Spooled":
-        return _Spooled(self, self._spool)
+    def stage(self) -> StagedFile:
+        return StagedFile(self._spool, self._upload)
 
-    def upload(self, name: str, file: Path) -> None:
-        """Stores a local file as `name`."""
+    def _upload(self, file: Path, name: str) -> None:
         from obstore import put
 
         self._ask(name, lambda at: put(self._store, at, file))
@@ -189,25 +188,3 @@ def _part(start: int, count: int | None) -> "GetOptions":
 
 def _is_theirs(error: Exception) -> bool:
     return type(error).__module__.startswith("obstore")
-
-
-class _Spooled:
-    def __init__(self, bucket: Objects, spool: Path) -> None:
-        self._bucket = bucket
-        self._spool = spool
-        self._staged = staged(spool)
-
-    def __enter__(self) -> Self:
-        with explained(self._spool, "cannot write to"):
-            self._path, self._file = self._staged.__enter__()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._staged.__exit__(None, None, None)
-
-    def write(self, block: Buffer) -> None:
-        with explained(self._path, "cannot write"):
-            write_all(self._file, block)
-
-    def commit(self, name: str) -> None:
-        self._bucket.upload(name, self._path)

@@ -7,30 +7,14 @@ from typing import Any
 import click
 
 from lamella.oci.digest import Digest, encoded
+from lamella.words import plural, size
 
-
-def size(count: int) -> str:
-    """`count` bytes for people: three digits and a decimal unit."""
-    if count < 1000:
-        return f"{count} B"
-    value = float(count)
-    for unit in ("kB", "MB", "GB", "TB"):
-        value /= 1000
-        if value < 99.5:
-            return f"{value:.1f} {unit}"
-        if value < 999.5:
-            return f"{value:.0f} {unit}"
-    return f"{value:,.0f} TB"
+__all__ = ["as_json", "plural", "printable", "short", "size", "table"]
 
 
 def short(digest: str) -> str:
     """Enough of a digest to tell it from others."""
     return encoded(Digest(digest))[:12]
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 layer`, `2 layers`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

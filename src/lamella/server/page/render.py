@@ -15,7 +15,8 @@ from urllib.parse import quote, urlencode
 import jinja2
 from aiohttp import web
 
-from lamella.server.page.words import ago, duration, plain, plain_lines, plural, rate, size
+from lamella.server.page.words import ago, duration, plain, plain_lines, rate
+from lamella.words import plural, size
 
 _HERE = Path(__file__).parent
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}

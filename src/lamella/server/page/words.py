@@ -2,28 +2,11 @@
 
 import re
 
+from lamella.words import plural
+
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What steers a terminal, or turns the direction of what follows."""
 _STEPS = ((60.0, "s"), (60.0, "min"), (24.0, "h"))
-
-
-def size(count: float) -> str:
-    """`count` bytes: three digits and a decimal unit."""
-    if count < 1000:
-        return f"{count:.0f} B"
-    value = float(count)
-    for unit in ("kB", "MB", "GB", "TB"):
-        value /= 1000
-        if value < 99.5:
-            return f"{value:.1f} {unit}"
-        if value < 999.5:
-            return f"{value:.0f} {unit}"
-    return f"{value:,.0f} TB"
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 layer`, `2 layers`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
