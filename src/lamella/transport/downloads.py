@@ -3,6 +3,7 @@
 What a killed run has begun to fetch is taken up where it broke off; nothing has its name before its hash is right.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -30,13 +31,27 @@ class Wanted:
     size: int = 0
 
 
-class Downloads:
-    """A folder of files that came from elsewhere. Several processes may share it."""
+Near = Callable[[str], Path | None]
+"""Says where on this machine a file with that hash lies, which nobody changes; None if it does not know of any."""
 
-    def __init__(self, folder: Path, fetcher: Fetcher, progress: Progress = silent) -> None:
+
+class Downloads:
+    """A folder of files that came from elsewhere. Several processes may share it.
+
+    A file that is `near` is taken from there, as another name of the same bytes.
+    """
+
+    def __init__(
+        self, folder: Path, fetcher: Fetcher, progress: Progress = silent, near: Near = lambda _: None
+    ) -> None:
         self.folder = folder
         self.fetcher = fetcher
         self.progress = progress
+        self._near = near
+
+    def beside(self, near: Near) -> "Downloads":
+        """The same folder, for who knows of files that are near."""
+        return Downloads(self.folder, self.fetcher, self.progress, near)
 
     def close(self) -> None:
         """Ends connections."""
@@ -48,7 +63,7 @@ class Downloads:
 
     def fetch(self, wanted: Iterable[Wanted], addresses: Callable[[Sequence[Wanted]], dict[str, list[str]]]) -> None:
         """Sees to it that all files are here. `addresses` tells of those that are not where they may be, by hash."""
-        missing = list({one.sha256: one for one in wanted if not self.path(one.sha256).exists()}.values())
+        missing = list({one.sha256: one for one in wanted if not self._has(one.sha256)}.values())
         if not missing:
             return
         found = addresses(missing)
@@ -60,6 +75,15 @@ class Downloads:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+    def _has(self, sha256: str) -> bool:
+        target = self.path(sha256)
+        near = None if target.exists() else self._near(sha256)
+        if near:
+            with contextlib.suppress(OSError):  # it is on another disk, and is fetched
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.hardlink_to(near)
+        return target.exists()
 
     def fetch_one(self, wanted: Wanted, urls: Sequence[str]) -> Path:
         """The file, from the first of `urls` that has it."""

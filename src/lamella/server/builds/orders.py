@@ -9,6 +9,8 @@ from lamella.cache.nearby import Nearby
 from lamella.cache.records import Records
 from lamella.cache.repositories import Repository
 from lamella.oci.digest import Digest
+from lamella.pipeline.outside import needed
+from lamella.pipeline.workplace import Workplace
 from lamella.server.builds.jobs import Outcome
 from lamella.server.demand.build import build
 from lamella.server.demand.errors import DemandError
@@ -16,6 +18,7 @@ from lamella.server.demand.names import Request, parse
 from lamella.server.demand.pin import Pin
 from lamella.server.demand.settings import Limits, Source
 from lamella.server.demand.workshop import Workshop
+from lamella.server.nixcache.near import nars_in
 from lamella.server.shelf import Shelf
 
 _FORGET_FAILURES = 60.0
@@ -50,8 +53,7 @@ def carry_out(
     order: Order, sources: tuple[Source, ...], limits: Limits, bucket: SharedBucket, workshop: Workshop
 ) -> Outcome:
     """Builds what is ordered. The record of it is written when all that it leads to is there."""
-    place = workshop.place
-    shared = replace(workshop, place=replace(place, records=Records(Nearby(place.records.bucket, bucket))))
+    shared = replace(workshop, place=_sharing(workshop.place, bucket))
     try:
         request = parse(order.repository, order.tag, sources, limits)
         root = build(request, order.pin, shared, Shelf(Repository(bucket, order.repository)))
@@ -61,6 +63,13 @@ def carry_out(
     if not order.pin.moving:
         _remember(bucket, request, order, root.digest)
     return Outcome(repository=order.repository, root=root.digest)
+
+
+def _sharing(place: Workplace, bucket: SharedBucket) -> Workplace:
+    """The workplace with what is in the bucket: records of layers, and NARs, which are not kept twice."""
+    outside = needed(place.outside, "what images are made of")
+    near = replace(outside, downloads=outside.downloads.beside(nars_in(bucket)))
+    return replace(place, records=Records(Nearby(place.records.bucket, bucket)), outside=near)
 
 
 def _remember(bucket: SharedBucket, request: Request, order: Order, root: Digest) -> None:
