@@ -137,19 +137,16 @@ def _remove_left(path: Path) -> bool:
     return False
 
 
-class StagedBlob:
-    """Bytes on their way to a place that is named by their digest; leaving without `commit` discards them."""
+class StagedFile:
+    """Bytes on their way into a file below `root`; leaving without `move_to` discards them."""
 
-    def __init__(self, root: Path, place: Callable[[Digest], Path]) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root
-        self._place = place
         self._staged = staged(root)
-        self._hash = hashlib.sha256()
-        self._size = 0
 
     def __enter__(self) -> Self:
         with explained(self._root, "cannot write to"):
-            self._path, self._file = self._staged.__enter__()
+            self.path, self._file = self._staged.__enter__()
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -157,16 +154,33 @@ class StagedBlob:
 
     def write(self, block: bytes | bytearray | memoryview) -> None:
         """Takes the next bytes."""
+        with explained(self.path, "cannot write"):
+            write_all(self._file, block)
+
+    def move_to(self, target: Path) -> None:
+        """Makes `target` of what was written."""
+        with explained(target, "cannot write"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.path.rename(target)
+
+
+class StagedBlob(StagedFile):
+    """Bytes on their way to a place that is named by their digest; leaving without `commit` discards them."""
+
+    def __init__(self, root: Path, place: Callable[[Digest], Path]) -> None:
+        super().__init__(root)
+        self._place = place
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def write(self, block: bytes | bytearray | memoryview) -> None:
+        """Takes the next bytes."""
         self._hash.update(block)
         self._size += len(block)
-        with explained(self._path, "cannot write"):
-            write_all(self._file, block)
+        super().write(block)
 
     def commit(self, digest: Digest, size: int) -> None:
         """Moves the bytes to their place, if they are what they are said to be."""
         if (self._hash.hexdigest(), self._size) != (encoded(digest), size):
             raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
-        target = self._place(digest)
-        with explained(target, "cannot write"):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._path.rename(target)
+        self.move_to(self._place(digest))

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.cache.known import jobs, look
 
 from lamella.cache.bucket import Memory, SharedBucket
 from lamella.cache.folder import Folder
-from lamella.cache.jobs import SILENCE, Claim, Job, claim, jobs, look
+from lamella.cache.jobs import SILENCE, Claim, Job, claim
 
 
 @pytest.fixture(params=["folder", "memory"])

@@ -15,7 +15,7 @@ from tests.deploy.files import DEPLOY, documents, stop_time
 from tests.objects import AWS, objects
 from tests.served import served
 
-from lamella.server.settings import Settings, read_settings
+from lamella.server.settings import Settings, parse_settings
 
 FILES = (DEPLOY / "compose.yaml", DEPLOY / "replicas" / "compose.yaml")
 REPLICAS = FILES[1].parent
@@ -27,7 +27,7 @@ def services(file: Path) -> dict[str, Any]:
 
 
 def settings(file: Path) -> Settings:
-    return read_settings(file.parent / "server.toml")
+    return parse_settings((file.parent / "server.toml").read_text(), "server.toml")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)

@@ -14,12 +14,12 @@ from tests.deploy.files import DEPLOY, documents, stop_time
 from tests.served import served
 
 from lamella.cli.gc import command as gc
-from lamella.server.settings import read_settings
+from lamella.server.settings import parse_settings
 
 HERE = DEPLOY / "kubernetes"
 KUSTOMIZATION = documents(HERE / "kustomization.yaml")[0]
 OBJECTS = [one for name in KUSTOMIZATION["resources"] for one in documents(HERE / name)]
-SETTINGS = read_settings(HERE / "server.toml")
+SETTINGS = parse_settings((HERE / "server.toml").read_text(), "server.toml")
 Object = dict[str, Any]
 
 

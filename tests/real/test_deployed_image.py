@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from tests.real.programs import Docker, Podman, absent, run, skopeo_copy
 
-from lamella.server.settings import read_settings
+from lamella.server.settings import parse_settings
 from lamella.sources.debian.archives import apt_suites
 
 pytestmark = pytest.mark.real
@@ -123,7 +123,7 @@ def test_it_builds_what_is_pulled_without_rights(runtime: Docker | Podman, tmp_p
 
 
 def test_the_settings_in_it_let_nobody_push() -> None:
-    settings = read_settings(HERE / "root" / "etc" / "lamella" / "server.toml")
+    settings = parse_settings((HERE / "root" / "etc" / "lamella" / "server.toml").read_text(), "server.toml")
     assert not settings.writable
     assert settings.access.anonymous == ("pull",)
     assert settings.bucket.startswith("/var/lib/lamella/")

@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.cache.known import jobs
 from tests.served import Served, served
 
 from lamella.cache.folder import Folder
-from lamella.cache.jobs import jobs
 
 OPEN = '[access]\nanonymous = ["*"]\n'
 LARGE = os.urandom(1 << 20) * 32

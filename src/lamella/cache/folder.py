@@ -3,15 +3,14 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
 
 from lamella import staging
-from lamella.cache.bucket import Item, MissingError
+from lamella.cache.bucket import Item, MissingError, StagedItem
 from lamella.oci.image import Buffer
-from lamella.staging import explained, staged, write_all
+from lamella.staging import StagedFile, explained, staged, write_all
 
 _NO_ITEMS = (staging.STAGING, "roots")
 """Folders beside the items: what is being written, and layers that were unpacked."""
@@ -93,14 +92,8 @@ class Folder:
                 left = None if left is None else left - len(block)
                 yield block
 
-    def stage(self) -> "StagedFile":
-        return StagedFile(self.root, self._take)
-
-    def _take(self, file: Path, name: str) -> None:
-        target = self.root / name
-        with explained(target, "cannot write"):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            file.rename(target)
+    def stage(self) -> StagedItem:
+        return _NewItem(self.root)
 
     def move(self, name: str, to: str) -> None:
         target = self.root / to
@@ -126,27 +119,9 @@ class Folder:
                 yield
 
 
-class StagedFile:
-    """An item on its way in, in the staging folder of `root`; `take` gets the file, and the name that it is to have."""
-
-    def __init__(self, root: Path, take: Callable[[Path, str], None]) -> None:
-        self._root = root
-        self._take = take
-        self._staged = staged(root)
-
-    def __enter__(self) -> Self:
-        with explained(self._root, "cannot write to"):
-            self._path, self._file = self._staged.__enter__()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._staged.__exit__(None, None, None)
-
-    def write(self, block: Buffer) -> None:
-        """Takes the next bytes."""
-        with explained(self._path, "cannot write"):
-            write_all(self._file, block)
+class _NewItem(StagedFile):
+    """An item on its way in."""
 
     def commit(self, name: str) -> None:
         """Makes the item of what was written."""
-        self._take(self._path, name)
+        self.move_to(self._root / name)

@@ -39,8 +39,6 @@ from lamella.oci.typed import decode_as
 DOOMED = "gc/doomed"
 HOLDS = "gc/holds/"
 MARGIN = 30.0
-LEAST_GRACE = 3600.0
-"""The shortest time that a hold lasts, in seconds, if nobody removes it."""
 
 _PAUSE = 0.1
 _PATIENCE = 300.0

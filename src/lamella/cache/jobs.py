@@ -68,32 +68,19 @@ class Claim:
         )
 
 
-def look(bucket: SharedBucket, key: str, now: float) -> Job | None:
-    """The job, unless it is forgotten or its owner dead."""
-    data = bucket.get(_at(key))
-    job = _read(data) if data else None
-    return job if job and job.until > now else None
-
-
 def claim(bucket: SharedBucket, key: str, job: Job, now: float) -> Claim | None:
     """Begins `job`, or shows who else has; None if that changed at this very moment, and is worth another look."""
     data, wanted = bucket.get(_at(key)), msgspec.json.encode(job)
     if data is None:
         return Claim(bucket, key, job, wanted, True) if bucket.create(_at(key), wanted) else None
-    there = _read(data)
+    there = read_job(data)
     if there and there.until > now:
         return Claim(bucket, key, there, data, False)
     return Claim(bucket, key, job, wanted, True) if bucket.swap(_at(key), data, wanted) else None
 
 
-def jobs(bucket: SharedBucket) -> dict[str, Job]:
-    """All that is known, by key."""
-    found = ((item.name.removeprefix(FOLDER), bucket.get(item.name)) for item in bucket.list(FOLDER))
-    read = ((key, _read(data)) for key, data in found if data)
-    return {key: job for key, job in read if job}
-
-
-def _read(data: bytes) -> Job | None:
+def read_job(data: bytes) -> Job | None:
+    """The job that an item tells of; None if it is unreadable."""
     try:
         return decode_as(data, Job)
     except msgspec.DecodeError:

@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from lamella.cache.bucket import Item, MissingError, SharedBucket
-from lamella.cache.folder import Folder, StagedFile
+from lamella.cache.bucket import Item, MissingError, SharedBucket, StagedItem
+from lamella.cache.folder import Folder
 from lamella.oci.image import Buffer
-from lamella.staging import StorageError
+from lamella.staging import StagedFile, StorageError
 from lamella.transport import objects
 
 if TYPE_CHECKING:
@@ -134,10 +134,11 @@ class Objects:
                 if tries == _TRIES or not _is_theirs(error):
                     raise
 
-    def stage(self) -> StagedFile:
-        return StagedFile(self._spool, self._upload)
+    def stage(self) -> StagedItem:
+        return _Spooled(self, self._spool)
 
-    def _upload(self, file: Path, name: str) -> None:
+    def upload(self, name: str, file: Path) -> None:
+        """Stores a local file as `name`."""
         from obstore import put
 
         self._ask(name, lambda at: put(self._store, at, file))
@@ -188,3 +189,15 @@ def _part(start: int, count: int | None) -> "GetOptions":
 
 def _is_theirs(error: Exception) -> bool:
     return type(error).__module__.startswith("obstore")
+
+
+class _Spooled(StagedFile):
+    """An item that is written here before it goes there."""
+
+    def __init__(self, bucket: Objects, spool: Path) -> None:
+        super().__init__(spool)
+        self._bucket = bucket
+
+    def commit(self, name: str) -> None:
+        """Stores what was written."""
+        self._bucket.upload(name, self.path)

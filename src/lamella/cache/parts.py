@@ -5,22 +5,7 @@ from dataclasses import dataclass
 from lamella.cache.repositories import Manifest, Referrer
 from lamella.oci import media
 from lamella.oci.digest import Digest, parse_digest
-from lamella.oci.wire import Descriptor, Document, decode, kind_of
-
-
-class _Linked(Descriptor, frozen=True, kw_only=True, rename="camel"):
-    urls: list[str] = []
-
-
-class _Any(Document, frozen=True, kw_only=True, rename="camel"):
-    """An image, an index or an artifact: whatever it is, its parts stand at one of these places."""
-
-    artifact_type: str = ""
-    config: Descriptor | None = None
-    layers: list[_Linked] = []
-    manifests: list[Descriptor] = []
-    subject: Descriptor | None = None
-    annotations: dict[str, str] = {}
+from lamella.oci.wire import AnyManifest, Descriptor, decode, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +23,7 @@ def parts_of(data: bytes) -> Parts:
     Layers that are elsewhere, by their `urls`, are no parts. An index may name blobs beside manifests: caches of
     builds are kept so.
     """
-    told = decode(data, _Any, "the manifest")
+    told = decode(data, AnyManifest, "the manifest")
     blobs = [told.config] if told.config else []
     blobs += [layer for layer in told.layers if not layer.urls]
     blobs += [one for one in told.manifests if not media.is_manifest(one.media_type)]
@@ -48,7 +33,7 @@ def parts_of(data: bytes) -> Parts:
 
 def referrer_of(manifest: Manifest) -> Referrer:
     """What is told of `manifest` to who asks what refers to its subject."""
-    told = decode(manifest.data, _Any, "the manifest")
+    told = decode(manifest.data, AnyManifest, "the manifest")
     return Referrer(
         media_type=kind_of(manifest.data, manifest.media_type),
         digest=manifest.digest,

@@ -142,15 +142,20 @@ class Pulls:
         self._bucket = bucket
         self._noted: dict[str, float] = {}
 
+    def is_noted(self, repository: str, digest: str, now: float | None = None) -> bool:
+        """Whether that was noted a while ago, and need not be now; nobody is asked."""
+        now = time.time() if now is None else now
+        return self._noted.get(f"{repository}/{digest_file(digest)}", 0.0) > now - _PULLED_EVERY
+
     def pulled(self, repository: str, digest: str, now: float | None = None) -> bool:
         """Notes that something is pulled, before it is looked for; False if it is being removed, and counts as gone.
 
         What is found after that stays, with all that it leads to, for as long as the rules keep what was pulled.
         """
         now = time.time() if now is None else now
-        key = f"{repository}/{digest_file(digest)}"
-        if self._noted.get(key, 0.0) > now - _PULLED_EVERY:
+        if self.is_noted(repository, digest, now):
             return True
+        key = f"{repository}/{digest_file(digest)}"
         self._bucket.put(PULLS + key, b"")
         if doomed(self._bucket, (_item(repository, digest),)):
             return False

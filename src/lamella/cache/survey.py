@@ -14,6 +14,7 @@ import msgspec
 from lamella.cache.bucket import Item, SharedBucket
 from lamella.cache.contents import Contents
 from lamella.cache.holds import HOLDS
+from lamella.cache.jobs import FOLDER
 from lamella.cache.narinfos import NARINFOS, leads
 from lamella.cache.parts import Parts, parts_of
 from lamella.cache.policies import DAY
@@ -22,8 +23,6 @@ from lamella.cache.repositories import BLOBS, MANIFESTS, REFERRERS, REPOSITORIES
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
 from lamella.oci.typed import decode_as
-
-JOBS = "jobs/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def survey(bucket: SharedBucket, contents: Contents, now: float) -> Survey:
     """The bucket as it is now, or was while this looked."""
     holds = contents.read(bucket.list(HOLDS), lambda data: data.decode().split("\n"))
     held = frozenset(name for _, names in holds for name in names)
-    jobs = list(contents.read(bucket.list(JOBS), _job))
+    jobs = list(contents.read(bucket.list(FOLDER), _job))
     running = [job for item, job in jobs if job.get("state") == "running" and _until(item, job) > now]
     return Survey(
         held=held,

@@ -50,7 +50,13 @@ def command(**how: Any) -> None:
     with reaching_out(open_workplace(), **reach_of(how)) as place:
         from lamella.server.app import Server
 
-        asyncio.run(_serve(Server(settings, written, _bucket(settings), place, _WORKER, _log())))
+        asyncio.run(_serve(Server(settings, written, _bucket(settings), place, _worker(how), _log())))
+
+
+def _worker(how: dict[str, Any]) -> tuple[str, ...]:
+    """The command of who builds: it reaches other machines as we do."""
+    insecure, ca = how["insecure"], how["ca"]
+    return (*_WORKER, *(["--insecure"] if insecure else []), *(["--ca", ca] if ca else []))
 
 
 async def _serve(server: "Server") -> None:
@@ -89,13 +95,18 @@ def _tell_systemd(state: str) -> None:
 
 
 def _bucket(settings: "Settings") -> "SharedBucket":
+    """The bucket, without what killed servers have left half written on this machine."""
     from lamella.cache.copies import Copies
     from lamella.cache.folder import Folder
     from lamella.cache.objects import bucket_at
+    from lamella.staging import sweep
 
     bucket = bucket_at(settings.bucket, os.environ, cache_folder())
+    if isinstance(bucket, Folder):
+        sweep(bucket.root)
     if isinstance(bucket, Folder) or settings.redirect or not settings.copies:
         return bucket
+    sweep(cache_folder() / "copies")
     return Copies(bucket, cache_folder() / "copies", settings.copies)
 
 

@@ -8,11 +8,12 @@ import os
 import signal
 import sys
 import threading
+from typing import Any
 
 import click
 import msgspec
 
-from lamella.cli.common import cache_folder, open_workplace, reaching_out
+from lamella.cli.common import cache_folder, connection_options, open_workplace, reach_of, reaching_out
 from lamella.cli.progress import Told
 from lamella.errors import LamellaError
 from lamella.oci.typed import decode_as
@@ -20,8 +21,10 @@ from lamella.oci.typed import decode_as
 _DESERTED = 4
 
 
-def main() -> None:
-    """Carries out the order."""
+@click.command()
+@connection_options
+def main(**how: Any) -> None:
+    """Carries out the order, reaching other machines as the server does."""
     from lamella.cache.objects import bucket_at
     from lamella.server.builds.jobs import Outcome
     from lamella.server.builds.orders import Order, carry_out
@@ -33,7 +36,7 @@ def main() -> None:
     settings = parse_settings(order.settings, "the server's settings")
     try:
         bucket = bucket_at(order.bucket, os.environ, cache_folder())
-        with Told(verbose=True) as told, reaching_out(open_workplace(progress=told.progress)) as place:
+        with Told(verbose=True) as told, reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place:
             workshop = Workshop(place, settings.demand, told.doing)
             outcome = carry_out(order, tuple(settings.sources), settings.demand, bucket, workshop)
     except LamellaError as error:

@@ -59,6 +59,24 @@ class Index(Document, frozen=True, kw_only=True, rename="camel"):
     annotations: dict[str, str] = {}
 
 
+class Linked(Descriptor, frozen=True, kw_only=True, rename="camel"):
+    """Bytes that may be elsewhere, at `urls`."""
+
+    urls: list[str] = []
+
+
+class AnyManifest(Document, frozen=True, kw_only=True, rename="camel"):
+    """An image, an index or an artifact: whatever it is, its parts stand at one of these places."""
+
+    media_type: str = ""
+    artifact_type: str = ""
+    config: Descriptor | None = None
+    layers: list[Linked] = []
+    manifests: list[Descriptor] = []
+    subject: Descriptor | None = None
+    annotations: dict[str, str] = {}
+
+
 class History(Document, frozen=True, kw_only=True):
     created: str = ""
     created_by: str = ""

@@ -18,7 +18,7 @@ from lamella.cache.repositories import Manifest, Repository
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
 from lamella.oci.reference import HOST, Reference
-from lamella.oci.wire import Descriptor, decode
+from lamella.oci.wire import AnyManifest, Descriptor, decode
 from lamella.registry.registries import Registries
 from lamella.server.hot import Hot
 from lamella.server.once import Once
@@ -103,7 +103,7 @@ class Mirrors:
         if found is None:
             return None
         descriptor, data = found
-        decode(data, _Named, f"what {upstream} leads to")
+        decode(data, AnyManifest, f"what {upstream} leads to")
         manifest = Manifest(descriptor.digest, descriptor.media_type, data)
         repository.put_manifest(manifest)
         if ":" not in upstream.name:
@@ -122,16 +122,11 @@ class Mirrors:
         return True
 
 
-class _Named(msgspec.Struct):
-    config: Descriptor | None = None
-    layers: list[Descriptor] = []
-
-
 def _named_by(repository: Repository) -> Iterator[Descriptor]:
     """The blobs that the manifests of a repository name."""
     for digest in repository.manifests():
         manifest = repository.manifest(digest)
         if manifest:
-            named = decode(manifest.data, _Named, f"{repository.name} {digest}")
+            named = decode(manifest.data, AnyManifest, f"{repository.name} {digest}")
             yield from [named.config] if named.config else []
             yield from named.layers

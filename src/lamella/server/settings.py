@@ -3,7 +3,6 @@
 import ipaddress
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -17,7 +16,7 @@ from lamella.server.nixcache.settings import NixCache
 from lamella.spec import kinds
 from lamella.spec.fields import Said, Value
 from lamella.spec.problems import Problem, wrong
-from lamella.spec.reader import parse_as, text_of
+from lamella.spec.reader import parse_as
 
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})")
 _LOCAL = "localhost"
@@ -107,11 +106,6 @@ class Settings(Value, frozen=True, kw_only=True):
         """Whether everybody who can reach the server is on this machine, and nothing was said of who may do what."""
         access = self.access
         return self.loopback and access.anonymous is None and not access.trusted_proxies
-
-
-def read_settings(file: Path) -> Settings:
-    """The settings in a file."""
-    return parse_settings(text_of(file), str(file))
 
 
 def parse_settings(text: str, file: str) -> Settings:

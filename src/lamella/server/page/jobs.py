@@ -5,11 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
 from lamella.cache.bucket import Item, SharedBucket
-from lamella.cache.jobs import FOLDER, Job
-from lamella.oci.typed import decode_as
+from lamella.cache.jobs import FOLDER, Job, read_job
 from lamella.server.builds.log import log_name
 from lamella.server.page.latest import Latest
 
@@ -54,7 +51,7 @@ class Builds:
     _seen: tuple[float, Sequence[Job]] = field(default=(0.0, ()), init=False)
 
     def __post_init__(self) -> None:
-        self._jobs: Latest[Job] = Latest(self.bucket, _job)
+        self._jobs: Latest[Job] = Latest(self.bucket, read_job)
 
     def all(self) -> list[Build]:
         """Those that run, and then the others, newest first, as they were a moment ago."""
@@ -83,10 +80,3 @@ class Builds:
 def is_log(name: str) -> bool:
     """Whether logs are called like that."""
     return _LOG.fullmatch(name) is not None
-
-
-def _job(data: bytes) -> Job | None:
-    try:
-        return decode_as(data, Job)
-    except msgspec.DecodeError:
-        return None

@@ -12,7 +12,7 @@ from lamella.cache.repositories import MANIFESTS, REPOSITORIES, TAGS, Repository
 from lamella.oci import media
 from lamella.oci.digest import Digest
 from lamella.oci.platforms import spelled
-from lamella.oci.wire import Descriptor, Document, Platform, WireError, decode
+from lamella.oci.wire import AnyManifest, Document, Platform, WireError, decode
 from lamella.server.page.latest import Latest
 
 MOST = 1000
@@ -32,16 +32,8 @@ class Shelf:
     changed: float
 
 
-class Told(Document, frozen=True, kw_only=True, rename="camel"):
+class Told(AnyManifest, frozen=True, kw_only=True, rename="camel"):
     """What a manifest says, of whatever kind it is."""
-
-    media_type: str = ""
-    artifact_type: str = ""
-    config: Descriptor | None = None
-    layers: list[Descriptor] = []
-    manifests: list[Descriptor] = []
-    subject: Descriptor | None = None
-    annotations: dict[str, str] = {}
 
     @property
     def is_index(self) -> bool:

@@ -15,7 +15,6 @@ from lamella.server.registry.names import is_digest
 _MANIFESTS = 64 << 20
 _BLOBS = 100_000
 _SECONDS = 60.0
-_NOTED = 1800.0
 
 
 Permit = Callable[[str], None]
@@ -53,7 +52,6 @@ class Registry:
         self.largest_manifest = largest_manifest
         self.manifests: Hot[tuple[str, Digest], Manifest] = Hot(_MANIFESTS, _SECONDS, lambda one: len(one.data) + 200)
         self._pulls = Pulls(bucket)
-        self._pulled: Hot[tuple[str, Digest], bool] = Hot(_BLOBS, _NOTED, lambda _: 1)
         self._blobs: Hot[tuple[str, Digest], int] = Hot(_BLOBS, _SECONDS, lambda _: 1)
 
     @property
@@ -77,18 +75,9 @@ class Registry:
             found = await origin.manifest(name, reference, permit)
             if found:
                 self.manifests.put((name, found.digest), found)
-                await self._note((name, found.digest))
+                await asyncio.to_thread(self._pulls.pulled, name, found.digest)
                 break
         return found
-
-    async def _note(self, key: tuple[str, Digest]) -> bool:
-        """Notes that a manifest is pulled, so that it is kept; False if it is being removed."""
-        if self._pulled.get(key):
-            return True
-        kept = await asyncio.to_thread(self._pulls.pulled, *key)
-        if kept:
-            self._pulled.put(key, True)
-        return kept
 
     async def counted_on(self, name: str, digest: Digest) -> int | None:
         """The size of a blob that somebody is going to count on: it stays for as long as a push may take."""
@@ -99,9 +88,9 @@ class Registry:
         """A manifest that is here. That it is pulled is noted, so that it is kept, and then it is still here."""
         key = (repository.name, digest)
         found = self.manifests.get(key) or await self._read(repository, digest)
-        if found is None or self._pulled.get(key):
+        if found is None or self._pulls.is_noted(*key):
             return found
-        if not await self._note(key):
+        if not await asyncio.to_thread(self._pulls.pulled, *key):
             self.manifests.forget(key)
             return None
         return await self._read(repository, digest)
