@@ -1,12 +1,17 @@
 """What is wrong is told before anything is served."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.real.programs import certificate
+from tests.served import served
 
 WITHOUT = """
 import sys
@@ -53,3 +58,29 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 
 def test_what_is_not_installed(tmp_path: Path) -> None:
     assert serve(tmp_path, before=WITHOUT) == (1, "lamella: aiohttp is missing; run pip install 'lamella[server]'")
+
+
+TELLS = (
+    "import json, sys; sys.stdin.readline(); print(json.dumps({'code': 'DENIED', 'message': ' '.join(sys.argv[1:])}))"
+)
+
+
+@pytest.mark.parametrize("words", [(), ("--insecure",), ("--insecure", "--ca", "CERTIFICATE")])
+def test_who_builds_reaches_others_as_the_server_does(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "lamella.toml").write_text('name = "app"\nfiles = ["lamella.toml"]\n')
+    given = [str(certificate(tmp_path)[0]) if word == "CERTIFICATE" else word for word in words]
+    config = f'[[source]]\nname = "images"\nkind = "specs"\nfrom = "{tmp_path}"\n'
+    worker = (sys.executable, "-c", TELLS)
+    with served(tmp_path / "server", *given, config=config, worker=worker) as server:
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(f"{server.url}/v2/images/app/manifests/latest")
+        assert json.load(error.value)["errors"][0]["message"] == " ".join(given)
+
+
+def test_what_killed_servers_left_is_gone(tmp_path: Path) -> None:
+    left = tmp_path / "server" / "bucket" / "staging" / "half"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half of a blob")
+    with served(tmp_path / "server"):
+        assert not left.exists()
