@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo image test check docs bench bench-layering clean components
+.PHONY: help demo image test check docs pictures bench bench-layering clean components
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -38,6 +38,9 @@ image: $(VENV)/ready ## build the image of lamella: deploy/image/image.json
 
 docs: $(VENV)/ready ## make docs/reference anew from the code
 	$(BIN)/python -m tools.reference
+
+pictures: $(VENV)/ready ## record the README's terminal and page anew (needs Debian's chromium-headless-shell)
+	$(BIN)/python -m tools.recording
 
 bench: $(VENV)/ready ## measure against real peers
 	$(BIN)/python -m benchmarks.bench_layers
