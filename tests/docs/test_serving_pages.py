@@ -8,7 +8,7 @@ import pytest
 from lamella.server.settings import parse_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = [DOCS / "serving" / "README.md", DOCS / "nixery.md"]
+PAGES = [DOCS / "serving" / "index.md", DOCS / "migration" / "nixery.md"]
 TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPEC = re.compile(r"# (?!server)\w+\.toml\n")
 
