@@ -19,10 +19,3 @@ def test_settings_are_read(page: Path) -> None:
     assert len(shown) > 1
     for text in shown:
         parse_settings(text, page.name)
-
-
-@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.relative_to(DOCS).as_posix())
-def test_links_lead_somewhere(page: Path) -> None:
-    for place in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
-        if "://" not in place:
-            assert (page.parent / place).exists(), place
