@@ -9,15 +9,19 @@ BIN := $(VENV)/bin
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
 
-$(VENV)/ready: pyproject.toml
+$(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[pypi,server]'
+	touch $@
+
+$(VENV)/ready: $(VENV)/installed
 	$(BIN)/pip install --quiet --editable '.[dev,docs,pypi]'
 	touch $@
 
 components: ## install the real programs that the tests use (Debian packages, as root)
 	@sh tools/components.sh
 
-demo: $(VENV)/ready ## build a Python image, push it, change a dependency, push again: one layer moves
+demo: $(VENV)/installed ## build a Python image, push it, change a dependency, push again: one layer moves
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/comfyui-cpu/demo.sh
 
 test: $(VENV)/ready components ## everything

@@ -83,7 +83,8 @@ def page() -> str:
 def _ordered() -> list[str]:
     """Values first, as one comes by them; then functions that make what is taken."""
     first = ["Image", "Layer", "Config", "files", "nix", "pypi", "deb"]
-    return [*first, *(name for name in sorted(lamella.__all__, key=str.lower) if name not in first)]
+    rest = [name for name in lamella.__all__ if name not in first]
+    return [*first, *sorted(rest, key=lambda name: name.strip("_").lower())]
 
 
 def _section(name: str, thing: object) -> str:
