@@ -15,7 +15,7 @@ $(VENV)/installed: pyproject.toml
 	touch $@
 
 $(VENV)/ready: $(VENV)/installed
-	$(BIN)/pip install --quiet --editable '.[dev,pypi]'
+	$(BIN)/pip install --quiet --editable '.[dev,docs,pypi]'
 	touch $@
 
 components: ## install the real programs that the tests use (Debian packages, as root)
@@ -27,7 +27,7 @@ demo: $(VENV)/installed ## build a Python image, push it, change a dependency, p
 test: $(VENV)/ready components ## everything
 	@root=$${TMPDIR:-/tmp}/lamella-tests-$$$$; mkdir -p "$$root"; PYTEST_DEBUG_TEMPROOT="$$root" $(BIN)/pytest -n auto; code=$$?; rm -rf "$$root"; exit $$code
 
-check: $(VENV)/ready ## lint, types, import arrows, and the pages that are made from the code
+check: $(VENV)/ready ## lint, types, import arrows, and the pages with all that they link to
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -36,8 +36,9 @@ check: $(VENV)/ready ## lint, types, import arrows, and the pages that are made 
 image: $(VENV)/ready ## build the image of lamella: deploy/image/image.json
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/image/make.sh
 
-docs: $(VENV)/ready ## make docs/reference anew from the code
+docs: $(VENV)/ready ## make docs/reference anew from the code, and the site: build/site/index.html
 	$(BIN)/python -m tools.reference
+	$(BIN)/python -m sphinx -W --keep-going -q -n -d build/pages docs build/site
 
 pictures: $(VENV)/ready ## record the README's terminal and page anew (needs Debian's chromium-headless-shell)
 	$(BIN)/python -m tools.recording
@@ -55,4 +56,4 @@ bench-layering: $(VENV)/ready ## layering strategies on a year of updates
 	$(BIN)/python -m benchmarks.bench_layering
 
 clean: ## remove what was made here
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build/pages build/site demo
