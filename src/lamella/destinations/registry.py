@@ -8,7 +8,8 @@ from lamella.oci.digest import Digest, DigestError, sha256
 from lamella.oci.image import Body, Buffer
 from lamella.oci.wire import Descriptor
 from lamella.registry.repository import Repository
-from lamella.registry.upload import Upload, upload
+from lamella.registry.streaming import StreamedUpload
+from lamella.registry.upload import upload
 
 
 class RegistryDestination:
@@ -25,9 +26,9 @@ class RegistryDestination:
             return self.repository.has_manifest(blob.digest)
         return self.repository.has_blob(blob.digest, blob.size)
 
-    def stage(self) -> Upload:
+    def stage(self) -> StreamedUpload:
         """A blob that goes up while it is made."""
-        return Upload(self.repository)
+        return StreamedUpload(self.repository)
 
     def put(self, blob: Descriptor, body: Body) -> bool:
         """Mounts or sends `blob`."""
