@@ -244,6 +244,16 @@ def test_entries_of_built_images_go_with_them(bucket: Memory, repository: Reposi
     assert names(bucket, "manifests/") == {"manifests/a", "manifests/d"}
 
 
+def test_where_tags_of_other_registries_led(bucket: Memory, repository: Repository, clock: Clock) -> None:
+    kept, gone = push(repository, "kept", "latest"), push(repository, "gone")
+    for tag, digest in (("v1", kept.digest), ("v2", gone.digest)):
+        bucket.put(f"mirrored/team/app/_{tag}", digest.encode())
+    clock.now += LATER
+    collect(bucket, Rules(), now=clock.now)
+    collect(bucket, Rules(), now=clock.now)
+    assert names(bucket, "mirrored/") == {"mirrored/team/app/_v1"}
+
+
 def test_records_keep_nothing_and_are_kept_long(bucket: Memory, repository: Repository, clock: Clock) -> None:
     push(repository, "kept", "latest")
     loose = blob(repository, b"loose")

@@ -1,8 +1,8 @@
 """How anything comes into a repository, or is held on to, while garbage is collected. `holds` says why that is safe.
 
     used/<name>                     that somebody was told that the item is there, and counts on it for a while
-    pulls/<repository>/<digest>     that a manifest was asked for
-    pins/<repository>/<digest>      that a person wants a manifest kept
+    pulls/<repository>/_<digest>    that a manifest was asked for
+    pins/<repository>/_<digest>     that a person wants a manifest kept
 
 Of a store path in a Nix cache the same is kept: its repository is `nix/<cache>`, and its digest the hash in its name.
 """
@@ -25,6 +25,8 @@ from lamella.cache.repositories import (
     blob_name,
     digest_file,
     file_digest,
+    note,
+    noted,
 )
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
@@ -145,7 +147,7 @@ class Pulls:
     def is_noted(self, repository: str, digest: str, now: float | None = None) -> bool:
         """Whether that was noted a while ago, and need not be now; nobody is asked."""
         now = time.time() if now is None else now
-        return self._noted.get(f"{repository}/{digest_file(digest)}", 0.0) > now - _PULLED_EVERY
+        return self._noted.get(note(repository, digest), 0.0) > now - _PULLED_EVERY
 
     def pulled(self, repository: str, digest: str, now: float | None = None) -> bool:
         """Notes that something is pulled, before it is looked for; False if it is being removed, and counts as gone.
@@ -155,7 +157,7 @@ class Pulls:
         now = time.time() if now is None else now
         if self.is_noted(repository, digest, now):
             return True
-        key = f"{repository}/{digest_file(digest)}"
+        key = note(repository, digest)
         self._bucket.put(PULLS + key, b"")
         if doomed(self._bucket, (_item(repository, digest),)):
             return False
@@ -171,20 +173,20 @@ def pin(bucket: SharedBucket, repository: str, digest: str) -> bool:
     with holding(bucket, (name,)):
         if bucket.find(name) is None:
             return False
-        bucket.put(f"{PINS}{repository}/{digest_file(digest)}", b"")
+        bucket.put(PINS + note(repository, digest), b"")
     return True
 
 
 def pinned(bucket: SharedBucket) -> Iterator[tuple[str, str]]:
     """What was pinned: repositories with digests, or Nix caches with hashes."""
     for item in bucket.list(PINS):
-        repository, _, file = item.name.removeprefix(PINS).rpartition("/")
-        yield repository, file if repository.startswith(NIX) else file_digest(file)
+        repository, file = noted(item.name.removeprefix(PINS))
+        yield repository, file_digest(file)  # hashes of Nix are the same in names of items
 
 
 def unpin(bucket: SharedBucket, repository: str, digest: str) -> None:
     """Takes that back."""
-    bucket.delete(f"{PINS}{repository}/{digest_file(digest)}")
+    bucket.delete(PINS + note(repository, digest))
 
 
 def _item(repository: str, digest: str) -> str:

@@ -5,6 +5,7 @@
     repositories/<name>/_manifests/<digest>        a manifest: its media type, a line break, its bytes
     repositories/<name>/_tags/<tag>                the digest that the tag leads to
     repositories/<name>/_referrers/<digest>/<digest>  a descriptor of a manifest that refers to another one
+    mirrored/<name>/_<tag>                         the digest that a tag of another registry led to
 
 Blobs come first, then what names them; so whoever sees a manifest finds all that it leads to. Names, tags and digests
 are checked before they come here. Where garbage is collected, `publishing` is how to write all but a removal.
@@ -19,7 +20,7 @@ from lamella.cache.bucket import SharedBucket
 from lamella.oci.digest import Digest, encoded, is_digest_of
 from lamella.oci.typed import decode_as
 
-REPOSITORIES = "repositories/"
+REPOSITORIES, MIRRORED = "repositories/", "mirrored/"
 BLOBS, MANIFESTS, TAGS, REFERRERS = "_blobs", "_manifests", "_tags", "_referrers"
 
 
@@ -157,6 +158,20 @@ class Repository:
 def digest_file(digest: str) -> str:
     """How names of items write a digest."""
     return digest.replace(":", "-", 1)
+
+
+def note(repository: str, of: str) -> str:
+    """What notes about a digest or tag of a repository are called.
+
+    No part of a repository's name begins with `_`, so no repository is in the way of what is noted of another.
+    """
+    return f"{repository}/_{digest_file(of)}"
+
+
+def noted(name: str) -> tuple[str, str]:
+    """The repository that a note is about, and how the digest or tag is written there."""
+    repository, _, of = name.rpartition("/_")
+    return repository, of
 
 
 def file_digest(file: str) -> Digest:

@@ -14,6 +14,7 @@ from lamella.cache.repositories import (
     TAGS,
     blob_name,
     digest_file,
+    note,
 )
 from lamella.cache.survey import Holding
 from lamella.oci.digest import Digest
@@ -64,7 +65,7 @@ def _roots(name: str, holding: Holding, view: View, tagged: set[Digest]) -> Iter
     for digest, manifest in holding.manifests.items():
         if (
             view.used(name, digest, manifest.written) > view.now - period
-            or f"{name}/{digest_file(digest)}" in view.survey.pins
+            or note(name, digest) in view.survey.pins
             or digest in view.survey.rooted
             or _at(name, MANIFESTS, digest) in view.held
         ):

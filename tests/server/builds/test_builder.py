@@ -127,7 +127,9 @@ def test_names_that_mean_the_same_are_one_build() -> None:
 def test_who_pulls_keeps_what_was_built() -> None:
     with made() as (one, host):
         _, body = asked(host, "deb/bash")
-        assert [item.name for item in one.bucket.list("pulls/")] == [f"pulls/deb/bash/{sha256(body).replace(':', '-')}"]
+        assert [item.name for item in one.bucket.list("pulls/")] == [
+            f"pulls/deb/bash/_{sha256(body).replace(':', '-')}"
+        ]
 
 
 def test_what_is_pinned_is_never_built_again() -> None:
