@@ -120,28 +120,6 @@ def test_a_pin_keeps_what_it_names(bucket: Memory, repository: Repository, clock
     assert not names(bucket)
 
 
-@pytest.mark.parametrize(
-    ("told", "kept"),
-    [
-        ({"state": "running", "root": "{}"}, True),
-        ({"state": "running", "root": ["{}", 3]}, True),
-        ({"state": "done", "root": "{}"}, False),
-        ({"state": "running"}, False),
-        ([], False),
-    ],
-)
-def test_a_running_job_keeps_its_root(
-    bucket: Memory, repository: Repository, clock: Clock, told: object, kept: bool
-) -> None:
-    manifest = push(repository, "one")
-    clock.now += LATER
-    text = msgspec.json.encode(told).decode().replace("{}", manifest.digest)
-    bucket.put("jobs/key", text.encode())
-    collect(bucket, Rules(), now=clock.now)
-    assert repository.has_manifest(manifest.digest) is kept
-    assert bucket.get("jobs/key") is not None
-
-
 def test_jobs_go_when_their_time_is_over(bucket: Memory, clock: Clock) -> None:
     for key, until in (("long", 100 * DAY), ("short", 2 * DAY)):
         bucket.put(f"jobs/{key}", msgspec.json.encode(Job("x", "me", "log", clock.now, clock.now + until, "done")))

@@ -19,9 +19,15 @@ class Shelf:
         self._repository = repository
 
     def has(self, blob: Descriptor) -> bool:
-        """Whether the blob is in the bucket, whole as far as a look can tell; then this repository has it."""
+        """Whether the blob is in the bucket, whole as far as a look can tell; then this repository has it.
+
+        What is there counts as new from then on, so that no collector of garbage takes it away under who builds.
+        """
         if is_manifest(blob.media_type):
-            return self._repository.has_manifest(blob.digest)
+            known = self._repository.manifest(blob.digest)
+            if known:
+                publish(self._repository, known)
+            return known is not None
         item = self._repository.bucket.find(blob_name(blob.digest))
         return item is not None and item.size == blob.size and mount(self._repository, blob.digest)
 

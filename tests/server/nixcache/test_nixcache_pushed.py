@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,7 +16,8 @@ from tests.nars import Cache, store_path
 from tests.server.nixcache.house import AT, Client, Sent, lines, served, tree
 
 from lamella.cache.bucket import Memory, SharedBucket
-from lamella.cache.narinfos import leads, nar_of
+from lamella.cache.holds import DOOMED, Doom
+from lamella.cache.narinfos import leads, nar_of, narinfo_item
 from lamella.server.answers import RefusedError
 from lamella.server.nixcache.settings import NixCache
 
@@ -393,3 +395,16 @@ def test_names_that_are_none(tmp_path: Path, name: str) -> None:
 
     ask(asked, bucket, tmp_path)
     assert not stored(bucket)
+
+
+def test_a_path_that_is_being_removed_is_not_told_of(tmp_path: Path, sent: Sent) -> None:
+    bucket = Memory()
+
+    async def asked(client: Client) -> None:
+        await sent.put(client)
+        bucket.put(DOOMED, msgspec.json.encode(Doom("somebody", 1e12, [narinfo_item("main", sent.hashed)])))
+        assert (await client.get(f"{AT}/{sent.hashed}.narinfo")).status == 503
+        bucket.delete(DOOMED)
+        assert (await client.get(f"{AT}/{sent.hashed}.narinfo")).status == 200
+
+    ask(asked, bucket, tmp_path)

@@ -127,8 +127,13 @@ class Service:
         return web.Response(text=text, content_type=_NARINFO)
 
     def _kept(self, hashed: str) -> str | None:
+        """The narinfo in the bucket. That it is fetched is noted, so that it is kept, and then it is still there."""
         text = self._cache.kept(hashed)
-        return text if text is not None and self._pulls.pulled(self._name, hashed) else None
+        if text is None or self._pulls.is_noted(self._name, hashed):
+            return text
+        if not self._pulls.pulled(self._name, hashed):
+            raise UnfitError(f"{hashed} is being removed as garbage; ask again", _NO_STORAGE)
+        return self._cache.kept(hashed)
 
     async def _found(self, hashed: str) -> Found:
         """What is told of a path. Other caches may be slow, so threads of their own ask them."""

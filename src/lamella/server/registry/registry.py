@@ -9,6 +9,7 @@ from lamella.cache.bucket import SharedBucket
 from lamella.cache.publishing import Pulls, used
 from lamella.cache.repositories import Manifest, Repository, blob_name
 from lamella.oci.digest import Digest
+from lamella.server.answers import RefusedError
 from lamella.server.hot import Hot
 from lamella.server.registry.names import is_digest
 
@@ -72,10 +73,12 @@ class Registry:
         digest = Digest(reference) if is_digest(reference) else await asyncio.to_thread(repository.tagged, reference)
         found = await self._kept(repository, digest) if digest else None
         for origin in self.origins if found is None else ():
-            found = await origin.manifest(name, reference, permit)
-            if found:
-                self.manifests.put((name, found.digest), found)
-                await asyncio.to_thread(self._pulls.pulled, name, found.digest)
+            given = await origin.manifest(name, reference, permit)
+            if given:
+                found = await self._kept(repository, given.digest)
+                if found is None:
+                    message = f"{name} was just removed as garbage; pull again"
+                    raise RefusedError(503, "UNAVAILABLE", message, headers={"Retry-After": "1"})
                 break
         return found
 
