@@ -11,11 +11,9 @@ replica is asked.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
 
 from aiohttp import web
 
@@ -32,6 +30,7 @@ from lamella.server.nixcache.local import dumped
 from lamella.server.nixcache.names import DERIVATION, FILE, HASH, PASSING
 from lamella.server.nixcache.nars import Incoming, UnfitError
 from lamella.server.serving import Served, in_threads, send_blocks, serve_item
+from lamella.server.threads import Threads
 from lamella.sources.nix.graph import STORE, base32
 from lamella.sources.nix.narinfo import written
 from lamella.staging import StorageError
@@ -39,13 +38,10 @@ from lamella.transport.errors import TransportError
 
 _LARGEST_NARINFO, _LARGEST_LISTING, _LARGEST_LOG = 1 << 20, 1 << 28, 1 << 26
 _BLOCK = 1 << 20
-_AT_ONCE = 16
 _FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
 _NAR, _NARINFO = "application/x-nix-nar", "text/x-nix-narinfo"
 _CODES = {403: "DENIED", 404: "NOT_FOUND", 413: "SIZE_INVALID", 502: "UNAVAILABLE", 503: "UNAVAILABLE"}
 _NOT_FOUND, _TOO_LARGE, _UNKNOWN_CODING, _BAD_GATEWAY, _NO_STORAGE = 404, 413, 415, 502, 503
-
-T = TypeVar("T")
 
 
 class Service:
@@ -59,8 +55,8 @@ class Service:
         self._pulls = Pulls(cache.bucket)
         self._spool = spool
         self._redirect = redirect
-        self._pool = ThreadPoolExecutor(_AT_ONCE, f"nix-{cache.settings.name}")
-        self._flights = Flights(cache, spool, self._pool)
+        self._threads = Threads("caches")
+        self._flights = Flights(cache, spool)
 
     def routes(self) -> list[web.RouteDef]:
         """All addresses, from the root of the server on."""
@@ -97,7 +93,6 @@ class Service:
     async def close(self) -> None:
         """Waits for what is on its way from other caches."""
         await self._flights.settle()
-        self._pool.shutdown(wait=False)
 
     async def _page(self, request: web.Request) -> web.Response:
         settings = self._cache.settings
@@ -139,7 +134,7 @@ class Service:
         """What is told of a path. Other caches may be slow, so threads of their own ask them."""
         found = await asyncio.to_thread(self._cache.here, hashed)
         if found is None and self._cache.upstreams:
-            found = await self._in_pool(self._cache.elsewhere, hashed)
+            found = await self._threads.run(self._cache.elsewhere, hashed)
         if found is None:
             raise UnfitError(f"{hashed} is not in this cache", _NOT_FOUND)
         return found
@@ -225,7 +220,7 @@ class Service:
 
     async def _put_narinfo(self, request: web.Request) -> web.Response:
         data = await _body(request, _LARGEST_NARINFO)
-        await self._in_pool(self._cache.accept, request.match_info["hash"], data.decode("utf-8", "replace"))
+        await self._threads.run(self._cache.accept, request.match_info["hash"], data.decode("utf-8", "replace"))
         return web.Response()
 
     async def _put_listing(self, request: web.Request) -> web.Response:
@@ -237,9 +232,6 @@ class Service:
         if not await asyncio.to_thread(self._cache.remove, request.match_info["hash"]):
             raise UnfitError("it is not in this cache", _NOT_FOUND)
         return web.Response(status=204)
-
-    async def _in_pool(self, function: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
 
 async def _blocks(request: web.Request, largest: int) -> AsyncIterator[bytes]:
