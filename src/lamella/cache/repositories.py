@@ -137,10 +137,18 @@ class Repository:
 
     def referrers(self, subject: Digest) -> Iterator[Referrer]:
         """The manifests that refer to `subject`, sorted by digest."""
-        for item in self.bucket.list(f"{self.at(REFERRERS, subject)}/"):
-            data = self.bucket.get(item.name)
-            if data is not None:
-                yield decode_as(data, Referrer)
+        return filter(None, (self.referrer(subject, digest) for digest in self.referring(subject)))
+
+    def referring(self, subject: Digest) -> Iterator[Digest]:
+        """Their digests alone."""
+        prefix = f"{self.at(REFERRERS, subject)}/"
+        for item in self.bucket.list(prefix):
+            yield file_digest(item.name.removeprefix(prefix))
+
+    def referrer(self, subject: Digest, digest: Digest) -> Referrer | None:
+        """What is told of a manifest that refers to `subject`."""
+        data = self.bucket.get(self._referrer(subject, digest))
+        return decode_as(data, Referrer) if data is not None else None
 
     def _referrer(self, subject: Digest, digest: Digest) -> str:
         return f"{self.at(REFERRERS, subject)}/{digest_file(digest)}"
