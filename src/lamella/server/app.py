@@ -43,7 +43,7 @@ from lamella.server.page.lines import Tell
 from lamella.server.page.metrics import Metrics
 from lamella.server.page.view import About
 from lamella.server.page.watch import watching
-from lamella.server.registry.registry import Origin, Registry
+from lamella.server.registry.registry import Largest, Origin, Registry
 from lamella.server.settings import Settings
 
 _THREADS = 64
@@ -82,7 +82,7 @@ class Server:
             self._origins(jobs),
             writable=settings.writable,
             redirect=self._redirect,
-            largest_manifest=settings.limits.manifest_size,
+            largest=Largest(settings.limits.manifest_size, settings.limits.blob_size),
         )
         app.add_routes([*admission.routes(), *registry.routes(images)])
         for service in self._caches():

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from lamella.cache.bucket import MissingError
-from lamella.cache.repositories import Referrer, blob_name, repositories
+from lamella.cache.repositories import Referrer, blob_name
 from lamella.oci import media
 from lamella.server.answers import RefusedError
 from lamella.server.gate import admit, is_admitted
@@ -33,7 +33,7 @@ async def base(request: web.Request) -> web.StreamResponse:
 
 async def catalog(registry: Registry, request: web.Request) -> web.StreamResponse:
     """The names of the repositories that whoever asks may pull from, a page at a time."""
-    everything = await asyncio.to_thread(lambda: list(repositories(registry.bucket)))
+    everything = await registry.names()
     page, headers = paged(request, [name for name in everything if is_admitted(request, "pull", name)])
     return _json({"repositories": page}, headers)
 
