@@ -71,7 +71,10 @@ class Session:
         """Sends the next bytes."""
         start = self.offset
         headers = {**_OCTETS, "Content-Range": f"{start}-{start + len(data) - 1}"}
-        give = _given(data)
+
+        def give(send: Callable[[Buffer], None]) -> None:
+            send(data)
+
         ask = Ask("PATCH", self._url, self._what, self._scopes, headers, give=give, length=len(data), repeatable=False)
         self._note(self._repository.host.ask(ask, (201, 202, 204)), start + len(data))
 
@@ -122,10 +125,3 @@ class Session:
     @property
     def _uploads(self) -> str:
         return self._repository.url("blobs", "uploads/")
-
-
-def _given(data: memoryview) -> Callable[[Callable[[Buffer], None]], None]:
-    def give(send: Callable[[Buffer], None]) -> None:
-        send(data)
-
-    return give

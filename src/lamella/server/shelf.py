@@ -1,12 +1,11 @@
 """A repository of the server's own bucket as a destination, for images that are made here."""
 
-import hashlib
 from typing import Self
 
 from lamella.cache.publishing import arriving, mount, publish
 from lamella.cache.repositories import Manifest, Repository, blob_name
 from lamella.destinations.destination import Staging, put_staged
-from lamella.oci.digest import Digest, DigestError, encoded, is_digest_of
+from lamella.oci.digest import Digest, DigestError, Passed, is_digest_of
 from lamella.oci.image import Body, Buffer
 from lamella.oci.media import is_manifest
 from lamella.oci.wire import Descriptor
@@ -55,8 +54,7 @@ class _Staged:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._staged = repository.bucket.stage()
-        self._hash = hashlib.sha256()
-        self._size = 0
+        self._passed = Passed()
 
     def __enter__(self) -> Self:
         self._staged.__enter__()
@@ -67,13 +65,11 @@ class _Staged:
 
     def write(self, block: Buffer) -> None:
         """Takes the next bytes."""
-        self._hash.update(block)
-        self._size += len(block)
+        self._passed.add(block)
         self._staged.write(block)
 
     def commit(self, digest: Digest, size: int) -> None:
         """Makes the blob of what was written, if it is that."""
-        if (self._hash.hexdigest(), self._size) != (encoded(digest), size):
-            raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
+        self._passed.check(digest, size)
         with arriving(self._repository, digest):
             self._staged.commit(blob_name(digest))
