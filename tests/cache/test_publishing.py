@@ -205,6 +205,13 @@ def test_what_is_being_removed_is_not_pulled(repository: Repository, clock: Cloc
     assert pulls.pulled("team/app", manifest.digest)
 
 
+def test_not_all_that_is_missing_is_looked_for(repository: Repository) -> None:
+    manifest = image(*(sha256(str(number).encode()) for number in range(1000)))
+    with pytest.raises(UnknownPartsError) as raised:
+        publish(repository, manifest, "latest")
+    assert len(raised.value.missing) == 5
+
+
 def test_pulls_are_forgotten_in_time(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "_REMEMBERED", 2)
     pulls = Pulls(repository.bucket)

@@ -10,6 +10,7 @@ Of a store path in a Nix cache the same is kept: its repository is `nix/<cache>`
 import contextlib
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.holds import doomed, holding
@@ -37,6 +38,8 @@ _USED_EVERY = 1800.0
 """Less than any collector's grace, so that a mark of that age still counts."""
 _PULLED_EVERY = 3600.0
 _REMEMBERED = 100_000
+_MOST_MISSING = 5
+"""How many parts are looked for in vain before a manifest is refused: one may name tens of thousands."""
 
 
 class UnknownPartsError(LamellaError):
@@ -46,7 +49,7 @@ class UnknownPartsError(LamellaError):
 
     def __init__(self, repository: str, digest: Digest, missing: tuple[Digest, ...]) -> None:
         self.missing = missing
-        super().__init__(f"{repository} has not what {digest} leads to; push first: {', '.join(missing[:5])}")
+        super().__init__(f"{repository} has not what {digest} leads to; push first: {', '.join(missing)}")
 
 
 def publish(repository: Repository, manifest: Manifest, *tags: str) -> Digest | None:
@@ -56,16 +59,20 @@ def publish(repository: Repository, manifest: Manifest, *tags: str) -> Digest | 
     """
     parts = parts_of(manifest.data)
     with holding(repository.bucket, _names(repository, manifest.digest, parts, tags)):
-        missing = [blob for blob in parts.blobs if repository.blob(blob) is None]
-        missing += [child for child in parts.manifests if not repository.has_manifest(child)]
+        missing = tuple(islice(_missing(repository, parts), _MOST_MISSING))
         if missing:
-            raise UnknownPartsError(repository.name, manifest.digest, tuple(missing))
+            raise UnknownPartsError(repository.name, manifest.digest, missing)
         repository.put_manifest(manifest)
         if parts.subject:
             repository.refer(parts.subject, referrer_of(manifest))
         for tag in tags:
             repository.tag(tag, manifest.digest)
     return parts.subject
+
+
+def _missing(repository: Repository, parts: Parts) -> Iterator[Digest]:
+    yield from (blob for blob in parts.blobs if repository.blob(blob) is None)
+    yield from (child for child in parts.manifests if not repository.has_manifest(child))
 
 
 def adopt(source: Repository, repository: Repository, digest: Digest) -> Manifest | None:
