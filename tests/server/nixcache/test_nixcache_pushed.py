@@ -19,6 +19,7 @@ from lamella.cache.bucket import Memory, SharedBucket
 from lamella.cache.holds import DOOMED, Doom
 from lamella.cache.narinfos import leads, nar_of, narinfo_item
 from lamella.server.answers import RefusedError
+from lamella.server.nixcache import listing
 from lamella.server.nixcache.settings import NixCache
 
 HASH = "a" * 32
@@ -263,6 +264,29 @@ def test_what_is_too_large_is_refused(tmp_path: Path, theirs: Cache) -> None:
 
     ask(asked, bucket, tmp_path, largest=30_000_000)
     assert not stored(bucket)
+
+
+def test_what_has_too_many_files_is_not_listed(tmp_path: Path, sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def asked(client: Client) -> None:
+        await sent.put(client)
+        monkeypatch.setattr(listing, "_MOST_FILES", 3)
+        assert (await client.get(f"{AT}/{sent.hashed}.ls")).status == 413
+        monkeypatch.undo()
+        assert (await client.get(f"{AT}/{sent.hashed}.ls")).status == 200
+
+    ask(asked, Memory(), tmp_path)
+
+
+@pytest.mark.parametrize("host", ["x:999999", "[::", "a b", '"><script>', "u@h", ""])
+def test_a_host_that_is_none_is_not_repeated(tmp_path: Path, host: str) -> None:
+    async def asked(client: Client) -> None:
+        answer = await client.get(f"{AT}/", headers={"Host": host})
+        assert answer.status == 200
+        assert "nix copy --to http://HOST/nix/main" in await answer.text()
+        answer = await client.get(f"{AT}/", headers={"Host": "cache.example.com:8080"})
+        assert "nix copy --to http://cache.example.com:8080/nix/main" in await answer.text()
+
+    ask(asked, Memory(), tmp_path)
 
 
 def test_facts_that_were_lost_are_found_again(tmp_path: Path, sent: Sent) -> None:

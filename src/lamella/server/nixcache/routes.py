@@ -21,6 +21,7 @@ from lamella.cache.bucket import MissingError
 from lamella.cache.narinfos import LOGS, NARS
 from lamella.cache.publishing import NIX, Pulls, used
 from lamella.errors import LamellaError
+from lamella.server.access.client import Proxies
 from lamella.server.answers import Handler, RefusedError
 from lamella.server.gate import admit
 from lamella.server.nixcache.cache import Cache, Found
@@ -29,6 +30,7 @@ from lamella.server.nixcache.listing import listing
 from lamella.server.nixcache.local import dumped
 from lamella.server.nixcache.names import DERIVATION, FILE, HASH, PASSING
 from lamella.server.nixcache.nars import Incoming, UnfitError
+from lamella.server.page.address import Address
 from lamella.server.serving import Served, in_threads, send_blocks, serve_item
 from lamella.server.threads import Threads
 from lamella.sources.nix.graph import STORE, base32
@@ -46,15 +48,18 @@ _NOT_FOUND, _TOO_LARGE, _UNKNOWN_CODING, _BAD_GATEWAY, _NO_STORAGE = 404, 413, 4
 
 class Service:
     """One cache, as it is served. `spool` is a folder for what is on its way; with `redirect` clients are sent to the
-    bucket for NARs, where that can be."""
+    bucket for NARs, where that can be; `proxies` are believed in how clients find us."""
 
-    def __init__(self, cache: Cache, spool: Path, redirect: timedelta | None = None) -> None:
+    def __init__(
+        self, cache: Cache, spool: Path, redirect: timedelta | None = None, proxies: Proxies | None = None
+    ) -> None:
         self._cache = cache
         self._bucket = cache.bucket
         self._name = f"{NIX}{cache.settings.name}"
         self._pulls = Pulls(cache.bucket)
         self._spool = spool
         self._redirect = redirect
+        self._proxies = proxies or Proxies()
         self._threads = Threads("caches")
         self._flights = Flights(cache, spool)
 
@@ -84,6 +89,8 @@ class Service:
             admit(request, action, self._name)
             try:
                 return await handler(request)
+            except StorageError:
+                raise
             except LamellaError as error:
                 status = _status(error)
                 raise RefusedError(status, _CODES.get(status, "UNSUPPORTED"), str(error)) from error
@@ -97,7 +104,7 @@ class Service:
     async def _page(self, request: web.Request) -> web.Response:
         settings = self._cache.settings
         keys = " ".join(key.public for key in self._cache.keys)
-        url = request.url.origin() / "nix" / settings.name
+        url = f"{Address(self._proxies.origin(request)).url}/{self._name}"
         lines = [
             f"This is {settings.name}, a binary cache of Nix. To take packages from it, put into nix.conf:",
             "",
@@ -258,5 +265,5 @@ async def _body(request: web.Request, largest: int) -> bytes:
 def _status(error: LamellaError) -> int:
     if isinstance(error, UnfitError):
         return error.status
-    kinds = {MissingError: _NOT_FOUND, TransportError: _BAD_GATEWAY, StorageError: _NO_STORAGE}
+    kinds = {MissingError: _NOT_FOUND, TransportError: _BAD_GATEWAY}
     return next((status for kind, status in kinds.items() if isinstance(error, kind)), 400)
