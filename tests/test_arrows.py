@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "checks": set[str](),
     "sbom": {"oci", "package"},
     "transport": {"errors", "oci", "staging"},
-    "registry": {"errors", "oci", "transport"},
+    "registry": {"errors", "oci", "transport", "words"},
     "destinations": {"errors", "oci", "staging", "layers", "registry", "transport"},
     "pipeline": NOUNS | STEPS | {"transport", "checks", "sbom"},
     "derivations": NOUNS | STEPS | {"pipeline"},
