@@ -139,7 +139,7 @@ def as_told(draft: "Draft", built: "Built") -> dict[str, Any]:
 def summary(draft: "Draft", built: "Built", seconds: float) -> list[str]:
     """The summary for people: `draft` says what was known before, `built` what it became."""
     from lamella.pipeline.explain.reasons import reasons
-    from lamella.pipeline.explain.view import name_of
+    from lamella.pipeline.memory.registries import name_of
 
     rows = [("layer", "packages", "size", "compressed", "digest", "", "")]
     for layer in draft.base.layers if draft.base else ():

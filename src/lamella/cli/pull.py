@@ -91,7 +91,7 @@ def _pulled(reference: str, destination: str | None, platform: str | None, place
 
 
 def _name(sent: "Sent") -> str:
-    from lamella.pipeline.explain.view import name_of
+    from lamella.pipeline.memory.registries import name_of
 
     return show.printable(name_of(sent.layer) or show.short(sent.layer.record.digest))
 
