@@ -92,6 +92,13 @@ def test_no_folder_is_called_as_a_function_of_the_python_face_is() -> None:
     assert not set(lamella.__all__) & {place_of(file) for file in FILES}
 
 
+def test_nothing_is_built_by_what_is_told_of_images() -> None:
+    pipeline = SOURCE / "pipeline"
+    builders = [file for file in FILES if file.is_relative_to(pipeline) and file.parent.name != "explain"]
+    assert len(builders) > 20
+    assert not [file for file in builders if "lamella.pipeline.explain" in file.read_text()]
+
+
 def test_help_imports_nothing_heavy() -> None:
     script = "import sys, lamella.cli.main; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()

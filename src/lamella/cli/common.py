@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lamella.images.document import ImageItem
     from lamella.oci.image import Progress
     from lamella.pipeline.draft import Draft
-    from lamella.pipeline.view import ImageView
+    from lamella.pipeline.explain.view import ImageView
     from lamella.pipeline.workplace import Workplace
     from lamella.spec.model import Spec
 
@@ -176,8 +176,9 @@ def view_at(text: str, platform: str = "", **reach: Any) -> "ImageView":
 def _view_at(text: str, workplace: "Workplace", platform: str) -> "ImageView":
     from lamella.oci.platforms import wanted_platform
     from lamella.oci.reference import parse_place
-    from lamella.pipeline import find, view
-    from lamella.pipeline.memory import document_in
+    from lamella.pipeline import find
+    from lamella.pipeline.explain import view
+    from lamella.pipeline.memory.registries import document_in
 
     place = parse_place(text)
     wanted = wanted_platform(platform)
