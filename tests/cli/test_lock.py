@@ -309,7 +309,8 @@ def test_files_of_requirements(work: Path, index: Index) -> None:
         ("-r low.txt", "to no end"),
         ("-r nowhere.txt", "cannot read the requirements in"),
         ("nowhere", "nowhere was not found"),
-        ("low>5", "low"),
+        ("low>5", "uv finds no packages that go together"),
+        ("--extra-index-url nonsense://nowhere\nnowhere", "uv cannot look for packages: Failed to fetch"),
     ],
 )
 def test_requirements_that_cannot_be(work: Path, index: Index, text: str, said: str) -> None:
