@@ -20,6 +20,8 @@ from tests.real.programs import run
 from tests.real.registries import guarded_registry, real_registry
 from tests.served import served
 
+from lamella.spec.reader import read
+
 if TYPE_CHECKING:
     from tests.real.library import Library
     from tests.real.nix import NixPackages
@@ -79,6 +81,8 @@ def test_the_page_shows_what_happens(page: Path, tmp_path: Path, request: pytest
     else:
         folder.mkdir()
     commands = "".join(text for kind, text in found if kind == "console")
+    if "examples/" in commands:
+        shutil.copytree(ROOT / "examples", folder / "examples")
     if re.search("(docker|lamella) (load|run)", commands):
         docker: Docker = request.getfixturevalue("docker")
         docker("image", "prune", "--all", "--force")
@@ -149,6 +153,14 @@ def test_what_stands_before_and_after_is_nix(page: Path, tmp_path: Path) -> None
         if kind == "nix":
             (tmp_path / f"{number}.nix").write_text(text)
             run("nix-instantiate", "--parse", tmp_path / f"{number}.nix")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_spec_can_be_read(page: Path, tmp_path: Path) -> None:
+    for number, (kind, text) in enumerate(blocks(page)):
+        if kind == "toml" and re.match(r'# [\w-]+\.toml\nname = "', text):
+            (tmp_path / f"{number}.toml").write_text(text)
+            assert read(tmp_path / f"{number}.toml").image.name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
