@@ -23,7 +23,7 @@ def test_github_understands_it(schema: str, file: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize(("file", "text"), workflows(), ids=str)
+@pytest.mark.parametrize(("file", "text"), workflows(), ids=lambda value: value.name if isinstance(value, Path) else "")
 def test_what_pages_show_is_understood(file: Path, text: str, tmp_path: Path) -> None:
     schema = "vendor.gitlab-ci" if "gitlab" in file.name else "vendor.github-workflows"
     (tmp_path / file.name).write_text(text)
