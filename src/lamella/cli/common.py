@@ -157,13 +157,15 @@ def _known(platform: str, spec: "Spec") -> str:
 
 
 def _beside(spec: "Spec") -> "ImageItem | None":
-    """The image.json beside the spec, where it tells of an image of that name: a cache may be new, a checkout not."""
+    """The image.json beside the spec, where it is of that name and machine: a cache may be new, a checkout not."""
+    from lamella.pipeline import platform_of
     from lamella.pipeline.find import read_document
 
     path = spec.folder / "image.json"
     with contextlib.suppress(LamellaError):
         found = read_document(path) if path.is_file() else None
-        return found if found and found.lamella and found.lamella.name == spec.image.name else None
+        if found and found.lamella and found.lamella.name == spec.image.name:
+            return found if found.arch == platform_of(spec).architecture else None
     return None
 
 
