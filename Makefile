@@ -1,17 +1,18 @@
 # `make demo` and `make test` do all the set-up on a fresh machine.
 PYTHON ?= python3
+PYTHONS ?= 3.11 3.12 3.13
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo image test check docs bench bench-layering clean components
+.PHONY: help demo image test check docs release-check bench bench-layering clean components
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[dev,pypi]'
+	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
 components: ## install the real programs that the tests use (Debian packages, as root)
@@ -34,6 +35,9 @@ image: $(VENV)/ready ## build the image of lamella: deploy/image/image.json
 
 docs: $(VENV)/ready ## make docs/reference anew from the code
 	$(BIN)/python -m tools.reference
+
+release-check: $(VENV)/ready ## see that the newest commit can be published, on each of PYTHONS
+	@$(BIN)/python -m tools.release $(PYTHONS)
 
 bench: $(VENV)/ready ## measure against real peers
 	$(BIN)/python -m benchmarks.bench_layers
