@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,3 +37,8 @@ def listed(names: Sequence[str] | set[str]) -> str:
     """Some of many names."""
     first = sorted(names)[:5]
     return ", ".join(first) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def uv(*words: object, at: Path = ROOT) -> str:
+    """What uv says, which came with our own environment."""
+    return run(sys.executable, "-m", "uv", *words, at=at)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.release.checks import must, run, variables
+from tools.release.checks import WrongError, must, run, uv, variables
 from tools.release.packages import Packages
 
 QUICK = 0.1
@@ -35,14 +35,14 @@ class Place:
 
     def install(self, wheel: Path, extras: str = "") -> int:
         """How many packages there are when the wheel is installed, all of which fit together."""
-        run("uv", "pip", "install", "--quiet", "--python", self.bin / "python", f"{wheel}{extras}")
-        run("uv", "pip", "check", "--quiet", "--python", self.bin / "python")
-        return len(run("uv", "pip", "freeze", "--python", self.bin / "python").splitlines())
+        uv("pip", "install", "--quiet", "--python", self.bin / "python", f"{wheel}{extras}")
+        uv("pip", "check", "--quiet", "--python", self.bin / "python")
+        return len(uv("pip", "freeze", "--python", self.bin / "python").splitlines())
 
 
 def environment(folder: Path, python: str) -> Place:
     """An empty environment of a Python, which uv finds or fetches."""
-    run("uv", "venv", "--quiet", "--python", python, folder / "environment")
+    uv("venv", "--quiet", "--python", python, folder / "environment")
     binaries = folder / "environment" / "bin"
     place = Place(binaries, folder / "work", run(binaries / "python", "--version").strip())
     (place.work / "data").mkdir(parents=True)
@@ -82,7 +82,7 @@ def with_all(place: Place, packages: Packages) -> str:
         must("linux/amd64" in _read(f"{url}/images/team/smoke"), "the page of the image does not show it")
         for asset in re.findall(r'(?:href|src)="(/[^"]+\.(?:css|js|svg)[^"]*)"', page):
             must(_read(url + asset), f"{asset} is empty")
-        must("StoreDir" in _read(f"{url}/nix-cache-info"), "the binary cache does not say what it is")
+        must("StoreDir" in _read(f"{url}/nix/main/nix-cache-info"), "the binary cache does not say what it is")
     return f"{count} packages; lock, build, serve, push to it, validate there, its pages and assets, its binary cache"
 
 
@@ -90,7 +90,7 @@ def with_all(place: Place, packages: Packages) -> str:
 def served(place: Place) -> Iterator[str]:
     """The address of a server that anybody may push to, while it runs."""
     settings = place.work / "server.toml"
-    settings.write_text('writable = true\n[access]\nanonymous = ["*"]\n')
+    settings.write_text('writable = true\n[access]\nanonymous = ["*"]\n[[nix]]\nname = "main"\n')
     command: list[str | Path] = [place.bin / "lamella", "serve", "--listen", "127.0.0.1:0"]
     command += ["--config", settings, "--bucket", place.work / "bucket"]
     given = variables(LAMELLA_CACHE=str(place.work / "cache"))
@@ -112,6 +112,8 @@ def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
 
 
 def _read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        text: str = answer.read().decode()
-    return text
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return bytes(answer.read()).decode()
+    except OSError as error:
+        raise WrongError(f"{url}: {error}") from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email import message_from_bytes
 from pathlib import Path
 
-from tools.release.checks import ROOT, listed, must, run
+from tools.release.checks import ROOT, listed, must, run, uv
 
 LEFT_OUT = {".ci/run"}
 """What git keeps and an sdist does not need."""
@@ -39,7 +39,7 @@ def build(folder: Path) -> Packages:
         out = folder / name / "dist"
         ways = [[]] if not made else [["--sdist"], ["--wheel"]]
         for way in ways:
-            run("uv", "build", "--quiet", "--out-dir", out, *way, at=checkout)
+            uv("build", "--quiet", "--out-dir", out, *way, at=checkout)
         made.append(sorted(out.glob("lamella-*")))
     must([file.name for file in made[0]] == [file.name for file in made[1]], f"other names: {made}")
     for one, other in zip(*made, strict=True):
@@ -109,5 +109,5 @@ def whole_wheel(packages: Packages) -> str:
 
 def fit_to_publish(packages: Packages) -> str:
     """An index takes them, and shows the README."""
-    run("uv", "tool", "run", "--quiet", "twine", "check", "--strict", packages.sdist, packages.wheel)
+    uv("tool", "run", "--quiet", "twine", "check", "--strict", packages.sdist, packages.wheel)
     return "twine check --strict"
