@@ -1,6 +1,8 @@
 # `make demo` and `make test` do all the set-up on a fresh machine.
 PYTHON ?= python3
 PYTHONS ?= 3.11 3.12 3.13
+# Much of the time, tests wait for other programs.
+WORKERS ?= $(shell expr `nproc` + 2)
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -22,7 +24,7 @@ demo: $(VENV)/ready ## build a Python image, push it, change a dependency, push 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/comfyui-cpu/demo.sh
 
 test: $(VENV)/ready components ## everything
-	@root=$${TMPDIR:-/tmp}/lamella-tests-$$$$; mkdir -p "$$root"; PYTEST_DEBUG_TEMPROOT="$$root" $(BIN)/pytest -n auto; code=$$?; rm -rf "$$root"; exit $$code
+	@root=$${TMPDIR:-/tmp}/lamella-tests-$$$$; mkdir -p "$$root"; PYTEST_DEBUG_TEMPROOT="$$root" $(BIN)/pytest -n $(WORKERS) --dist worksteal; code=$$?; rm -rf "$$root"; exit $$code
 
 check: $(VENV)/ready ## lint, types, import arrows, and the pages that are made from the code
 	$(BIN)/ruff check
