@@ -65,7 +65,7 @@ def sums(packages: Packages) -> str:
 def told(packages: Packages) -> str:
     """The changelog tells of this version, and a tag on this commit is its name."""
     headings = re.findall(r"^## (.*)$", (packages.checkout / "CHANGELOG.md").read_text(), re.MULTILINE)
-    wanted = re.compile(rf"\[?{re.escape(packages.version)}\]? - \d{{4}}-\d\d-\d\d")
+    wanted = re.compile(rf"{re.escape(packages.version)} - \d{{4}}-\d\d-\d\d")
     heading = next(filter(wanted.fullmatch, headings), "")
     must(heading, f"CHANGELOG.md has no heading `## {packages.version} - YYYY-MM-DD`: {listed(headings)}")
     tags = [tag for tag in run("git", "tag", "--points-at", "HEAD").split() if tag.startswith("v")]
