@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, open_workplace, reaching_out, registry_options, view_at
+from lamella.cli.common import (
+    json_option,
+    open_workplace,
+    platform_option,
+    reach_of,
+    reaching_out,
+    registry_options,
+    view_at,
+)
+from lamella.cli.completing import IMAGE, layers_and_packages
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
@@ -15,9 +24,10 @@ if TYPE_CHECKING:
 
 
 @click.command("explain")
-@click.argument("what")
-@click.argument("image", default="image.json")
-@click.option("--since", help="The image before, to say why the layer WHAT is new.")
+@click.argument("what", shell_complete=layers_and_packages)
+@click.argument("image", default="image.json", type=IMAGE)
+@click.option("--since", metavar="IMAGE", type=IMAGE, help="The image before, to say why the layer WHAT is new.")
+@platform_option
 @registry_options
 @json_option
 def command(what: str, image: str, since: str | None, as_json: bool, **reach: Any) -> None:
@@ -58,7 +68,7 @@ def _path(what: str, view: "ImageView", reach: dict[str, Any]) -> dict[str, Any]
     from lamella.pipeline.fetching import fetched
 
     wanted = os.fsencode(what)
-    with reaching_out(open_workplace(), **reach) as place:
+    with reaching_out(open_workplace(), **reach_of(reach)) as place:
         for layer in reversed(view.layers):
             for part in layer.plan.parts if layer.plan else ():
                 if any(entry.path == wanted for entry in part_entries(part, fetched(Where(), place))):

@@ -14,6 +14,7 @@ from lamella.cli.common import (
     registry_options,
     verbose_option,
 )
+from lamella.cli.completing import IMAGE, locked_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
 
 @click.command("lock")
-@click.argument("spec", default=".")
+@click.argument("spec", default=".", type=IMAGE)
 @click.option(
     "--upgrade",
     multiple=True,
     is_flag=False,
     flag_value="",
     metavar="[PACKAGE]",
+    shell_complete=locked_packages,
     help="Take the newest versions; of that package only, if one is named. Again for more; `base` is the base image.",
 )
 @click.option("--check", is_flag=True, help="Write nothing; fail if the lock is not of what the spec asks for.")

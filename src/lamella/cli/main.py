@@ -7,11 +7,14 @@ import os
 import resource
 import signal
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from lamella.errors import LamellaError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _GARBAGE = 50_000
 """Few of our values form cycles; looking for them less often saves a twentieth of a build."""
@@ -39,6 +42,8 @@ COMMANDS = {
     "pin": "Keep images in a server's bucket, whatever its policies say.",
     "gc": "Remove from a server's bucket what nothing needs any more.",
     "schema": "Print the JSON Schema of lamella.toml, for editors.",
+    "doctor": "Say what is there of all that lamella works with, and what to do about the rest.",
+    "completion": "Print what makes bash, zsh or fish complete commands and names.",
 }
 
 
@@ -55,11 +60,18 @@ class Verbs(click.Group):
         return command
 
     def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not context.resilient_parsing:
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f". There are: {', '.join(COMMANDS)}."
             context.fail(f"there is no command {args[0]!r}{hint}")
         return super().resolve_command(context, args)
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem
+
+        commands = [(name, said) for name, said in COMMANDS.items() if name.startswith(incomplete)]
+        options = [] if commands else click.Command.shell_complete(self, context, incomplete)
+        return [*(CompletionItem(name, help=said) for name, said in commands), *options]
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
