@@ -32,8 +32,9 @@ check: $(VENV)/ready ## lint, types, import arrows, and the pages that are made 
 image: $(VENV)/ready ## build the image of lamella: deploy/image/image.json
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/image/make.sh
 
-docs: $(VENV)/ready ## make docs/reference anew from the code
+docs: $(VENV)/ready ## make docs/reference and docs/man anew from the code
 	$(BIN)/python -m tools.reference
+	$(BIN)/python -m tools.manual
 
 bench: $(VENV)/ready ## measure against real peers
 	$(BIN)/python -m benchmarks.bench_layers

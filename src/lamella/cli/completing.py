@@ -3,14 +3,19 @@
 import contextlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
 from lamella.errors import LamellaError
 
+if TYPE_CHECKING:
+    from lamella.pipeline.lock.file import Lock
+
 _PLATFORMS = ("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/riscv64")
 _DAEMONS = ("docker", "podman", "containerd")
+_LOOKS = (*_DAEMONS, "nix", "uv", "shell", "cache", "credentials")
 _FILE = "file"
 
 
@@ -35,6 +40,12 @@ def daemons(_context: click.Context, _option: click.Parameter, typed: str) -> li
     """Who takes images on this machine; the last of several with the others before it."""
     before, comma, last = typed.rpartition(",")
     return [f"{before}{comma}{name}" for name in _that_begin(last, _DAEMONS)]
+
+
+def looks(_context: click.Context, _option: click.Parameter, typed: str) -> list[CompletionItem]:
+    """What `doctor` looks at by name, and specs."""
+    named = [CompletionItem(name) for name in _that_begin(typed, _LOOKS)]
+    return named if typed and named else [*named, CompletionItem(typed, type=_FILE)]
 
 
 def layers(context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
@@ -95,7 +106,16 @@ def _locked(spec: str) -> list[str]:
 
     with contextlib.suppress(LamellaError):
         lock = read_lock(lock_path(read(Path(spec))))
-        found = lock.platforms.values() if lock else ()
-        wheels = [one.name for locked in found if locked.python for one in locked.python.wheels]
-        return [*wheels, *(one.name for locked in found if locked.debian for one in locked.debian.debs)]
+        return names_in(lock) if lock else []
     return []
+
+
+def names_in(lock: "Lock") -> list[str]:
+    """What `lamella lock --upgrade` upgrades."""
+    names = ["base"]
+    for locked in lock.platforms.values():
+        names += [one.name for one in (locked.python.wheels if locked.python else ())]
+        names += [one.name for one in (locked.debian.debs if locked.debian else ())]
+        names += list(locked.nix.roots if locked.nix else ())
+        names += ["python"] if locked.python else []
+    return names

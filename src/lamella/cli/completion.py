@@ -12,10 +12,8 @@ _SHELLS = ("bash", "zsh", "fish")
 def command(shell: str) -> None:
     """Print the script with which SHELL (bash, zsh or fish) completes the words of lamella.
 
-    \b
-    bash    eval "$(lamella completion bash)"     in ~/.bashrc
-    zsh     eval "$(lamella completion zsh)"      in ~/.zshrc, after compinit
-    fish    lamella completion fish | source      in ~/.config/fish/config.fish
+    For bash, eval "$(lamella completion bash)" stands in ~/.bashrc. For zsh, eval "$(lamella completion zsh)" stands
+    in ~/.zshrc, after compinit. For fish, lamella completion fish | source stands in ~/.config/fish/config.fish.
     """
     from click.shell_completion import get_completion_class
 

@@ -1,5 +1,6 @@
 """`lamella explain`: why a package is in an image, which layer holds a path, and why a layer is new."""
 
+import difflib
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -41,9 +42,16 @@ def command(what: str, image: str, since: str | None, as_json: bool, **reach: An
         lines = _found_lines(told)
     if not told:
         layer = any(layer.name == what for layer in view.layers)
-        hint = "; it is a layer: say --since IMAGE to see why it is new" if layer else ""
+        hint = "; it is a layer: say --since IMAGE to see why it is new" if layer else _meant(what, view)
         raise LamellaError(f"{what} is no package of {image}, nor a path in its layers that lamella made{hint}")
     click.echo(show.as_json(told) if as_json else "\n".join(lines))
+
+
+def _meant(what: str, view: "ImageView") -> str:
+    """The package or layer whose name is most like what was asked for."""
+    names = [*(layer.name for layer in view.layers), *(package.name for package in view.packages.values())]
+    near = difflib.get_close_matches(what, names, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _package(what: str, view: "ImageView") -> dict[str, Any]:
@@ -86,7 +94,9 @@ def _layer(name: str, new: "ImageView", old: "ImageView") -> dict[str, Any]:
         return {"layer": name, "same": True, "added": [], "changed": []}
     change = next((change.difference for change in found.new if change.layer.name == name), None)
     if change is None:
-        raise LamellaError(f"there is no layer {name}; there are {', '.join(layer.name for layer in new.layers)}")
+        raise LamellaError(
+            f"there is no layer {name!r} in the new image; there are {', '.join(layer.name for layer in new.layers)}"
+        )
     before = {package.name: package for package in old.packages.values()}
     place = open_workplace()
     return {

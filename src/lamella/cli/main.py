@@ -1,6 +1,7 @@
 """The command line: one module a verb, imported only when it is called, so that `lamella --help` answers at once."""
 
 import difflib
+import errno
 import gc
 import importlib
 import os
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 _GARBAGE = 50_000
 """Few of our values form cycles; looking for them less often saves a twentieth of a build."""
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_OF_SIGNALS = 128
+_CURSOR_SHOWN = b"\x1b[?25h\n"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 COMMANDS = {
     "build": "Make an image from a spec, reading only what is not known yet.",
@@ -91,9 +97,21 @@ def cli() -> None:
 class _StoppedError(BaseException):
     """Somebody wants the command to end; it tidies up and does."""
 
+    def __init__(self, number: int) -> None:
+        self.exit_code = _OF_SIGNALS + number
 
-def _stop(_signal: int, _frame: object) -> NoReturn:
-    raise _StoppedError
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    for signal_number in _STOPPING:
+        signal.signal(signal_number, _stop_at_once)
+    raise _StoppedError(number)
+
+
+def _stop_at_once(number: int, _frame: object) -> NoReturn:
+    """Somebody does not want to wait. What is half written is staged only, and the next run removes it."""
+    if sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), _CURSOR_SHOWN)
+    os._exit(_OF_SIGNALS + number)
 
 
 def _allow_many_files() -> None:
@@ -104,28 +122,54 @@ def _allow_many_files() -> None:
 
 def main() -> None:
     """Runs a command; a failure is one line on stderr and an exit code."""
-    signal.signal(signal.SIGTERM, _stop)
+    for number in _STOPPING:
+        signal.signal(number, _stop)
     gc.set_threshold(_GARBAGE)
     _allow_many_files()
     try:
-        code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("lamella: stopped", err=True)
-        code = 130
-    except _StoppedError:
-        click.echo("lamella: stopped", err=True)
-        code = 143
+        code = cli.main(prog_name="lamella", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = error.exit_code
     except click.ClickException as error:
-        click.echo(f"lamella: {error.format_message()}", err=True)
+        _say(_with_help(error))
+        code = error.exit_code
+    except _StoppedError as error:
+        _say("stopped", "\n" if sys.stderr.isatty() else "")
         code = error.exit_code
     except LamellaError as error:
-        click.echo(click.style("lamella: ", fg="red", bold=True) + str(error), err=True)
+        _say(f"{error}{_hint(error)}")
         code = error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
-        click.echo(f"lamella: {error.strerror or error}{where}", err=True)
+        _say(f"{error.strerror or error}{where}{_hint(error)}")
         code = 5
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(what: str, before: str = "") -> None:
+    click.echo(f"{before}{click.style('lamella: ', fg='red', bold=True)}{what}", err=True)
+
+
+def _with_help(error: click.ClickException) -> str:
+    """What is wrong; and where to read on, if click says it and proposes nothing better."""
+    said = error.format_message()
+    ours = type(error) is click.UsageError and not said.startswith("Got ")
+    if ours or not isinstance(error, click.UsageError) or error.ctx is None or "Did you mean" in said:
+        return said
+    return f"{said.removesuffix('.')}; see {error.ctx.command_path} --help"
+
+
+def _hint(error: BaseException) -> str:
+    """What to do where a disk is full, or the cache cannot be written."""
+    from lamella.cli.common import cache_folder
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__
+    if cause and cause.errno in _FULL:
+        return "; make room there: lamella cache prune forgets old builds, and $LAMELLA_CACHE says where the cache is"
+    return "; $LAMELLA_CACHE says where the cache is" if cause and str(cache_folder()) in str(error) else ""
