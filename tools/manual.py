@@ -15,6 +15,9 @@ from tools.reference.errors import MEANINGS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "man"
 
+_SIGNS = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "~": "\\(ti", "^": "\\(ha"}
+"""Signs that would be shown as others."""
+
 _ENVIRONMENT = {
     "LAMELLA_CACHE": "Where all is remembered; else `lamella` in the user's cache folder.",
     "LAMELLA_CREDS": "Who to be at registries: `[HOST=]NAME:PASSWORD`, one on a line.",
@@ -100,7 +103,9 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """`text` as it stands in a page: what is between backticks is bold, and nothing of it is a request."""
-    text = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("~", "\\(ti").replace("^", "\\(ha")
+    text = (
+        text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("~", "\\(ti").replace("^", "\\(ha")
+    )
     text = re.sub(r"`([^`]*)`", r"\\fB\1\\fR", text)
     return f"\\&{text}" if text.startswith(".") else text
 

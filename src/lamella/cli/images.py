@@ -144,7 +144,5 @@ def reference_at(text: str) -> Reference:
     """A reference, with or without `docker://` before it."""
     kind = text.partition(":")[0]
     if kind in KINDS and kind != DOCKER:
-        raise PlaceError(
-            f"{text} is not in a registry; write HOST/NAME:TAG, or use lamella copy, which knows other places"
-        )
+        raise PlaceError(f"{text} is not in a registry; write HOST/NAME:TAG, or use lamella copy for other places")
     return parse_reference(text.removeprefix("docker://"))

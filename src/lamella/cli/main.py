@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -167,9 +168,17 @@ def _hint(error: BaseException) -> str:
     """What to do where a disk is full, or the cache cannot be written."""
     from lamella.cli.common import cache_folder
 
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, OSError):
-        cause = cause.__cause__
+    cause = next((one for one in _causes(error) if isinstance(one, OSError)), None)
     if cause and cause.errno in _FULL:
         return "; make room there: lamella cache prune forgets old builds, and $LAMELLA_CACHE says where the cache is"
     return "; $LAMELLA_CACHE says where the cache is" if cause and str(cache_folder()) in str(error) else ""
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, each once: some name themselves as their cause."""
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        yield cause
+        seen.append(cause)
+        cause = cause.__cause__
