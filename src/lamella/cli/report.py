@@ -1,5 +1,6 @@
 """`lamella report`: a page that shows an image to people."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +55,10 @@ def command(image: str, image2: str | None, output: Path, no_files: bool, **how:
         reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place,
     ):
         told.doing(f"looking at {image2 or image}")
-        before, *after = (_image(text, place, how["platform"], no_files) for text in (image, image2) if text)
-        shown = after[0] if after else before
-        found = facts(shown, before if after else None)
+        look = partial(_image, place=place, platform=how["platform"], no_files=no_files)
+        before = look(image) if image2 else None
+        shown = look(image2 or image, before=before)
+        found = facts(shown, before)
         sbom = b"" if how["as_json"] else written(contents_of(shown.view, place), "spdx")[0]
     if how["as_json"]:
         click.echo(data_of(found))
@@ -75,9 +77,14 @@ def _write(data: bytes, output: Path, quiet: bool) -> None:
     click.echo(output if quiet else f"wrote {output}")
 
 
-def _image(text: str, place: "Workplace", platform: str, no_files: bool) -> "Image":
+def _image(text: str, *, place: "Workplace", platform: str, no_files: bool, before: "Image | None" = None) -> "Image":
+    """The image at a place; what it has in common with the one `before` is not read again."""
     from lamella.report.facts import Image
     from lamella.report.files import files_of
 
     view, layers = seen_at(text, place, platform)
-    return Image(text, view, (None,) * len(layers) if no_files else files_of(view, layers, place))
+    if no_files:
+        return Image(text, view, (None,) * len(layers))
+    seen = zip(before.view.layers, before.files, strict=True) if before else ()
+    known = {layer.identity: files for layer, files in seen if files is not None}
+    return Image(text, view, files_of(view, layers, place, known))

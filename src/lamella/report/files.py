@@ -6,11 +6,10 @@ Contents are told from each other by hashes, so all that is looked at is read.
 import hashlib
 import os
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 from itertools import starmap
 
 from lamella.layers.split import part_entries
@@ -46,11 +45,18 @@ Files = tuple[tuple[File, ...] | None, ...]
 """For each layer its files; None where nobody can tell them here."""
 
 
-def files_of(view: ImageView, layers: Sequence[Layer | None], place: Workplace) -> Files:
+Known = Mapping[str, tuple[File, ...]]
+"""The files of layers by what these are known by, where they were looked at before."""
+
+
+def files_of(view: ImageView, layers: Sequence[Layer | None], place: Workplace, known: Known) -> Files:
     """The files of an image, of whose layers those that are given are read. Packages are not fetched for it."""
+
+    def look(one: LayerView, layer: Layer | None) -> tuple[File, ...] | None:
+        return known[one.identity] if one.identity in known else _of_layer(one, layer, place)
+
     with ThreadPoolExecutor(place.threads) as pool:
-        jobs = [partial(_of_layer, one, layer, place) for one, layer in zip(view.layers, layers, strict=True)]
-        return tuple(pool.map(lambda job: job(), jobs))
+        return tuple(pool.map(look, view.layers, layers))
 
 
 def _of_layer(layer: LayerView, read: Layer | None, place: Workplace) -> tuple[File, ...] | None:

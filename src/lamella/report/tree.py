@@ -7,7 +7,7 @@ in a part that can be opened in its turn.
 
 import heapq
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -19,17 +19,19 @@ from lamella.report.treemap import NARROW, WIDE, Part, Tile, tiles
 
 MOST = 3000
 """Parts that are kept."""
-_SIDE_BY_SIDE = 60
+_SIDE_BY_SIDE, _FEW = 60, 30
 _TENTHS = 10
 
-Place = tuple[int, int, int, int, int]
-"""Where a part is drawn, in tenths of a unit: left, top, width, height; and how many letters there is room for."""
+_NUMBERS = 5
+"""Of a place: left, top, width and height, in tenths of a unit, and how many letters there is room for."""
+_INNER = 2 * _NUMBERS
 
 
 class Node(msgspec.Struct, omit_defaults=True):
-    """A part of the image. Drawn as part of what is looked at (`wide`, `narrow`), or one level below (`inner`).
+    """A part of the image; `package` is its number among the packages of the page, counted from 1.
 
-    `package` is its number among the packages of the page, counted from 1.
+    `at` is where it is drawn: as a part of what is looked at on a wide screen and on a narrow one, and likewise where
+    that is one level higher, if it can be seen there.
     """
 
     name: str
@@ -38,10 +40,7 @@ class Node(msgspec.Struct, omit_defaults=True):
     files: int = 0
     package: int = 0
     parts: list["Node"] = []
-    wide: Place | None = None
-    narrow: Place | None = None
-    wide_inner: Place | None = None
-    narrow_inner: Place | None = None
+    at: list[int] = []
 
 
 @dataclass
@@ -136,7 +135,23 @@ def _node(branch: _Branch, kept: set[int]) -> Node:
     if parts and rest:
         files = sum(part.files for part in rest)
         parts.append(Node(f"{len(rest):,} more", sum(part.size for part in rest), "rest", files))
+    if branch.kind != "folder":
+        parts = _opened(parts)
     return Node(name, branch.size, branch.kind, branch.files, branch.package, _gathered(parts))
+
+
+def _opened(parts: list[Node]) -> list[Node]:
+    """`parts`, with what is in a folder in place of the folder as long as one holds more than all else together."""
+    total = sum(part.size for part in parts)
+    while parts and len(parts) < _FEW and parts[0].kind == "folder" and parts[0].parts and 2 * parts[0].size > total:
+        folder, *others = parts
+        inner = [msgspec.structs.replace(one, name=_joined(folder, one)) for one in folder.parts]
+        parts = sorted([*inner, *others], key=lambda part: (-part.size, part.name))
+    return parts
+
+
+def _joined(folder: Node, part: Node) -> str:
+    return f"{part.name} in {folder.name}" if part.kind == "rest" else f"{folder.name}/{part.name}"
 
 
 def _gathered(parts: list[Node]) -> list[Node]:
@@ -151,24 +166,19 @@ def _gathered(parts: list[Node]) -> list[Node]:
 
 def _draw(node: Node) -> None:
     """Gives all that can be seen when `node` is looked at its place, and so on below."""
-    for (width, height), shape in ((WIDE, "wide"), (NARROW, "narrow")):
+    for number, (width, height) in enumerate((WIDE, NARROW)):
         parts = [Part(one.name, one.size, tuple(Part(two.name, two.size) for two in one.parts)) for one in node.parts]
         for tile, part in zip(tiles(parts, width, height), node.parts, strict=True):
-            setattr(part, shape, _place(tile))
-            for inner, below in _seen(tile, part):
-                setattr(below, f"{shape}_inner", _place(inner))
+            _place(tile, part, _NUMBERS * number)
+            for inner, below in zip(tile.tiles, part.parts, strict=True):
+                if min(inner.box.width, inner.box.height) >= 1:
+                    _place(inner, below, _INNER + _NUMBERS * number)
     for part in node.parts:
         _draw(part)
 
 
-def _seen(tile: Tile, part: Node) -> Iterator[tuple[Tile, Node]]:
-    """The tiles in a tile that are large enough to be seen."""
-    for inner, below in zip(tile.tiles, part.parts, strict=True):
-        if min(inner.box.width, inner.box.height) >= 1:
-            yield inner, below
-
-
-def _place(tile: Tile) -> Place:
+def _place(tile: Tile, part: Node, start: int) -> None:
+    part.at.extend([0] * (start + _NUMBERS - len(part.at)))
     box = tile.box
-    x, y, width, height = (round(_TENTHS * one) for one in (box.x, box.y, box.width, box.height))
-    return x, y, width, height, tile.letters
+    numbers = (round(_TENTHS * one) for one in (box.x, box.y, box.width, box.height))
+    part.at[start : start + _NUMBERS] = [*numbers, tile.letters]

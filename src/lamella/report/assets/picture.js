@@ -2,7 +2,7 @@
 "use strict";
 
 const NARROW = matchMedia("(max-width: 42rem)");
-const SHAPES = { wide: [1000, 420], narrow: [360, 480] };
+const SHAPES = { wide: [1000, 420], narrow: [360, 480] }, STARTS = { wide: 0, narrow: 5 }, INNER = 10;
 const STEP = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function make(tag, attributes, ...content) {
@@ -37,7 +37,10 @@ function percent(part, whole) {
 // Shows `root` in `host`. `classOf` says how a layer looks, and `about` what else there is to say of a part.
 class Picture {
   constructor(host, root, classOf, about) {
-    Object.assign(this, { root, classOf, about, path: [root], at: 0 });
+    const isOne = root.parts.length === 1 && root.parts[0].parts?.length > 0;
+    Object.assign(this, { root, classOf, about, at: 0 });
+    this.bare = isOne ? 2 : 1;
+    this.path = isOne ? [root, root.parts[0]] : [root];
     this.crumbs = make("nav", { class: "crumbs", "aria-label": "Where in the image" });
     this.frame = make("div", {});
     this.note = make("div", { class: "about" });
@@ -52,6 +55,12 @@ class Picture {
   // The layer that a part of what is shown lies in, by its number.
   layer(position) {
     return this.path.length > 1 ? this.root.parts.indexOf(this.path[1]) : position;
+  }
+
+  // The colour of a part: that of its layer; where there is one layer alone, that of what is in it.
+  colour(position) {
+    const { path, bare } = this;
+    return (path.length > bare ? path[bare - 1].parts.indexOf(path[bare]) : position) % 6;
   }
 
   draw() {
@@ -72,10 +81,10 @@ class Picture {
   }
 
   tile(part, position, shape) {
-    const number = this.layer(position), [x, y, width, height, letters] = part[shape];
+    const [x, y, width, height, letters] = place(part, shape);
     const opens = part.parts?.length > 0;
     const tile = make("g", {
-      class: `tile c${number % 6} ${this.classOf(number)} ${opens ? "opens" : ""}`,
+      class: `tile c${this.colour(position)} ${this.classOf(this.layer(position))} ${opens ? "opens" : ""}`,
       role: "button", tabindex: position === this.at ? 0 : -1,
       "aria-label": `${this.words(part)}${opens ? "" : ", nothing inside to show"}`,
       click: () => { this.at = position; this.open(part); },
@@ -83,13 +92,15 @@ class Picture {
     },
     make("title", {}, this.words(part)),
     box(opens ? "layer" : "package", [x, y, width, height], 3),
-    (part.parts ?? []).map((inner) => inner[`${shape}_inner`] && this.inner(inner, inner[`${shape}_inner`])),
+    (part.parts ?? []).map((inner, i) => this.inner(inner, place(inner, shape, INNER), i)),
     label(part.name, [x, y], letters, opens ? "head" : ""));
     return tile;
   }
 
-  inner(part, [x, y, width, height, letters]) {
-    return make("g", {}, box("package", [x, y, width, height], 2), label(part.name, [x, y], letters, ""));
+  inner(part, [x, y, width, height, letters], position) {
+    if (!width) return "";
+    const own = this.path.length >= this.bare ? "" : `c${position % 6}`;
+    return make("g", { class: own }, box("package", [x, y, width, height], 2), label(part.name, [x, y], letters, ""));
   }
 
   words(part) {
@@ -151,7 +162,7 @@ class Picture {
   // The tile that lies next in a direction; where there is none, the same.
   nearest([right, down]) {
     const shape = NARROW.matches ? "narrow" : "wide";
-    const middle = (part) => { const [x, y, width, height] = part[shape]; return [x + width / 2, y + height / 2]; };
+    const middle = (part) => { const [x, y, width, height] = place(part, shape); return [x + width / 2, y + height / 2]; };
     const [fromX, fromY] = middle(this.here.parts[this.at]);
     let best = this.at, least = Infinity;
     this.here.parts.forEach((part, i) => {
@@ -163,12 +174,19 @@ class Picture {
   }
 }
 
+// Where a part is drawn, for a kind of screen.
+function place(part, shape, start = 0) {
+  const from = start + STARTS[shape];
+  return part.at.slice(from, from + 5);
+}
+
 function box(kind, [x, y, width, height], round) {
   return make("rect", { class: kind, x: x / 10, y: y / 10, width: width / 10, height: height / 10, rx: round });
 }
 
 function label(name, [x, y], letters, kind) {
   if (!letters) return "";
-  const signs = [...name], text = signs.length <= letters ? name : `${signs.slice(0, letters - 1).join("")}…`;
+  const short = [...name].length <= letters ? name : name.slice(name.lastIndexOf("/", name.length - 2) + 1), signs = [...short];
+  const text = signs.length <= letters ? short : `${signs.slice(0, letters - 1).join("")}…`;
   return make("text", { class: kind, x: x / 10 + 5, y: y / 10 + 13 }, text);
 }

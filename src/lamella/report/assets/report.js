@@ -28,7 +28,7 @@ function summary() {
   const idle = (facts.hidden?.size ?? 0) + (facts.twins?.size ?? 0);
   main.append(
     make("h1", { class: "name" }, facts.name),
-    quiet([facts.platform, facts.created && `created ${facts.created}`].filter(Boolean).join(" · ")),
+    quiet([facts.platform, !facts.created.startsWith("1970") && `created ${facts.created}`].filter(Boolean).join(" · ")),
     figures(
       change && ["to fetch for who has", bytes(change.fetched), change.before],
       [unmade ? `in ${plural(layers.length, "layer")}, ${unmade} not made yet` : `to fetch, in ${plural(layers.length, "layer")}`, bytes(size)],
@@ -81,7 +81,7 @@ function changes() {
   const made = section("change", "What changed",
     make("p", {}, "Who has ", make("strong", {}, change.before), ` fetches ${bytes(change.fetched)} of ${bytes(total)}: ${plural(change.kept, "layer")} stay${change.kept === 1 ? "s" : ""}, ${layers.length - change.kept} ${layers.length - change.kept === 1 ? "is" : "are"} new. Who has neither fetches all of it.`),
     bar);
-  for (const [state, words] of [["added", "new"], ["changed", "changed"], ["moved", "moved to another layer"]]) {
+  for (const [state, words] of [["added", "new"], ["changed", "changed"], ["moved", "unchanged, and fetched again with their layer"]]) {
     const found = packages.map((one, i) => [one, i]).filter(([one]) => one.state === state);
     if (found.length) made.append(folded(`${plural(found.length, "package")} ${words}`, found.length <= 12, names(found.map(([, i]) => link(i)))));
   }
@@ -178,7 +178,7 @@ class Table {
     const one = packages[position], isOpen = position === this.open;
     const made = make("tr", { class: "package", tabindex: row === this.at ? 0 : -1, "data-package": position, "aria-expanded": String(isOpen),
       click: () => { this.at = row; this.toggle(position); } },
-    make("th", { scope: "row" }, one.name, one.state ? make("span", { class: `badge ${one.state}` }, { added: "new", changed: "changed", moved: "moved" }[one.state]) : "",
+    make("th", { scope: "row" }, one.name, one.state ? make("span", { class: `badge ${one.state}` }, { added: "new", changed: "changed", moved: "again" }[one.state]) : "",
       one.id === one.name ? "" : make("span", { class: "id" }, one.id)),
     make("td", { class: "where" }, swatch(one.layer), ` ${layers[one.layer].name}`), number(bytes(one.size)));
     return isOpen ? [made, make("tr", { class: "more-of" }, make("td", { colspan: 3 }, this.details(position)))] : [made];
@@ -243,7 +243,7 @@ function waste() {
   ];
   for (const [found, title, words] of kinds) {
     if (found?.count) made.append(folded(`${title}: ${bytes(found.size)} in ${plural(found.count, "file")}`, false, quiet(words), files(found)));
-    else made.append(quiet(`No ${title.toLowerCase()}: there are no ${words}.`));
+    else made.append(quiet(`${title}: none.`));
   }
   if (facts.leftovers?.length) {
     made.append(make("h3", {}, "Often left behind, rarely needed"), make("table", { class: "files" }, make("tbody", {}, facts.leftovers.map((one) =>
