@@ -11,6 +11,7 @@ import html
 from string import Template
 
 import msgspec
+from isal import isal_zlib
 
 from lamella.report import ASSETS
 from lamella.report.facts import Facts
@@ -26,7 +27,7 @@ def data_of(facts: Facts) -> bytes:
 
 
 def page(facts: Facts, sbom: bytes) -> bytes:
-    """The page that shows the facts; `sbom` is JSON that can be saved from there."""
+    """The page that shows the facts; `sbom` is a document that can be saved from there."""
     style, script = "".join(map(_read, _STYLES)), "".join(map(_read, _SCRIPTS))
     values = {
         "policy": f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'",
@@ -35,7 +36,7 @@ def page(facts: Facts, sbom: bytes) -> bytes:
         "script": script,
         "icon": _read("icon.svg"),
         "facts": _embedded(data_of(facts)),
-        "sbom": _embedded(sbom),
+        "sbom": base64.b64encode(isal_zlib.compress(sbom)).decode(),
     }
     return Template(_read("report.html")).substitute(values).encode()
 

@@ -19,6 +19,7 @@ from lamella.report.treemap import NARROW, WIDE, Part, Tile, tiles
 
 MOST = 3000
 """Parts that are kept."""
+_OTHERS = "other files"
 _SIDE_BY_SIDE, _FEW = 60, 30
 _TENTHS = 10
 
@@ -84,21 +85,23 @@ def tree(layers: Sequence[LayerView], files: Files, numbers: dict[str, int]) -> 
 
 
 def _layer(layer: LayerView, files: Sequence[File] | None, numbers: dict[str, int]) -> _Branch:
-    top = _Branch(shown(layer.name.partition("\n")[0][:200].encode(errors="replace")), "layer")
-    homes = {package.id: package.at.rstrip("/") for package in layer.packages}
+    top = _Branch(layer.name.partition("\n")[0][:200], "layer")
+    packages = {package.id: package for package in layer.packages}
+    homes = {name: f"{package.at.rstrip('/')}/" for name, package in packages.items()}
+    known = set()
     for file in files or ():
+        known.add(file.package)
         if file.sort is Sort.FILE:
-            owner = file.package or "other files"
-            inside = file.path.removeprefix(f"{homes.get(owner, '')}/").lstrip("/")
-            branch = top.child(owner, "package" if file.package else "folder") if layer.packages else top
-            branch.put([shown(step.encode(errors="surrogateescape")) for step in inside.split("/")], file.size)
-    known = {file.package for file in files or ()}
-    if layer.packages and not known.issuperset(homes):
-        top.parts.pop("other files", None)
-    for package in layer.packages:
-        branch = top.child(package.id, "package")
-        branch.name, branch.package = shown(package.name.encode(errors="replace")), numbers[package.id]
-        branch.size = branch.size if package.id in known else branch.size + package.size
+            owner = file.package or _OTHERS
+            inside = file.path.removeprefix(homes.get(owner, "/")).lstrip("/")
+            branch = top.child(owner, "package" if file.package else "folder") if packages else top
+            branch.put(inside.split("/"), file.size)
+    if not known.issuperset(packages):
+        top.parts.pop(_OTHERS, None)
+    for name, package in packages.items():
+        branch = top.child(name, "package")
+        branch.name, branch.package = package.name, numbers.get(name, 0)
+        branch.size = branch.size if name in known else branch.size + package.size
     if top.parts:
         top.size = sum(part.size for part in top.parts.values())
         top.files = sum(part.files for part in top.parts.values())
@@ -137,6 +140,7 @@ def _node(branch: _Branch, kept: set[int]) -> Node:
         parts.append(Node(f"{len(rest):,} more", sum(part.size for part in rest), "rest", files))
     if branch.kind != "folder":
         parts = _opened(parts)
+    name = shown(name.encode(errors="surrogateescape"))
     return Node(name, branch.size, branch.kind, branch.files, branch.package, _gathered(parts))
 
 
