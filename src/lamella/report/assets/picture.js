@@ -110,7 +110,7 @@ class Picture {
 
   look(part, isWhole = false) {
     const share = isWhole ? "" : ` · ${percent(part.size, this.here.parts.reduce((sum, one) => sum + one.size, 0))} of ${this.here.name}`;
-    this.note.replaceChildren(make("p", {}, make("strong", {}, part.name), ` ${this.words(part).slice(part.name.length + 1)}${share}`), ...this.about(part));
+    this.note.replaceChildren(make("p", {}, make("strong", {}, part.name), ` ${this.words(part).slice(part.name.length + 1)}${share}`), ...this.about(part.package ? part : this.path.findLast((one) => one.package) ?? part));
   }
 
   open(part) {
