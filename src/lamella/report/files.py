@@ -22,6 +22,9 @@ from lamella.pipeline.programs import data_of
 from lamella.pipeline.view import ImageView, LayerView
 from lamella.pipeline.workplace import Workplace
 
+WHITEOUT = ".wh."
+"""So begin names that take something away."""
+
 
 class Sort(Enum):
     FILE = "file"
@@ -94,7 +97,7 @@ def _in_tar(layer: LayerView, tar: Body, place: Workplace) -> Iterator[File]:
         for member in archive:
             path = place_of(member)
             package = _package(path, homes)
-            if not member.isfile():
+            if not member.isfile() or path.rpartition("/")[2].startswith(WHITEOUT):
                 yield File(path, Sort.FOLDER if member.isdir() else Sort.OTHER, 0, b"", package)
             else:
                 yield File(path, Sort.FILE, member.size, _digest(archive, member), package)

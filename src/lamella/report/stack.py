@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from lamella.report.files import File, Files, Sort
+from lamella.report.files import WHITEOUT, File, Files, Sort
 
-_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+_OPAQUE = ".wh..wh..opq"
 _LEFTOVERS = {
     "lists of packages that apt fetched": r"^/var/lib/apt/lists/",
     "what a package manager fetched": r"^/var/cache/(apt|apk|dnf|yum|pacman)/|^/(opt/conda|root/miniconda3)/pkgs/",
@@ -62,10 +62,10 @@ class Stack:
             folder, _, name = file.path.rpartition("/")
             if name == _OPAQUE:
                 self._clear(f"{folder}/", number)
-            elif name.startswith(_WHITEOUT):
-                self._remove(f"{folder}/{name.removeprefix(_WHITEOUT)}", number, whole=True)
+            elif name.startswith(WHITEOUT):
+                self._remove(f"{folder}/{name.removeprefix(WHITEOUT)}", number, whole=True)
         for file in files:
-            if not file.path.rpartition("/")[2].startswith(_WHITEOUT):
+            if not file.path.rpartition("/")[2].startswith(WHITEOUT):
                 self._remove(file.path, number, whole=file.sort is not Sort.FOLDER)
                 self.seen[file.path] = Placed(file, number)
 
