@@ -28,7 +28,7 @@ function summary() {
   const idle = (facts.hidden?.size ?? 0) + (facts.twins?.size ?? 0);
   main.append(
     make("h1", { class: "name" }, facts.name),
-    quiet([facts.platform, !facts.created.startsWith("1970") && `created ${facts.created}`].filter(Boolean).join(" · ")),
+    quiet([facts.platform, facts.created && !facts.created.startsWith("1970") && `created ${facts.created}`].filter(Boolean).join(" · ")),
     figures(
       change && ["to fetch for who has", bytes(change.fetched), change.before],
       [unmade ? `in ${plural(layers.length, "layer")}, ${unmade} not made yet` : `to fetch, in ${plural(layers.length, "layer")}`, bytes(size)],
@@ -99,7 +99,7 @@ function files(waste) {
   const rows = waste.largest.map((one) => make("tr", {},
     make("th", { scope: "row" }, (one.places ?? []).map((place) => make("div", {}, place)),
       (one.times ?? 1) > (one.places ?? []).length ? make("div", { class: "note" }, `and ${(one.times - one.places.length).toLocaleString("en")} more`) : ""),
-    make("td", { class: "note" }, one.layer >= 0 ? [swatch(one.layer), ` ${layers[one.layer].name}`] : "", one.about && one.layer >= 0 ? `, ${one.about}` : ""),
+    make("td", { class: "note" }, one.layer >= 0 ? [swatch(one.layer), make("span", { class: "named" }, ` ${layers[one.layer].name}`)] : "", one.about && one.layer >= 0 ? `, ${one.about}` : ""),
     number(bytes(one.size))));
   const more = waste.count - waste.largest.reduce((sum, one) => sum + Math.max(1, (one.times ?? 1) - 1), 0);
   return make("div", {}, make("table", { class: "files" }, make("tbody", {}, rows)), more > 0 ? quiet(`and ${plural(more, "smaller one")}`) : "");
