@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo image test check docs bench bench-layering clean components
+.PHONY: help demo image test check docs bench clean components
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -35,17 +35,8 @@ image: $(VENV)/ready ## build the image of lamella: deploy/image/image.json
 docs: $(VENV)/ready ## make docs/reference anew from the code
 	$(BIN)/python -m tools.reference
 
-bench: $(VENV)/ready ## measure against real peers
-	$(BIN)/python -m benchmarks.bench_layers
-	$(BIN)/python -m benchmarks.bench_layering
-	$(BIN)/python -m benchmarks.bench_shipping
-	$(BIN)/python -m benchmarks.bench_packages
-	$(BIN)/python -m benchmarks.bench_nix
-	$(BIN)/python -m benchmarks.bench_serving
-	$(BIN)/python -m benchmarks.bench_pulling
-
-bench-layering: $(VENV)/ready ## layering strategies on a year of updates
-	$(BIN)/python -m benchmarks.bench_layering
+bench: $(VENV)/ready components ## measure beside other programs, all of it or ONLY=build,push; docs/benchmarks.md reads the figures
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m benchmarks $(ONLY)
 
 clean: ## remove what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo

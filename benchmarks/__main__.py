@@ -29,7 +29,10 @@ def measured(topic: str, shop: Shop, size: Size) -> Result:
 @contextlib.contextmanager
 def opened() -> Iterator[Shop]:
     """A shop in a folder of its own, with nothing left behind."""
-    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder, contextlib.ExitStack() as stack:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder,
+        contextlib.ExitStack() as stack,
+    ):
         yield Shop(Path(folder), stack)
 
 

@@ -33,11 +33,9 @@ def draw(title: str, result: Result) -> str:
     """The SVG document: lines for tasks that are points of growth, bars for all others."""
     parts: list[str] = []
     y = 76
-    for name, tasks in groupby(result.tasks, key=lambda task: (task.name, task.at is not None)):
-        if name[1]:
-            y = _lines(list(tasks), y, parts)
-        else:
-            y = _bars(next(tasks), y, parts)
+    for _, group in groupby(result.tasks, key=lambda task: task.name):
+        tasks = list(group)
+        y = _bars(tasks[0], y, parts) if tasks[0].at is None else _lines(tasks, y, parts)
     under = " · ".join(part for part in (result.facts, result.date, result.machine) if part)
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" role="img">
 <title>{escape(title)}</title>
@@ -82,7 +80,12 @@ def _lines(tasks: Sequence[Task], y: int, parts: list[str]) -> int:
     """A line for each way through the medians, both axes logarithmic; gives where the next panel begins."""
     unit = tasks[0].unit
     points = {
-        one.way: [(float(task.at or 0), middle(found)) for task in tasks for found in task.figures if found.way == one.way and found.values]
+        one.way: [
+            (float(task.at or 0), middle(found))
+            for task in tasks
+            for found in task.figures
+            if found.way == one.way and found.values
+        ]
         for one in tasks[0].figures
     }
     points = {way: line for way, line in points.items() if line}
@@ -98,7 +101,9 @@ def _lines(tasks: Sequence[Task], y: int, parts: list[str]) -> int:
     for number, (way, line) in enumerate(points.items()):
         told = "M" + "L".join(f"{across.at(x):.1f} {up.at(value):.1f}" for x, value in line)
         parts.append(f'<path class="s{min(number, 5)}" d="{told}"/>')
-        parts += [f'<circle class="s{min(number, 5)}" cx="{across.at(x):.1f}" cy="{up.at(v):.1f}" r="3"/>' for x, v in line]
+        parts += [
+            f'<circle class="s{min(number, 5)}" cx="{across.at(x):.1f}" cy="{up.at(v):.1f}" r="3"/>' for x, v in line
+        ]
         parts.append(_text(TO + 12, ends[way] + 4, f"{way}, {figure(line[-1][1], unit)}"))
     return y + TALL + 72
 

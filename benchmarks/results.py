@@ -98,6 +98,8 @@ def factor(task: Task, figures: Figures) -> Factor | None:
     own = next((one.values for one in task.figures if one.way == OURS), [])
     if not figures.values or len(own) != len(figures.values) or figures.values is own:
         return None
-    pairs = [(mine, other) if task.unit in RATES else (other, mine) for mine, other in zip(own, figures.values, strict=True)]
+    pairs = [
+        (mine, other) if task.unit in RATES else (other, mine) for mine, other in zip(own, figures.values, strict=True)
+    ]
     ratios = [better / worse for better, worse in pairs if worse]
     return Factor(statistics.median(ratios), min(ratios), max(ratios)) if ratios else None

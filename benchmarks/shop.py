@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ print(used.ru_maxrss)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 """A small process that runs another: one that is started by a large one would be told to have been as large."""
+NOTHING: Mapping[str, str] = {}
 PODMAN = """
 [containers]
 netns = "none"
@@ -43,18 +44,18 @@ def surroundings(more: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | dict(more)
 
 
-def run(*command: object, cwd: Path | None = None, **more: str) -> str:
+def run(*command: object, cwd: Path | None = None, env: Mapping[str, str] = NOTHING) -> str:
     """Runs a command, whose failure ends the benchmark; gives what it says."""
     text = [str(part) for part in command]
-    done = subprocess.run(text, cwd=cwd, capture_output=True, text=True, env=surroundings(more), check=False)
+    done = subprocess.run(text, cwd=cwd, capture_output=True, text=True, env=surroundings(env), check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(text)}: {done.stderr}")
     return done.stdout
 
 
-def peak(*command: object, cwd: Path | None = None, **more: str) -> float:
+def peak(*command: object, env: Mapping[str, str] = NOTHING) -> float:
     """The most memory that one process of a command took, in MB."""
-    return int(run(sys.executable, "-I", "-S", "-c", PEAK, *command, cwd=cwd, **more)) / 1000
+    return int(run(sys.executable, "-I", "-S", "-c", PEAK, *command, env=env)) / 1000
 
 
 def peak_of(pid: int, *, anew: bool = False) -> float:
@@ -98,10 +99,12 @@ def listens(host: str) -> None:
 
 
 @contextlib.contextmanager
-def started(command: list[object], ready: Callable[[], object], **more: str) -> Iterator["subprocess.Popen[bytes]"]:
+def started(
+    command: Sequence[object], ready: Callable[[], object], env: Mapping[str, str] = NOTHING
+) -> Iterator["subprocess.Popen[bytes]"]:
     """A server, which is stopped at the end."""
     silent = subprocess.DEVNULL
-    server = subprocess.Popen([str(part) for part in command], stdout=silent, stderr=silent, env=surroundings(more))
+    server = subprocess.Popen([str(part) for part in command], stdout=silent, stderr=silent, env=surroundings(env))
     try:
         wait_for(ready, server)
         yield server
@@ -131,12 +134,12 @@ class Docker:
     builder: str
 
     def __call__(self, *command: object, cwd: Path | None = None) -> str:
-        return run("docker", *command, cwd=cwd, DOCKER_HOST=self.host)
+        return run("docker", *command, cwd=cwd, env={"DOCKER_HOST": self.host})
 
     def build(self, folder: Path, file: str, name: str, *options: object) -> None:
         """By BuildKit, without a network."""
         words = ["build", "-q", "--network=none", "-f", folder / file, "-t", name, *options, folder]
-        run(self.builder, *words, DOCKER_HOST=self.host, DOCKER_BUILDKIT="1")
+        run(self.builder, *words, env={"DOCKER_HOST": self.host, "DOCKER_BUILDKIT": "1"})
 
     def forget_all(self) -> None:
         """Forgets all images, and all that was built."""
@@ -149,7 +152,10 @@ def _buildkit() -> str:
     for name in ("docker", "/usr/bin/docker"):
         command = [name, "build", "--help"]
         env = {**os.environ, "DOCKER_BUILDKIT": "1"}
-        if shutil.which(name) and b"--progress" in subprocess.run(command, capture_output=True, env=env, check=False).stdout:
+        if (
+            shutil.which(name)
+            and b"--progress" in subprocess.run(command, capture_output=True, env=env, check=False).stdout
+        ):
             return name
     return ""
 
@@ -181,7 +187,7 @@ class Shop:
     def lamella(self, *command: object, cache: Path | None = None, cwd: Path | None = None) -> None:
         """Without a cache, with an empty one, which is forgotten."""
         used = cache or self.place("cache")
-        run(*LAMELLA, *command, "-q", cwd=cwd, **self.environment(used))
+        run(*LAMELLA, *command, "-q", cwd=cwd, env=self.environment(used))
         if not cache:
             shutil.rmtree(used)
 
@@ -202,7 +208,9 @@ class Shop:
         roots = [f"--data-root={place}/data", f"--exec-root={place}/exec", f"--pidfile={place}/pid"]
         command: list[object] = ["dockerd", "--bridge=none", "--iptables=false", *roots, f"--host={host}"]
         ask = ["docker", "-H", host, "version"]
-        server = self._stack.enter_context(started(command, lambda: subprocess.run(ask, capture_output=True, check=True)))
+        server = self._stack.enter_context(
+            started(command, lambda: subprocess.run(ask, capture_output=True, check=True))
+        )
         return Docker(host, server.pid, _buildkit())
 
     @cached_property
@@ -219,12 +227,12 @@ class Shop:
 
     def skopeo(self, remembered: Path, *command: object) -> None:
         """`skopeo copy` that remembers blobs in that folder, and leaves alone what it remembers on this machine."""
-        more = {"XDG_DATA_HOME": str(remembered), "_CONTAINERS_ROOTLESS_UID": "1000"}
-        run("skopeo", "--insecure-policy", "copy", "-q", *command, **more)
+        env = {"XDG_DATA_HOME": str(remembered), "_CONTAINERS_ROOTLESS_UID": "1000"}
+        run("skopeo", "--insecure-policy", "copy", "-q", *command, env=env)
 
     def podman(self, *command: object) -> str:
         """With a store of its own."""
-        return run("podman", *self.store, *command, **self.podman_environment)
+        return run("podman", *self.store, *command, env=self.podman_environment)
 
     @property
     def store(self) -> list[object]:

@@ -57,7 +57,10 @@ class Builders:
     def ways(self, change: Iterator[Recipe] | None = None) -> list[Way]:
         """Each way for the image as it is, or for the next `change` of it, after it was built once."""
         programs = {OURS: (self.lamella, ""), PLAIN: (self.plain, "")}
-        programs |= {"docker build": (self.docker, self.shop.no_docker), "podman build": (self.podman, self.shop.no_podman)}
+        programs |= {
+            "docker build": (self.docker, self.shop.no_docker),
+            "podman build": (self.podman, self.shop.no_podman),
+        }
         return [
             Way(
                 name,
@@ -78,7 +81,7 @@ class Builders:
 
 
 def measure(shop: Shop, size: Size) -> tuple[str, list[Task]]:
-    made = Builders(shop, store_of(shop.place("build"), size.pick(300 << 20, 1 << 20), size.pick(PACKAGES, 2)))
+    made = Builders(shop, store_of(shop.place("build"), size.pick(200 << 20, 1 << 20), size.pick(PACKAGES, 2)))
     rounds = size.rounds(5)
     umoci = Way("umoci insert", lambda: None, absent=missing("umoci") or NO_CACHE)
     facts = f"{made.store.size / 1e6:.0f} MB in {len(made.store.packages)} folders"

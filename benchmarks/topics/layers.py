@@ -102,8 +102,8 @@ def _absent(way: str) -> str:
 
 def measure(shop: Shop, size: Size) -> tuple[str, list[Task]]:
     small, large = shop.place("small"), shop.folder / "large"
-    small_files(small, size.pick(20_000, 200))
-    large_files(large, size.pick(400 << 20, 2 << 20))
+    small_files(small, size.pick(10_000, 200))
+    large_files(large, size.pick(200 << 20, 2 << 20))
     counts = [sum(1 for file in folder.rglob("*") if file.is_file()) for folder in (small, large)]
     tasks = [*measured("small files", small, size.rounds(5)), *measured("large files", large, size.rounds(5))]
     shutil.rmtree(large)

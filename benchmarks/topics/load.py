@@ -1,9 +1,9 @@
 """Into the stores of Docker and podman, which have the image already but for the small change in its top package."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 
-from benchmarks.material import PACKAGES, Recipe, store_of
+from benchmarks.material import PACKAGES, store_of
 from benchmarks.measure import OURS, Size, Task, Way, race
 from benchmarks.shop import Shop, missing
 
@@ -15,7 +15,7 @@ class Loader:
 
     def __init__(self, shop: Shop, size: Size) -> None:
         self.shop = shop
-        self.store = store_of(shop.place("load"), size.pick(300 << 20, 1 << 20), size.pick(PACKAGES, 2))
+        self.store = store_of(shop.place("load"), size.pick(200 << 20, 1 << 20), size.pick(PACKAGES, 2))
         self.cache, self.remembered = shop.place("cache"), shop.place("remembered")
         self.archive = shop.folder / "archive"
         self.now = self.store.recipe()
@@ -25,19 +25,27 @@ class Loader:
         self.shop.lamella("load", self.now.spec, "--into", into, "--name", "bench:v1", cache=self.cache)
 
     def change(self, archived: bool) -> None:
-        self.now: Recipe = self.store.changed(next(self._changes))
+        self.now = self.store.changed(next(self._changes))
         if archived:
             self.archive.unlink(missing_ok=True)
             target = f"docker-archive:{self.archive}:bench:v1"
             self.shop.lamella("copy", self.now.spec, target, cache=self.cache)
 
-    def ways(self, into: str, absent: str, others: dict[str, tuple[Callable[[], object], str]]) -> list[Way]:
+    def ways(self, into: str, absent: str, others: Mapping[str, tuple[Callable[[], object], str]]) -> list[Way]:
         ways = [Way(OURS, lambda: self.lamella(into), lambda: self.change(archived=False), absent)]
-        return ways + [Way(name, _only(act), lambda: self.change(archived=True), absent or no) for name, (act, no) in others.items()]
+        return ways + [
+            Way(name, _only(act), lambda: self.change(archived=True), absent or no)
+            for name, (act, no) in others.items()
+        ]
 
     def into_docker(self) -> list[Way]:
         def skopeo() -> None:
-            words = ("--dest-daemon-host", self.shop.docker.host, f"docker-archive:{self.archive}", "docker-daemon:bench:v1")
+            words = (
+                "--dest-daemon-host",
+                self.shop.docker.host,
+                f"docker-archive:{self.archive}",
+                "docker-daemon:bench:v1",
+            )
             self.shop.skopeo(self.remembered, *words)
 
         others = {

@@ -4,7 +4,6 @@ Docker's is that of its daemon, and what the daemon starts is not counted.
 """
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.material import tiny_files
@@ -24,7 +23,7 @@ class Makers:
 
     def lamella(self) -> float:
         cache = self.shop.place("cache")
-        found = peak(*LAMELLA, "build", self.folder, "-q", **self.shop.environment(cache))
+        found = peak(*LAMELLA, "build", self.folder, "-q", env=self.shop.environment(cache))
         shutil.rmtree(cache)
         return found
 
@@ -42,7 +41,7 @@ class Makers:
 
     def podman(self) -> float:
         words = ["build", "-q", "--no-cache", "-t", "bench", self.folder]
-        return peak("podman", *self.shop.store, *words, **self.shop.podman_environment)
+        return peak("podman", *self.shop.store, *words, env=self.shop.podman_environment)
 
     def docker(self) -> float:
         daemon = self.shop.docker.pid
@@ -52,7 +51,7 @@ class Makers:
         return peak_of(daemon)
 
     def ways(self) -> list[Way]:
-        programs: dict[str, tuple[Callable[[], float], str]] = {
+        programs = {
             OURS: (self.lamella, ""),
             "tar | gzip": (self.tar, missing("tar", "gzip")),
             "umoci insert": (self.umoci, missing("umoci")),
@@ -63,7 +62,7 @@ class Makers:
 
 
 def measure(shop: Shop, size: Size) -> tuple[str, list[Task]]:
-    huge, count = size.pick(1 << 30, 1 << 20), size.pick(100_000, 100)
+    huge, count = size.pick(512 << 20, 1 << 20), size.pick(50_000, 100)
     places = {name: shop.place("memory") for name in ("file", "files")}
     (places["file"] / "files").mkdir()
     with (places["file"] / "files" / "huge").open("wb") as file:

@@ -49,8 +49,8 @@ class Nix:
         self.registry = shop.new_registry()
 
     def run(self, *command: object) -> str:
-        cache = str(self.folder / "kept")
-        return run(*command, cwd=self.folder, NIX_CONF_DIR=str(DATA), LAMELLA_CACHE=cache)
+        env = {"NIX_CONF_DIR": str(DATA), "LAMELLA_CACHE": str(self.folder / "kept")}
+        return run(*command, cwd=self.folder, env=env)
 
     def forget(self) -> None:
         for name in ("ours", "theirs", "kept"):
@@ -107,7 +107,10 @@ def measure(shop: Shop, size: Size) -> tuple[str, list[Task]]:
         race(names[1], [Way(OURS, nix.fill, nix.fill), Way("nix copy", nix.fill_by_nix, nix.fill_by_nix)], rounds),
         race(names[2], beside_nix(nix.take, nix.take_by_nix, nix.forget_taken), rounds),
     ]
-    ways = [Way(OURS, nix.push, nix.change), Way("archive, skopeo copy", nix.push_archive, nix.change, missing("skopeo"))]
+    ways = [
+        Way(OURS, nix.push, nix.change),
+        Way("archive, skopeo copy", nix.push_archive, nix.change, missing("skopeo")),
+    ]
     tasks.append(race(names[3], ways, rounds))
     nix.forget_taken()
     return f"{nix.count} store paths, signed, zstd", tasks

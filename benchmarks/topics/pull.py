@@ -26,7 +26,7 @@ def server(shop: Shop, bucket: Path, cache: Path) -> Iterator[str]:
     host, config = free_host(), shop.folder / "pull.toml"
     config.write_text(SETTINGS)
     command = [*LAMELLA, "serve", "--config", config, "--listen", host, "--bucket", bucket]
-    with started([*command], lambda: listens(host), LAMELLA_CACHE=str(cache)):
+    with started(command, lambda: listens(host), {"LAMELLA_CACHE": str(cache)}):
         yield host
 
 

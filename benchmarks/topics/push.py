@@ -82,7 +82,11 @@ class Skopeo(Pusher):
             return
         archive = self.cache / "archive"
         self.shop.lamella("copy", recipe.spec, f"docker-archive:{archive}:a:v1")
-        words = ("--dest-oci-accept-uncompressed-layers", f"docker-archive:{archive}", f"oci:{self.cache}/{recipe.name}:v1")
+        words = (
+            "--dest-oci-accept-uncompressed-layers",
+            f"docker-archive:{archive}",
+            f"oci:{self.cache}/{recipe.name}:v1",
+        )
         self.shop.skopeo(self.cache, *words)
         archive.unlink()
 
@@ -217,7 +221,7 @@ class Race:
 
 
 def measure(shop: Shop, size: Size) -> tuple[str, list[Task]]:
-    store = store_of(shop.place("push"), size.pick(300 << 20, 1 << 20), size.pick(PACKAGES, 2))
+    store = store_of(shop.place("push"), size.pick(200 << 20, 1 << 20), size.pick(PACKAGES, 2))
     facts = f"{store.size / 1e6:.0f} MB in {len(store.packages)} packages, a layer each"
     runs = Race(shop, store)
     if absent := missing("docker-registry"):

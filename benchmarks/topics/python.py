@@ -42,7 +42,16 @@ layering = "size"
 max_layers = 40
 """
 INSTALL = {
-    "pip": ["python3", "-m", "pip", "install", "-q", "--break-system-packages", "--no-cache-dir", "--root-user-action=ignore"],
+    "pip": [
+        "python3",
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--break-system-packages",
+        "--no-cache-dir",
+        "--root-user-action=ignore",
+    ],
     "uv": ["uv", "pip", "install", "-q", "--system", "--break-system-packages", "--offline", "--no-cache"],
 }
 """As a Dockerfile should install: what it leaves behind would be in the layer."""
@@ -137,7 +146,9 @@ class Python:
         self.ask([*self.names, self.more[next(numbers)]])
 
 
-def _way(name: str, act: Callable[[], None], before: Callable[[Callable[[], None], Iterator[int]], None], absent: str) -> Way:
+def _way(
+    name: str, act: Callable[[], None], before: Callable[[Callable[[], None], Iterator[int]], None], absent: str
+) -> Way:
     numbers = itertools.count()
     return Way(name, act, lambda: before(act, numbers), absent)
 

@@ -62,7 +62,7 @@ def running(name: str, folder: Path) -> Iterator[Server]:
         told = {"version": 0.1, "log": {"level": "error", "accesslog": {"disabled": True}}, "storage": storage}
         config.write_text(json.dumps(told | {"http": {"addr": host}}))
         command = ["docker-registry", "serve", config]
-    with started(command, lambda: listens(host), LAMELLA_CACHE=str(folder / "cache")) as server:
+    with started(command, lambda: listens(host), {"LAMELLA_CACHE": str(folder / "cache")}) as server:
         yield Server(name, host, server.pid, folder / "root" if name == "nginx" else None)
 
 
@@ -212,7 +212,10 @@ def measure(shop: Shop, size: Size) -> tuple[str, list[Task]]:
                 loads[name] = Load(server, blob, seconds)
         tasks = []
         for task, (unit, act) in tasks_of(blob).items():
-            ways = [Way(name, _of(act, loads.get(name)), absent=absent or _not_for(name, task)) for name, absent in names.items()]
+            ways = [
+                Way(name, _of(act, loads.get(name)), absent=absent or _not_for(name, task))
+                for name, absent in names.items()
+            ]
             tasks.append(race(task, ways, size.rounds(5), unit=unit))
     return f"a blob of {blob >> 20} MiB", tasks
 
