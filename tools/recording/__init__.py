@@ -1,1 +1,1 @@
-"""Recordings of the terminal for the README: commands are run for real, and what they showed becomes an SVG that moves."""
+"""Recordings of the terminal for the README: commands are run for real, and what they showed becomes a picture."""

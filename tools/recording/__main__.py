@@ -1,4 +1,4 @@
-"""`make pictures`: plays the README's session, and draws what was to be seen into docs/pictures."""
+"""`make pictures`: plays the README's session, and draws what a terminal and a browser showed into docs/pictures."""
 
 import os
 import shutil
@@ -12,8 +12,9 @@ from tools.recording.drawing import draw
 from tools.recording.terminal import record
 
 ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "docs" / "pictures"
 PLACE = "localhost:5000"
-SERVER = f"""\
+SERVER = """\
 listen = "127.0.0.1:5000"
 writable = true
 
@@ -48,13 +49,25 @@ def main() -> None:
         threading.Thread(target=server.stderr.read, daemon=True).start()
         subprocess.run(["lamella", "lock", "-q"], cwd=image, env=env, check=True)
         frames = record(COMMANDS, image, env)
+        browse(f"http://{PLACE}/images/ui/-/v2", work)
     finally:
         server.terminate()
         server.wait()
         shutil.rmtree(work)
-    pictures = ROOT / "docs" / "pictures"
-    pictures.mkdir(exist_ok=True)
-    (pictures / "terminal.svg").write_text(draw("an image is pushed, one dependency is added, one layer moves", frames))
+    (PICTURES / "terminal.svg").write_text(draw("an image is pushed, one dependency is added, one layer moves", frames))
+
+
+def browse(address: str, work: Path) -> None:
+    """What a browser shows at `address`."""
+    quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    browser = ["chromium-headless-shell", "--headless", "--no-sandbox", "--disable-gpu", *quiet]
+    seen = [
+        "--hide-scrollbars",
+        "--window-size=1100,1320",
+        f"--screenshot={PICTURES / 'page.png'}",
+        f"--user-data-dir={work / 'browser'}",
+    ]
+    subprocess.run([*browser, *seen, address], check=True, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Frames of a terminal as one SVG: a strip of pictures that is moved along, so that it plays wherever pictures are shown."""
+"""Frames of a terminal as one SVG: a strip that is moved along, so that it plays wherever pictures are shown."""
 
 from collections.abc import Sequence
 from html import escape
@@ -38,7 +38,9 @@ def draw(title: str, frames: Sequence[Frame]) -> str:
 </style>
 <defs>{"".join(rows)}</defs>
 <rect width="{WIDTH}" height="{HEIGHT}" rx="10" fill="#161b22"/>
-<circle cx="20" cy="16" r="5" fill="#ff5f56"/><circle cx="38" cy="16" r="5" fill="#ffbd2e"/><circle cx="56" cy="16" r="5" fill="#27c93f"/>
+<circle cx="20" cy="16" r="5" fill="#ff5f56"/>
+<circle cx="38" cy="16" r="5" fill="#ffbd2e"/>
+<circle cx="56" cy="16" r="5" fill="#27c93f"/>
 <text class="title" x="{WIDTH / 2:.0f}" y="21" text-anchor="middle">{escape(title)}</text>
 <svg y="{BAR}" width="{WIDTH}" height="{HEIGHT - BAR}"><g class="strip">{"".join(strip)}</g></svg>
 </svg>

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lamella.images.document import ImageItem
     from lamella.oci.image import Progress
     from lamella.pipeline.draft import Draft
-    from lamella.pipeline.view import ImageView
+    from lamella.pipeline.explain.view import ImageView
     from lamella.pipeline.workplace import Workplace
     from lamella.spec.model import Spec
 
@@ -157,13 +157,15 @@ def _known(platform: str, spec: "Spec") -> str:
 
 
 def _beside(spec: "Spec") -> "ImageItem | None":
-    """The image.json beside the spec, where it tells of an image of that name: a cache may be new, a checkout not."""
+    """The image.json beside the spec, where it is of that name and machine: a cache may be new, a checkout not."""
+    from lamella.pipeline import platform_of
     from lamella.pipeline.find import read_document
 
     path = spec.folder / "image.json"
     with contextlib.suppress(LamellaError):
         found = read_document(path) if path.is_file() else None
-        return found if found and found.lamella and found.lamella.name == spec.image.name else None
+        if found and found.lamella and found.lamella.name == spec.image.name:
+            return found if found.arch == platform_of(spec).architecture else None
     return None
 
 
@@ -176,8 +178,9 @@ def view_at(text: str, platform: str = "", **reach: Any) -> "ImageView":
 def _view_at(text: str, workplace: "Workplace", platform: str) -> "ImageView":
     from lamella.oci.platforms import wanted_platform
     from lamella.oci.reference import parse_place
-    from lamella.pipeline import find, view
-    from lamella.pipeline.memory import document_in
+    from lamella.pipeline import find
+    from lamella.pipeline.explain import view
+    from lamella.pipeline.memory.registries import document_in
 
     place = parse_place(text)
     wanted = wanted_platform(platform)

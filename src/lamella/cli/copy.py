@@ -114,7 +114,7 @@ def _copy_all(image: str, target: Place, place: "Workplace") -> "Parcel":
 
 def _archive(image: str, target: Place, wanted: Wanted, place: "Workplace") -> Found:
     """Writes the image as an archive; anew, if something wrong was remembered of it and the archive is a file."""
-    from lamella.pipeline.trust import ForgottenError
+    from lamella.pipeline.memory.trust import ForgottenError
 
     if target.kind == DOCKER_ARCHIVE:
         wanted = replace(wanted, compression="none")
@@ -143,10 +143,10 @@ def _write(found: Found, target: Place, progress: "Progress") -> None:
 
 
 def _out(target: Place) -> "contextlib.AbstractContextManager[Any]":
-    from lamella.destinations.archive import archive_file
+    from lamella.staging import staged_beside
 
     if target.path != STREAM:
-        return archive_file(Path(target.path))
+        return staged_beside(Path(target.path))
     if sys.stdout.isatty():
         raise PlaceError("an archive is not for a terminal; pipe it on, for example into docker load")
     return contextlib.nullcontext(sys.stdout.buffer)

@@ -11,7 +11,7 @@ from lamella.cli.common import json_option, open_workplace, reaching_out, regist
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
-    from lamella.pipeline.view import ImageView
+    from lamella.pipeline.explain.view import ImageView
 
 
 @click.command("explain")
@@ -55,7 +55,7 @@ def _path(what: str, view: "ImageView", reach: dict[str, Any]) -> dict[str, Any]
     """The layer that has the last word on a path, and the package that the path is from."""
     from lamella.layers.split import part_entries
     from lamella.pipeline.draft import Where
-    from lamella.pipeline.fetching import fetched
+    from lamella.pipeline.packages.fetching import fetched
 
     wanted = os.fsencode(what)
     with reaching_out(open_workplace(), **reach) as place:
@@ -68,8 +68,8 @@ def _path(what: str, view: "ImageView", reach: dict[str, Any]) -> dict[str, Any]
 
 def _layer(name: str, new: "ImageView", old: "ImageView") -> dict[str, Any]:
     """What is different in a layer, down to the file."""
-    from lamella.pipeline.compare import compare
-    from lamella.pipeline.trace import changed_files
+    from lamella.pipeline.explain.compare import compare
+    from lamella.pipeline.explain.trace import changed_files
 
     found = compare(old, new)
     if any(layer.name == name for layer in found.kept):

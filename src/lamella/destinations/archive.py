@@ -11,7 +11,6 @@ import contextlib
 import tarfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 from lamella.destinations.destination import DestinationError
@@ -20,7 +19,7 @@ from lamella.oci import media
 from lamella.oci.digest import Digest, encoded, sha256
 from lamella.oci.image import Buffer, Image, Layer, Parcel, Progress, Sink, silent
 from lamella.oci.wire import Index, encode
-from lamella.staging import staged_beside, write_all
+from lamella.staging import write_all
 
 _BLOCK = 512
 _END = bytes(2 * _BLOCK)
@@ -68,11 +67,6 @@ def write_docker_archive(
             continue
         files.append(_File(file, _tar_size(layer), layer.content.tar, layer.name or layer.record.diff_id))
     _write(files, out, progress)
-
-
-def archive_file(path: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
-    """A file for an archive: it gets its name at the end, unless something was raised."""
-    return staged_beside(path)
 
 
 def _blob(digest: str) -> str:

@@ -13,7 +13,7 @@ from lamella.closure import Closure, closure, merge
 from lamella.oci.digest import sha256
 from lamella.oci.typed import decode_as
 from lamella.package import Entries, Entry, Kind, Package
-from lamella.pipeline.programs import data_of, elf_of
+from lamella.pipeline.packages.programs import data_of, elf_of
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.debian import ldcache
 from lamella.sources.debian.fixups import made

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from lamella.pipeline.compare import NO_DIFFERENCE, Difference, difference
 from lamella.pipeline.draft import Draft
-from lamella.pipeline.view import of_document
+from lamella.pipeline.explain.compare import NO_DIFFERENCE, Difference, difference
+from lamella.pipeline.explain.view import of_document
 from lamella.plan import key
 
 

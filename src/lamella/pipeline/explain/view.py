@@ -6,17 +6,14 @@ from functools import cached_property
 from typing import Any
 
 from lamella.closure import Closure, reachable
-from lamella.images.document import ImageItem, ImageNotes, plan_of, record_of
+from lamella.images.document import ImageItem, ImageNotes, plan_of, platform_of, record_of
 from lamella.oci.digest import Digest
-from lamella.oci.image import Image, Layer, Record
-from lamella.oci.platforms import here
+from lamella.oci.image import Image, Record
 from lamella.oci.wire import Platform, RuntimeConfig
 from lamella.package import Package
 from lamella.pipeline.draft import Draft
+from lamella.pipeline.memory.registries import name_of
 from lamella.plan import LayerPlan
-
-LAYER_NAME = "dev.lamella.layer"
-"""The annotation that carries a layer's name."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +95,6 @@ def of_document(item: ImageItem, origin: str) -> ImageView:
     return ImageView(notes.name, notes.tag, platform, item.image_config, tuple(layers), created)
 
 
-def platform_of(item: ImageItem) -> Platform:
-    """What an `image.json` is for; where it does not say, this machine's platform."""
-    notes = item.lamella or ImageNotes()
-    return Platform(architecture=item.arch, os=notes.os, variant=notes.variant) if item.arch else here()
-
-
 def graph_of(view: ImageView) -> list[dict[str, Any]]:
     """The closure of all packages, as Nix's `exportReferencesGraph` and the spec's `graph` have it."""
     packages = view.packages
@@ -122,8 +113,3 @@ def graph_of(view: ImageView) -> list[dict[str, Any]]:
 def _base(image: Image | None) -> Iterable[LayerView]:
     for position, layer in enumerate(image.layers if image else ()):
         yield LayerView(name_of(layer) or f"layer {position}", layer.record)
-
-
-def name_of(layer: Layer) -> str:
-    """What a layer that was read is called; empty if nothing says so."""
-    return layer.annotations.get(LAYER_NAME) or layer.name or layer.history.created_by

@@ -13,8 +13,8 @@ import msgspec
 
 from lamella.oci.digest import DigestError
 from lamella.package import Entry, Kind, Package
-from lamella.pipeline.caches import AT_ONCE, Caches, Told, caches_of, forget, remember, remembered
 from lamella.pipeline.outside import needed
+from lamella.pipeline.packages.caches import AT_ONCE, Caches, Told, caches_of, forget, remember, remembered
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.nix import nar
 from lamella.sources.nix.graph import NixError, closure_of, content_of, is_store_path

@@ -8,10 +8,10 @@ import msgspec
 from lamella.oci.digest import sha256
 from lamella.oci.typed import decode_as
 from lamella.package import Package
-from lamella.pipeline import linking, mounted
 from lamella.pipeline.draft import EPOCH
-from lamella.pipeline.fetching import here, is_here
-from lamella.pipeline.view import ImageView
+from lamella.pipeline.explain.view import ImageView
+from lamella.pipeline.packages import linking, mounted
+from lamella.pipeline.packages.fetching import here, is_here
 from lamella.pipeline.workplace import Workplace
 from lamella.sbom.contents import Component, Contents, Part, component
 

@@ -1,6 +1,7 @@
 """The registry as memory: an image says which keys made its layers, and which packages they hold.
 
     each layer     dev.lamella.key      the key that it was made under
+                   dev.lamella.layer    its name
     the manifest   dev.lamella.image    the image's document, without what is of one machine only; zstd in Base64
 
 Whoever can read the manifest can reuse the layers: nothing of them need be read, hashed, compressed, or even here.
@@ -28,6 +29,7 @@ else:
     from backports import zstd
 
 LAYER_KEY = "dev.lamella.key"
+LAYER_NAME = "dev.lamella.layer"
 IMAGE_NOTES = "dev.lamella.image"
 _LONGEST = 64 << 20
 
@@ -99,6 +101,11 @@ def document_in(image: Image) -> ImageItem | None:
         if [layer.diff_ids for layer in document.layers or ()] == [layer.record.diff_id for layer in image.layers]:
             return document
     return None
+
+
+def name_of(layer: Layer) -> str:
+    """What a layer that was read is called; empty if nothing says so."""
+    return layer.annotations.get(LAYER_NAME) or layer.name or layer.history.created_by
 
 
 def _anywhere(layer: LayerItem) -> LayerItem:

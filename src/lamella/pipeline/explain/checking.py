@@ -14,12 +14,12 @@ from lamella.checks.libraries import Program
 from lamella.layers.split import part_entries
 from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Package
-from lamella.pipeline import linking, mounted
-from lamella.pipeline.bases import names_in
 from lamella.pipeline.draft import Draft
-from lamella.pipeline.fetching import fetch, here
-from lamella.pipeline.holders import holders
-from lamella.pipeline.programs import data_of, elf_of
+from lamella.pipeline.explain.bases import names_in
+from lamella.pipeline.explain.holders import holders
+from lamella.pipeline.packages import linking, mounted
+from lamella.pipeline.packages.fetching import fetch, here
+from lamella.pipeline.packages.programs import data_of, elf_of
 from lamella.pipeline.workplace import Workplace, entries
 from lamella.plan import Part
 from lamella.sources.python.pypi import required

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamella.package import Package
-from lamella.pipeline.view import ImageView, LayerView
+from lamella.pipeline.explain.view import ImageView, LayerView
 
 
 @dataclass(frozen=True)

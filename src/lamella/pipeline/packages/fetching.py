@@ -10,9 +10,9 @@ import msgspec
 
 from lamella.oci.typed import decode_as
 from lamella.package import Entries, Entry, Package
-from lamella.pipeline import linking, mounted
 from lamella.pipeline.draft import Where
 from lamella.pipeline.outside import Outside, needed
+from lamella.pipeline.packages import linking, mounted
 from lamella.pipeline.workplace import Workplace, entries
 from lamella.sources.locked import Commit, InArchive, Sha256
 from lamella.sources.tree import SourceError
@@ -60,7 +60,7 @@ class Missing:
 def here(package: Package, place: Workplace) -> Package:
     """The package, with where its files lie on this machine, or will when they are fetched."""
     if package.source == "nix":
-        from lamella.pipeline.nars import as_nar
+        from lamella.pipeline.packages.nars import as_nar
 
         return as_nar(package, place)
     if package.source not in FETCHED:
@@ -81,7 +81,7 @@ def is_here(package: Package, place: Workplace) -> bool:
 
 def _is_here(package: Package, place: Workplace) -> bool:
     if package.source == "nix":
-        from lamella.pipeline.nars import is_kept
+        from lamella.pipeline.packages.nars import is_kept
 
         return is_kept(package, place)
     return Path(here(package, place).path).exists()
@@ -100,7 +100,7 @@ def fetch(packages: Iterable[Package], where: Where, place: Workplace) -> None:
     lacking = [one for one in wanted if one.source in FETCHED and not is_here(one, place)]
     nars = [one for one in wanted if one.source == "nix" and not is_here(one, place)]
     if nars:
-        from lamella.pipeline.nars import fetch_nars
+        from lamella.pipeline.packages.nars import fetch_nars
 
         fetch_nars(nars, where.caches, place)
     if not lacking:
@@ -147,7 +147,7 @@ def _recipe(package: Package, kind: type[T]) -> T:
 
 
 def _build(missing: Missing, urls: Sequence[str], outside: Outside) -> None:
-    from lamella.pipeline.building import Source, build
+    from lamella.pipeline.packages.building import Source, build
 
     recipe = missing.recipe
     source = Source(recipe.file, recipe.what, recipe.size, recipe.commit)

@@ -10,7 +10,7 @@ from lamella.layering import Churn, Group, Previous, Seen
 from lamella.oci.image import Layer
 from lamella.oci.wire import WireError, encode
 from lamella.pipeline.draft import Built
-from lamella.pipeline.view import name_of
+from lamella.pipeline.memory.registries import name_of
 
 
 def document_of(built: Built, stored: Mapping[str, str]) -> ImageItem:

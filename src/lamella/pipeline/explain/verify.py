@@ -5,7 +5,7 @@ from lamella.layers.make import PlannedBytes
 from lamella.oci.image import Buffer
 from lamella.oci.validate import Problem
 from lamella.pipeline.draft import Draft
-from lamella.pipeline.fetching import fetched
+from lamella.pipeline.packages.fetching import fetched
 from lamella.pipeline.workplace import Workplace
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lamella.closure import Closure, restrict
 from lamella.oci.wire import Platform
-from lamella.pipeline.caches import caches_of
 from lamella.pipeline.lock.file import LockedNix, LockError, check_words
+from lamella.pipeline.packages.caches import caches_of
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.locked import LockedPath
 from lamella.sources.nix import graph, store

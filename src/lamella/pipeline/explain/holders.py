@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lamella.errors import LamellaError
 from lamella.oci.wire import Platform
-from lamella.pipeline.debian import Asking
 from lamella.pipeline.lock.debs import control_of, texts_of
 from lamella.pipeline.outside import Outside
+from lamella.pipeline.packages.debian import Asking
 from lamella.sources.debian.archives import address
 from lamella.transport.downloads import Wanted
 
