@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lamella.package import Package
-    from lamella.pipeline.reasons import Reason
+    from lamella.pipeline.explain.reasons import Reason
 
 _NAMED = 2
 
