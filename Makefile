@@ -39,8 +39,9 @@ check: $(VENV)/ready ## lint, types, import arrows, and the pages with all that 
 image: $(VENV)/ready ## build the image of lamella: deploy/image/image.json
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh deploy/image/make.sh
 
-docs: $(VENV)/ready ## make docs/reference anew from the code, and the site: build/site/index.html
+docs: $(VENV)/ready ## make docs/reference and docs/man anew from the code, and the site: build/site/index.html
 	$(BIN)/python -m tools.reference
+	$(BIN)/python -m tools.manual
 	$(BIN)/python -m sphinx -W --keep-going -q -n -d build/pages docs build/site
 
 pictures: $(VENV)/ready ## record the README's terminal and page anew (needs Debian's chromium-headless-shell)

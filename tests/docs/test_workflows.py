@@ -34,7 +34,7 @@ def test_github_understands_them(schema: str, files: list[Path]) -> None:
 def test_what_pages_show_is_understood(file: Path, text: str, tmp_path: Path) -> None:
     schema = "vendor.gitlab-ci" if "gitlab" in file.name else "vendor.github-workflows"
     (tmp_path / file.name).write_text(text)
-    test_github_understands_it(schema, tmp_path / file.name)
+    test_github_understands_them(schema, [tmp_path / file.name])
 
 
 def test_commands_of_workflows_are_there() -> None:

@@ -20,6 +20,7 @@ from lamella.cli.common import (
     registry_options,
     verbose_option,
 )
+from lamella.cli.completing import IMAGE
 from lamella.cli.images import Wanted, target_at
 from lamella.cli.pushing import Aim, bring
 from lamella.oci.reference import DOCKER, KINDS, OCI, Place, PlaceError, check_tag, parse_place, reference_of
@@ -46,13 +47,15 @@ class Names(NamedTuple):
 
 @click.command("index")
 @click.argument("destination")
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=IMAGE)
 @click.option("--also", multiple=True, metavar="DESTINATION", help="Another destination; again for more.")
 @click.option("--append", is_flag=True, help="Keep what the name has for other platforms.")
-@click.option("--tag", "tags", multiple=True, help="A tag; again for more.")
-@click.option("--branch", default="", help="The branch: a tag, and `latest` if it is the default one.")
-@click.option("--default-branch", default="", help="The name of the default branch.")
-@click.option("--release", default="", help="A version: tags such as 1.2.3, 1.2 and 1.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="A tag; again for more.")
+@click.option(
+    "--branch", default="", metavar="BRANCH", help="The branch: a tag, and `latest` if it is the default one."
+)
+@click.option("--default-branch", default="", metavar="BRANCH", help="The name of the default branch.")
+@click.option("--release", default="", metavar="VERSION", help="A version: tags such as 1.2.3, 1.2 and 1.")
 @click.option("--auto", is_flag=True, help="Take these, and annotations, from git and the CI environment.")
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="An annotation; again for more.")
 @format_option
