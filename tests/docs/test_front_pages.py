@@ -19,7 +19,7 @@ import lamella
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-FOR_USERS = set(EXTRAS) - {"all", "dev"}
+FOR_USERS = set(EXTRAS) - {"all", "dev", "docs"}
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob(".github/*.md")])
 OURS = {"lamella", "tests", "tools", "benchmarks"}
 NOBODYS = {
