@@ -42,7 +42,7 @@ image: $(VENV)/ready ## build the image of lamella: deploy/image/image.json
 docs: $(VENV)/ready ## make docs/reference and docs/man anew from the code, and the site: build/site/index.html
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m tools.manual
-	$(BIN)/python -m sphinx -W --keep-going -q -n -d build/pages docs build/site
+	$(BIN)/python -m sphinx -E -a -W --keep-going -q -n -d build/pages docs build/site
 
 pictures: $(VENV)/ready ## record the README's terminal and page anew (needs Debian's chromium-headless-shell)
 	$(BIN)/python -m tools.recording
