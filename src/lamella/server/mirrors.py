@@ -13,6 +13,7 @@ from typing import Annotated
 
 import msgspec
 
+from lamella import words
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.repositories import MIRRORED, Manifest, Repository, note
 from lamella.errors import LamellaError
@@ -21,6 +22,7 @@ from lamella.oci.digest import Digest
 from lamella.oci.reference import HOST, Reference
 from lamella.oci.wire import AnyManifest, Descriptor, WireError, decode
 from lamella.registry.registries import Registries
+from lamella.server.answers import RefusedError
 from lamella.server.hot import Hot
 from lamella.server.once import Once
 from lamella.server.registry.registry import Permit
@@ -49,10 +51,13 @@ class Mirror(Value, frozen=True, kw_only=True):
 
 
 class Mirrors:
-    """An origin of images for a registry."""
+    """An origin of images for a registry; no blob that is fetched is larger than `largest`, if that is said."""
 
-    def __init__(self, bucket: SharedBucket, mirrors: Sequence[Mirror], registries: Registries) -> None:
+    def __init__(
+        self, bucket: SharedBucket, mirrors: Sequence[Mirror], registries: Registries, largest: int | None = None
+    ) -> None:
         self._bucket = bucket
+        self._largest = largest
         self._origins = {mirror.name: mirror.origin for mirror in mirrors}
         self._registries = registries
         self._fresh: Hot[tuple[str, str], Digest] = Hot(_TAGS, _FRESH, lambda _: 1)
@@ -118,6 +123,9 @@ class Mirrors:
         blob = next((one for one in _named_by(repository) if one.digest == digest), None)
         if blob is None:
             return False
+        if self._largest is not None and blob.size > self._largest:
+            most = words.size(self._largest)
+            raise RefusedError(403, "DENIED", f"{digest} has {words.size(blob.size)}, and no more than {most} may be")
         shelf = Shelf(repository)
         if not shelf.has(blob):
             source = self._registries.repository(upstream)
