@@ -99,9 +99,21 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
     with contextlib.ExitStack() as stack:
         with explained(target, "cannot write"):
             path, new = _new(target.parent, stack, prefix, _ENDING)
-        yield new
+        with _filled(target):
+            yield new
         with explained(target, "cannot write"):
             path.rename(target)
+
+
+@contextlib.contextmanager
+def _filled(target: Path) -> Iterator[None]:
+    """Says of `target` that there is no room for it; whatever else goes wrong meanwhile is not about it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise StorageError(f"cannot write {target}: {error.strerror}") from error
 
 
 def write_all(file: IO[bytes], data: bytes | bytearray | memoryview) -> None:

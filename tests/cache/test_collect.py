@@ -1,7 +1,6 @@
 """What garbage is, and what is not."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -9,7 +8,7 @@ import pytest
 from tests.cache.actors import Clock
 from tests.cache.complete import dangling
 from tests.cache.pushed import blob, image, index, push
-from tests.objects import AWS, objects
+from tests.objects import AWS
 
 from lamella.cache.bucket import Memory, SharedBucket
 from lamella.cache.collect import Group, collect
@@ -357,14 +356,8 @@ def test_in_a_folder(tmp_path: Path, clock: Clock) -> None:
     assert not dangling(bucket)
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    with objects("garbage") as how:
-        yield how
-
-
 def test_in_an_object_store(s3: str, tmp_path: Path, clock: Clock) -> None:
-    bucket = bucket_at(f"s3://garbage/here{s3}", AWS, tmp_path)
+    bucket = bucket_at(f"s3://ours/garbage{s3}", AWS, tmp_path)
     repository = Repository(bucket, "team/app")
     gone = push(repository, "gone")
     push(repository, "kept", "latest")

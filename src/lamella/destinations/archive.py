@@ -11,6 +11,7 @@ import contextlib
 import tarfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from lamella.destinations.destination import DestinationError
@@ -19,7 +20,7 @@ from lamella.oci import media
 from lamella.oci.digest import Digest, encoded, sha256
 from lamella.oci.image import Buffer, Image, Layer, Parcel, Progress, Sink, silent
 from lamella.oci.wire import Index, encode
-from lamella.staging import write_all
+from lamella.staging import staged_beside, write_all
 
 _BLOCK = 512
 _END = bytes(2 * _BLOCK)
@@ -67,6 +68,16 @@ def write_docker_archive(
             continue
         files.append(_File(file, _tar_size(layer), layer.content.tar, layer.name or layer.record.diff_id))
     _write(files, out, progress)
+
+
+@contextlib.contextmanager
+def archive_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file for an archive: it gets its name at the end, unless something was raised."""
+    try:
+        with staged_beside(path) as file:
+            yield file
+    except DestinationError as error:
+        raise DestinationError(f"{path}: {error}") from error
 
 
 def _blob(digest: str) -> str:

@@ -84,9 +84,8 @@ class Engine:
             yield response
         except (OSError, http.client.HTTPException, ValueError) as error:
             told = getattr(error, "strerror", None) or error
-            raise DestinationError(
-                f"Docker at {self.host.address} cannot be reached: {told}; is it running?"
-            ) from error
+            hint = "may you use it?" if isinstance(error, PermissionError) else "is it running?"
+            raise DestinationError(f"Docker at {self.host.address} cannot be reached: {told}; {hint}") from error
         finally:
             connection.close()
 

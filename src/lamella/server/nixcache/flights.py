@@ -92,7 +92,7 @@ class Flight:
         """Somebody is done with it. With the last one goes the file."""
         self.users -= 1
         if not self.users:
-            del self._file
+            self._file.close()
 
     def _tell(self, there: int, ended: bool = False, failed: tuple[str, int] | None = None) -> None:
         self._there, self._ended, self._failed = there, ended, failed
