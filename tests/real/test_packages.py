@@ -22,7 +22,7 @@ from tests.wheels import package_of
 from lamella.package import Entry, Kind
 from lamella.sources.debian.archives import ArchiveError, apt_suites, verified
 from lamella.sources.python import wheel
-from lamella.sources.python.wheel import Scheme
+from lamella.sources.python.scheme import Scheme
 from lamella.transport.connections import Settings
 from lamella.transport.fetch import Fetcher
 
