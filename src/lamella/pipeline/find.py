@@ -67,7 +67,7 @@ def open_base(text: str, folder: Path, platform: Platform, outside: Outside | No
     if not text:
         return None
     image = open_place(parse_place(text), folder, platform, outside)
-    has = Platform(architecture=image.config.architecture, os=image.config.os, variant=image.config.variant)
+    has = image.config.platform
     if not matches(platform, has):
         raise ImageError(f"the base {text} is an image for {spelled(has)}, and one for {spelled(platform)} is wanted")
     return image
