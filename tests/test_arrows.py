@@ -34,12 +34,14 @@ MAY_IMPORT = {
     "destinations": {"errors", "oci", "staging", "layers", "registry", "transport"},
     "pipeline": NOUNS | STEPS | {"transport", "checks", "sbom"},
     "derivations": NOUNS | STEPS | {"pipeline"},
-    "server": NOUNS | STEPS | {"pipeline", "transport", "sbom", "words"},
+    "server": NOUNS | STEPS | {"pipeline", "transport", "report", "sbom", "words"},
+    "report": {"closure", "errors", "layers", "oci", "package", "pipeline"},
     "hashes": NOUNS | {"sources", "transport"},
     "cli": NOUNS
     | {
         "derivations",
         "hashes",
+        "report",
         "sbom",
         "server",
         "spec",

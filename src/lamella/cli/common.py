@@ -13,7 +13,7 @@ from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
     from lamella.images.document import ImageItem
-    from lamella.oci.image import Progress
+    from lamella.oci.image import Layer, Progress
     from lamella.pipeline.draft import Draft
     from lamella.pipeline.explain.view import ImageView
     from lamella.pipeline.workplace import Workplace
@@ -198,10 +198,11 @@ def _beside(spec: "Spec") -> "ImageItem | None":
 def view_at(text: str, platform: str = "", **reach: Any) -> "ImageView":
     """What can be told of the image at a place, without making anything."""
     with reaching_out(open_workplace(), **reach) as place:
-        return _view_at(text, place, platform)
+        return seen_at(text, place, platform)[0]
 
 
-def _view_at(text: str, workplace: "Workplace", platform: str) -> "ImageView":
+def seen_at(text: str, workplace: "Workplace", platform: str) -> "tuple[ImageView, Sequence[Layer | None]]":
+    """The same, and for each layer its bytes where they are at that place, or None."""
     from lamella.oci.platforms import wanted_platform
     from lamella.oci.reference import parse_place
     from lamella.pipeline import find
@@ -212,7 +213,10 @@ def _view_at(text: str, workplace: "Workplace", platform: str) -> "ImageView":
     wanted = wanted_platform(platform)
     if find.is_bytes(place):
         image = find.open_place(place, platform=wanted, outside=workplace.outside)
-        return view.of_image(image, str(place), document_in(image))
+        return view.of_image(image, str(place), document_in(image)), image.layers
     if is_document(Path(place.path)):
-        return view.of_document(find.read_document(Path(place.path)), text)
-    return view.of_draft(draft_at(text, workplace, platform=platform))
+        told = view.of_document(find.read_document(Path(place.path)), text)
+        return told, (None,) * len(told.layers)
+    draft = draft_at(text, workplace, platform=platform)
+    base = draft.base.layers if draft.base else ()
+    return view.of_draft(draft), (*base, *(None for _ in draft.layers))

@@ -56,15 +56,13 @@ def _meant(what: str, view: "ImageView") -> str:
 
 def _package(what: str, view: "ImageView") -> dict[str, Any]:
     """Where the package of that name or id is, and the chain of references that brought it."""
-    from lamella.closure import Closure, why
+    from lamella.closure import why
+    from lamella.pipeline.explain.view import closure_of
 
     for layer in view.layers:
         for package in layer.packages:
             if what in (package.id, package.name):
-                packages = tuple(view.packages.values())
-                referred = {to for other in packages for to in other.references if to != other.id}
-                roots = tuple(other.id for other in packages if other.id not in referred)
-                chain = why(Closure(packages, roots), package.id)
+                chain = why(closure_of(view), package.id)
                 return {"package": package.id, "layer": layer.name, "chain": list(chain)}
     return {}
 

@@ -6,11 +6,15 @@ Each rectangle is divided so that its parts are as near to squares as can be, th
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+WIDE, NARROW = (1000.0, 420.0), (360.0, 480.0)
+"""The pictures' sizes, for screens of either kind."""
 _LEAST = 0.004
 """The part of the whole that anything gets that is there at all, so that it can be seen and hit."""
 _GAP = 2.0
 _LETTER, _LINE, _MARGIN = 6.9, 15.0, 5.0
 _FEWEST_LETTERS = 3
+_HEAD = 18.0
+"""How much of a tile with tiles in it is for its own name, if there is room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,10 @@ class Box:
         """What is left of it inside of a border."""
         return Box(self.x + gap, self.y + gap, max(0.0, self.width - 2 * gap), max(0.0, self.height - 2 * gap))
 
+    def below(self, head: float) -> "Box":
+        """What is left of it under a line of text, inside of a border."""
+        return Box(self.x, self.y + head, self.width, self.height - head).within(_GAP / 2)
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -38,13 +46,19 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A part in its place; `label` is as much of its name as there is room for. `position` is that among its like."""
+    """A part in its place, with room for so many `letters` of its name. `position` is that among its like."""
 
     part: Part
     position: int
     box: Box
-    label: str
+    letters: int
     tiles: tuple["Tile", ...] = ()
+
+    @property
+    def label(self) -> str:
+        """As much of the name as there is room for."""
+        name = self.part.name
+        return name if len(name) <= self.letters else name[: max(0, self.letters - 1)] + "…" * bool(self.letters)
 
 
 def tiles(parts: Sequence[Part], width: float, height: float) -> tuple[Tile, ...]:
@@ -57,14 +71,15 @@ def _placed(parts: Sequence[Part], box: Box) -> tuple[Tile, ...]:
 
 
 def _tile(part: Part, position: int, box: Box) -> Tile:
-    return Tile(part, position, box, _label(part.name, box), _placed(part.parts, box))
+    letters = _letters(box, 3 * _HEAD if part.parts else _LINE)
+    inner = box.below(_HEAD) if letters else box.within(_GAP / 2)
+    return Tile(part, position, box, letters, _placed(part.parts, inner))
 
 
-def _label(name: str, box: Box) -> str:
+def _letters(box: Box, height: float) -> int:
+    """How much of a name there is room for, in a tile at least so high."""
     letters = int((box.width - 2 * _MARGIN) / _LETTER)
-    if letters < _FEWEST_LETTERS or box.height < _LINE:
-        return ""
-    return name if len(name) <= letters else name[: letters - 1] + "…"
+    return letters if letters >= _FEWEST_LETTERS and box.height >= height else 0
 
 
 def _places(parts: Sequence[Part], box: Box) -> list[tuple[Part, Box]]:

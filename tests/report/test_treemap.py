@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamella.server.page.picture import _GAP, Box, Part, _places, tiles
+from lamella.report.treemap import _GAP, Box, Part, _places, tiles
 
 sizes = st.lists(st.integers(0, 10**11), min_size=1, max_size=60)
 
