@@ -23,7 +23,7 @@ PART = st.text(
 ).filter(lambda part: part not in (".", ".."))
 NAMES = st.lists(PART, min_size=1, max_size=5).map("/".join)
 FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
-COMMON = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+COMMON = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def found(members: Members) -> dict[str, bytes]:
