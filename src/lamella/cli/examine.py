@@ -24,7 +24,7 @@ NOTE = "note"
 FAULT = "fault"
 
 _LITTLE = 1 << 30
-_SECONDS = 5.0
+_SECONDS = 3.5
 _DAY = 24 * 3600
 
 
