@@ -1,6 +1,7 @@
 """Another registry seen through ours."""
 
 import contextlib
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -119,6 +120,29 @@ def test_a_hundred_pulls_are_one(tmp_path: Path, upstream: Fake) -> None:
         list(pool.map(lambda _: pull(repository, image), range(100)))
     blobs = [one for one in upstream.asked if one.startswith("GET") and "/blobs/" in one]
     assert len(blobs) == len({layer.record.digest for layer in image.layers}) + 1
+
+
+def test_a_repository_may_be_called_like_a_tag(tmp_path: Path, upstream: Fake) -> None:
+    image = sample()
+    push(image, upstream, "web")
+    with seen_through(tmp_path, upstream.name) as repository:
+        below = Repository(repository.host, "up/team/app/web")
+        with contextlib.closing(Registries({"HOME": "/nowhere"})) as registries:
+            there = registries.repository(Reference(upstream.name, "team/app/web", ""))
+            publish(parcel_of(image), RegistryDestination(there), "v1")
+        pull(repository, image, "web")
+        pull(below, image, "v1")
+
+
+@pytest.mark.parametrize("kind", ["application/x", "x\r\nX-Evil: 1", "\ud800"])
+def test_what_is_no_manifest_is_not_passed_on(tmp_path: Path, upstream: Fake, kind: str) -> None:
+    body = json.dumps({"schemaVersion": 2, "mediaType": kind}).encode()
+    upstream.trouble.append(Trouble("GET .*/manifests/", times=100, status=200, body=body))
+    with seen_through(tmp_path, upstream.name) as repository:
+        status, said = asked(f"http://{repository.host.name}/v2/up/team/app/manifests/v1")
+    assert status == 503
+    assert b"leads to" in said
+    assert not list(Folder(tmp_path).list())
 
 
 @pytest.mark.parametrize("what", ["/blobs/", "/manifests/"])

@@ -60,7 +60,7 @@ def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **
     from lamella import pipeline
     from lamella.cli.images import target_at
     from lamella.cli.progress import Told
-    from lamella.pipeline.mounted import mounted
+    from lamella.pipeline.packages.mounted import mounted
 
     started = time.monotonic()
     layer, spec = asked(what)
@@ -119,7 +119,7 @@ def write_json(target: Path, document: "ImageItem | list[LayerItem]") -> None:
 
 def as_told(draft: "Draft", built: "Built") -> dict[str, Any]:
     """The summary for programs."""
-    from lamella.pipeline.reasons import reasons
+    from lamella.pipeline.explain.reasons import reasons
 
     return {
         "name": draft.name,
@@ -144,8 +144,8 @@ def as_told(draft: "Draft", built: "Built") -> dict[str, Any]:
 
 def summary(draft: "Draft", built: "Built", seconds: float) -> list[str]:
     """The summary for people: `draft` says what was known before, `built` what it became."""
-    from lamella.pipeline.reasons import reasons
-    from lamella.pipeline.view import name_of
+    from lamella.pipeline.explain.reasons import reasons
+    from lamella.pipeline.memory.registries import name_of
 
     rows = [("layer", "packages", "size", "compressed", "digest", "", "")]
     for layer in draft.base.layers if draft.base else ():

@@ -58,7 +58,7 @@ def size(as_json: bool) -> None:
 def prune(days: int, as_json: bool) -> None:
     """Remove what was written longer ago than that."""
     from lamella.cache.folder import Folder
-    from lamella.pipeline.roots import forget
+    from lamella.pipeline.explain.roots import forget
     from lamella.staging import sweep
 
     sweep(cache_folder())

@@ -13,9 +13,9 @@ from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
     from lamella.images.document import ImageItem
-    from lamella.oci.image import Progress
+    from lamella.oci.image import Layer, Progress
     from lamella.pipeline.draft import Draft
-    from lamella.pipeline.view import ImageView
+    from lamella.pipeline.explain.view import ImageView
     from lamella.pipeline.workplace import Workplace
     from lamella.spec.model import Spec
 
@@ -183,33 +183,40 @@ def _known(platform: str, spec: "Spec") -> str:
 
 
 def _beside(spec: "Spec") -> "ImageItem | None":
-    """The image.json beside the spec, where it tells of an image of that name: a cache may be new, a checkout not."""
+    """The image.json beside the spec, where it is of that name and machine: a cache may be new, a checkout not."""
+    from lamella.pipeline import platform_of
     from lamella.pipeline.find import read_document
 
     path = spec.folder / "image.json"
     with contextlib.suppress(LamellaError):
         found = read_document(path) if path.is_file() else None
-        return found if found and found.lamella and found.lamella.name == spec.image.name else None
+        if found and found.lamella and found.lamella.name == spec.image.name:
+            return found if found.arch == platform_of(spec).architecture else None
     return None
 
 
 def view_at(text: str, platform: str = "", **reach: Any) -> "ImageView":
     """What can be told of the image at a place, without making anything."""
     with reaching_out(open_workplace(), **reach) as place:
-        return _view_at(text, place, platform)
+        return seen_at(text, place, platform)[0]
 
 
-def _view_at(text: str, workplace: "Workplace", platform: str) -> "ImageView":
+def seen_at(text: str, workplace: "Workplace", platform: str) -> "tuple[ImageView, Sequence[Layer | None]]":
+    """The same, and for each layer its bytes where they are at that place, or None."""
     from lamella.oci.platforms import wanted_platform
     from lamella.oci.reference import parse_place
-    from lamella.pipeline import find, view
-    from lamella.pipeline.memory import document_in
+    from lamella.pipeline import find
+    from lamella.pipeline.explain import view
+    from lamella.pipeline.memory.registries import document_in
 
     place = parse_place(text)
     wanted = wanted_platform(platform)
     if find.is_bytes(place):
         image = find.open_place(place, platform=wanted, outside=workplace.outside)
-        return view.of_image(image, str(place), document_in(image))
+        return view.of_image(image, str(place), document_in(image)), image.layers
     if is_document(Path(place.path)):
-        return view.of_document(find.read_document(Path(place.path)), text)
-    return view.of_draft(draft_at(text, workplace, platform=platform))
+        told = view.of_document(find.read_document(Path(place.path)), text)
+        return told, (None,) * len(told.layers)
+    draft = draft_at(text, workplace, platform=platform)
+    base = draft.base.layers if draft.base else ()
+    return view.of_draft(draft), (*base, *(None for _ in draft.layers))

@@ -92,8 +92,8 @@ def _layers(spec: str) -> list[str]:
 
 
 def _packages(document: Path) -> list[str]:
+    from lamella.pipeline.explain.view import of_document
     from lamella.pipeline.find import read_document
-    from lamella.pipeline.view import of_document
 
     with contextlib.suppress(LamellaError):
         return [package.name for package in of_document(read_document(document), str(document)).packages.values()]

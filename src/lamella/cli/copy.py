@@ -115,7 +115,7 @@ def _copy_all(image: str, target: Place, place: "Workplace") -> "Parcel":
 
 def _archive(image: str, target: Place, wanted: Wanted, place: "Workplace") -> Found:
     """Writes the image as an archive; anew, if something wrong was remembered of it and the archive is a file."""
-    from lamella.pipeline.trust import ForgottenError
+    from lamella.pipeline.memory.trust import ForgottenError
 
     if target.kind == DOCKER_ARCHIVE:
         wanted = replace(wanted, compression="none")

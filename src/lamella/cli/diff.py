@@ -17,7 +17,7 @@ from lamella.cli.completing import IMAGE
 @json_option
 def command(old: str, new: str, as_json: bool, **reach: Any) -> None:
     """Show what NEW has that OLD has not, layer by layer, and the bytes that someone who has OLD fetches."""
-    from lamella.pipeline.compare import compare
+    from lamella.pipeline.explain.compare import compare
 
     found = compare(view_at(old, **reach), view_at(new, **reach))
     if as_json:

@@ -188,9 +188,9 @@ def spec(path: Path) -> Finding:
 def lock(path: Path) -> Finding:
     """Whether the lock is there if one is needed, and is of what the spec asks for."""
     from lamella.oci.platforms import here
-    from lamella.pipeline import debian, nix, python
     from lamella.pipeline.lock.decide import check_lock
     from lamella.pipeline.lock.file import lock_path, read_lock
+    from lamella.pipeline.packages import debian, nix, python
     from lamella.spec.reader import read
 
     try:

@@ -21,7 +21,7 @@ from lamella.cli.completing import IMAGE, layers_and_packages
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
-    from lamella.pipeline.view import ImageView
+    from lamella.pipeline.explain.view import ImageView
 
 
 @click.command("explain")
@@ -56,15 +56,13 @@ def _meant(what: str, view: "ImageView") -> str:
 
 def _package(what: str, view: "ImageView") -> dict[str, Any]:
     """Where the package of that name or id is, and the chain of references that brought it."""
-    from lamella.closure import Closure, why
+    from lamella.closure import why
+    from lamella.pipeline.explain.view import closure_of
 
     for layer in view.layers:
         for package in layer.packages:
             if what in (package.id, package.name):
-                packages = tuple(view.packages.values())
-                referred = {to for other in packages for to in other.references if to != other.id}
-                roots = tuple(other.id for other in packages if other.id not in referred)
-                chain = why(Closure(packages, roots), package.id)
+                chain = why(closure_of(view), package.id)
                 return {"package": package.id, "layer": layer.name, "chain": list(chain)}
     return {}
 
@@ -73,7 +71,7 @@ def _path(what: str, view: "ImageView", reach: dict[str, Any]) -> dict[str, Any]
     """The layer that has the last word on a path, and the package that the path is from."""
     from lamella.layers.split import part_entries
     from lamella.pipeline.draft import Where
-    from lamella.pipeline.fetching import fetched
+    from lamella.pipeline.packages.fetching import fetched
 
     wanted = os.fsencode(what)
     with reaching_out(open_workplace(), **reach_of(reach)) as place:
@@ -86,8 +84,8 @@ def _path(what: str, view: "ImageView", reach: dict[str, Any]) -> dict[str, Any]
 
 def _layer(name: str, new: "ImageView", old: "ImageView") -> dict[str, Any]:
     """What is different in a layer, down to the file."""
-    from lamella.pipeline.compare import compare
-    from lamella.pipeline.trace import changed_files
+    from lamella.pipeline.explain.compare import compare
+    from lamella.pipeline.explain.trace import changed_files
 
     found = compare(old, new)
     if any(layer.name == name for layer in found.kept):

@@ -71,7 +71,7 @@ def image_at(text: str, workplace: "Workplace", wanted: Wanted = _ANY) -> Found:
     from lamella.images.form import in_form
     from lamella.oci.platforms import wanted_platform
     from lamella.pipeline import find
-    from lamella.pipeline.mounted import mounted
+    from lamella.pipeline.packages.mounted import mounted
 
     place = spooled(parse_place(text), workplace)
     if find.is_bytes(place):

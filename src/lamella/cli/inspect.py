@@ -19,7 +19,7 @@ def command(image: str, with_packages: bool, graph: bool, as_json: bool, **how: 
     """Show the layers of IMAGE: a spec, an image.json, or an image at a place, as in docker://HOST/NAME:TAG."""
     view = view_at(image, how["platform"], **reach_of(how))
     if graph:
-        from lamella.pipeline.view import graph_of
+        from lamella.pipeline.explain.view import graph_of
 
         click.echo(show.as_json(graph_of(view)))
         return

@@ -40,6 +40,7 @@ COMMANDS = {
     "shell": "Open a shell in an image, without a container runtime.",
     "load": "Load an image into Docker, podman or containerd; layers that it has are not sent.",
     "inspect": "Show an image's layers with their sizes, digests and packages.",
+    "report": "Draw an image as a page for people: what is in it, why, and what changed.",
     "sbom": "List all that an image is made of, as SPDX or CycloneDX.",
     "diff": "Show what changed between two images, and what a user has to fetch.",
     "explain": "Say why a layer is new, which layer holds a path, or why a package is there.",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lamella.destinations.publish import Published, Sent
     from lamella.oci.image import Record
     from lamella.oci.wire import Descriptor
-    from lamella.pipeline.reasons import Reason
+    from lamella.pipeline.explain.reasons import Reason
     from lamella.pipeline.workplace import Workplace
 
 
@@ -165,7 +165,7 @@ def _layers(
 ) -> "Iterator[tuple[str, Record | None, int, str]]":
     """The layers that a push brings: name, record if it is known, size before compression, and why."""
     from lamella.pipeline import find
-    from lamella.pipeline.reasons import reasons
+    from lamella.pipeline.explain.reasons import reasons
 
     if find.is_bytes(parse_place(image)):
         for layer in find.open_parcel(parse_place(image), workplace.outside).layers:

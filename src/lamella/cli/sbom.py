@@ -34,7 +34,7 @@ def command(image: str, form: str, output: Path | None, **how: Any) -> None:
 
     Names, versions, hashes and licences of wheels, debs and store paths, by layer, in SPDX or CycloneDX.
     """
-    from lamella.pipeline.contents import contents_of
+    from lamella.pipeline.explain.contents import contents_of
     from lamella.staging import staged_beside, write_all
 
     view = view_at(image, how["platform"], **reach_of(how))

@@ -72,8 +72,8 @@ def _bytes(image: str, platform: str, place: "Workplace", progress: "Progress") 
 def _remembered(image: str, remote: tuple[str, ...], platform: str, place: "Workplace") -> "tuple[int, list[Problem]]":
     from lamella.cli.images import reference_at
     from lamella.oci.platforms import wanted_platform
-    from lamella.pipeline.memory import recall
-    from lamella.pipeline.verify import verify
+    from lamella.pipeline.explain.verify import verify
+    from lamella.pipeline.memory.registries import recall
 
     def complain(what: str) -> None:
         click.echo(what, err=True)

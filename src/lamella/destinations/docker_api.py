@@ -50,7 +50,7 @@ class Engine:
         """Asks for something that is done while the engine tells of it, line by line; a body may be pushed."""
         with self._asked(method, path, give) as response:
             for line in _read(response).splitlines():
-                with contextlib.suppress(ValueError, AttributeError):
+                with contextlib.suppress(ValueError, TypeError):
                     if "error" in (told := json.loads(line)):
                         raise DestinationError(f"Docker does not do this: {told['error']}")
 

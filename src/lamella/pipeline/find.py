@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from lamella.images.document import ImageItem, ImageNotes, LayerItem, plan_of, read_image, record_of
+from lamella.images.document import ImageItem, ImageNotes, LayerItem, plan_of, platform_of, read_image, record_of
 from lamella.images.stored import ImageError
 from lamella.layers.compress import PLAIN, compressor
 from lamella.oci import media
@@ -14,9 +14,8 @@ from lamella.oci.platforms import matches, spelled
 from lamella.oci.reference import DAEMONS, DIR, DOCKER, FILE, OCI, OCI_ARCHIVE, Place, parse_place, reference_of
 from lamella.oci.wire import Platform
 from lamella.pipeline.draft import EPOCH, Draft
+from lamella.pipeline.memory.documents import churn_of
 from lamella.pipeline.outside import Outside, needed
-from lamella.pipeline.remember import churn_of
-from lamella.pipeline.view import platform_of
 from lamella.pipeline.workplace import Workplace
 from lamella.plan import Planned, Stored, tar_key
 from lamella.staging import StorageError, explained

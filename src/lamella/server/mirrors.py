@@ -1,6 +1,6 @@
 """Other registries, seen through this one: what is pulled is fetched from there once, and kept.
 
-    mirrored/<repository>/<tag>     the digest that the tag led to when it was looked at last
+    mirrored/<repository>/_<tag>    the digest that the tag led to when it was looked at last
 
 A tag is looked at again each time it is pulled, but for a short while; where the other registry cannot be reached, it
 leads where it did. What a digest names is asked for only if it is not here. What nobody pulls any more is garbage.
@@ -14,11 +14,12 @@ from typing import Annotated
 import msgspec
 
 from lamella.cache.bucket import SharedBucket
-from lamella.cache.repositories import Manifest, Repository
+from lamella.cache.repositories import MIRRORED, Manifest, Repository, note
 from lamella.errors import LamellaError
+from lamella.oci import media
 from lamella.oci.digest import Digest
 from lamella.oci.reference import HOST, Reference
-from lamella.oci.wire import AnyManifest, Descriptor, decode
+from lamella.oci.wire import AnyManifest, Descriptor, WireError, decode
 from lamella.registry.registries import Registries
 from lamella.server.hot import Hot
 from lamella.server.once import Once
@@ -89,7 +90,7 @@ class Mirrors:
         return Reference(origin, f"library/{rest}" if origin == _HUB and "/" not in rest else rest, reference)
 
     def _fetched(self, name: str, upstream: Reference) -> Manifest | None:
-        pointer = f"mirrored/{name}/{upstream.name}"
+        pointer = f"{MIRRORED}{note(name, upstream.name)}"
         repository = Repository(self._bucket, name)
         try:
             found = self._registries.repository(upstream).manifest(upstream.name)
@@ -104,6 +105,8 @@ class Mirrors:
             return None
         descriptor, data = found
         decode(data, AnyManifest, f"what {upstream} leads to")
+        if not media.is_manifest(descriptor.media_type):
+            raise WireError(f"{upstream} leads to {descriptor.media_type[:100]!a}, which is no kind of manifest")
         manifest = Manifest(descriptor.digest, descriptor.media_type, data)
         repository.put_manifest(manifest)
         if ":" not in upstream.name:

@@ -30,7 +30,7 @@ from lamella.oci.wire import (
 )
 from lamella.oci.wire import Manifest as WireManifest
 from lamella.package import Package
-from lamella.pipeline.memory import notes_of
+from lamella.pipeline.memory.registries import notes_of
 from lamella.pipeline.outside import Outside
 from lamella.pipeline.workplace import workplace
 from lamella.plan import LayerPlan, Part

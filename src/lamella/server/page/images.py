@@ -13,12 +13,10 @@ from lamella.oci.image import Record, Sink
 from lamella.oci.platforms import spelled
 from lamella.oci.wire import Descriptor, RuntimeConfig
 from lamella.package import Package
-from lamella.pipeline.memory import IMAGE_NOTES, document_in
-from lamella.pipeline.view import ImageView, LayerView, of_image
-from lamella.server.page.picture import Part, Tile, tiles
+from lamella.pipeline.explain.view import ImageView, LayerView, of_image
+from lamella.pipeline.memory.registries import IMAGE_NOTES, document_in
+from lamella.report.treemap import NARROW, WIDE, Part, Tile, tiles
 
-WIDE, NARROW = (1000.0, 420.0), (360.0, 480.0)
-"""The pictures' sizes, for screens of either kind."""
 _SHOWN = 40
 """How many packages of a layer are drawn, and the rest as one."""
 _LISTED = 500

@@ -15,10 +15,13 @@ from urllib.parse import quote, urlencode
 import jinja2
 from aiohttp import web
 
+from lamella.report import ASSETS
 from lamella.server.page.words import ago, duration, plain, plain_lines, rate
 from lamella.words import plural, size
 
 _HERE = Path(__file__).parent
+_SHARED = ("icon.svg", "look.css")
+"""What reports look by, too."""
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -44,7 +47,7 @@ class _Asset:
 
 
 def _assets() -> dict[str, _Asset]:
-    files = sorted((_HERE / "assets").iterdir())
+    files = [*(ASSETS / name for name in _SHARED), *sorted((_HERE / "assets").iterdir())]
     return {file.name: _Asset(file.read_bytes(), _KINDS[file.suffix]) for file in files if file.suffix in _KINDS}
 
 

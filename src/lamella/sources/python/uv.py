@@ -102,7 +102,7 @@ def resolve(question: Question) -> list[Candidate]:
         if ran.returncode:
             if ran.returncode == _UNSATISFIABLE:
                 raise UnsatisfiableError(f"uv finds no packages that go together: {_said(ran.stderr)}")
-            raise ResolveError(f"uv cannot choose packages: {_said(ran.stderr)}")
+            raise ResolveError(f"uv cannot look for packages: {_said(ran.stderr)}")
         try:
             return [_candidate(told) for told in tomllib.loads(out.read_text()).get("packages", [])]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -294,5 +294,10 @@ def _record(placed: "list[_Placed]", scheme: Scheme, own: str) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     rows = [(file.path, file.row.hash, file.row.size) for file in placed] + [(own, "", "")]
-    writer.writerows(sorted((posixpath.relpath(path, scheme.packages), hashed, size) for path, hashed, size in rows))
+    writer.writerows(sorted((_relative(path, scheme), hashed, size) for path, hashed, size in rows))
     return out.getvalue().encode()
+
+
+def _relative(path: str, scheme: Scheme) -> str:
+    inside = path.removeprefix(f"{scheme.packages}/")
+    return posixpath.relpath(path, scheme.packages) if inside is path else inside
