@@ -75,15 +75,10 @@ def where(results: Sequence[Result]) -> Iterator[str]:
 
 
 def topic_part(result: Result) -> Iterator[str]:
-    rounds = sorted({len(one.values) for task in result.tasks for one in task.figures if one.values})
-    told = f"{' or '.join(map(str, rounds))} rounds" if rounds != [1] else ""
-    yield (
-        "; ".join(
-            part[0].upper() + part[1:] if not number else part
-            for number, part in enumerate(p for p in (result.facts, told) if p)
-        )
-        + "."
-    )
+    """What was measured, its plot, and its tables."""
+    counts = {len(one.values) for task in result.tasks for one in task.figures if one.values}
+    rounds = f"{' or '.join(map(str, sorted(counts)))} rounds" if counts != {1} else ""
+    yield f"*{', '.join(part for part in (result.facts, rounds) if part)}*"
     yield ""
     yield f"![{title_of(result.topic)}](../benchmarks/results/{result.topic}.svg)"
     yield ""
