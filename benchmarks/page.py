@@ -14,6 +14,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 PART = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 AT_A_GLANCE = ("build", "python", "push", "load", "memory", "serving", "nix")
 """Topics in which lamella stands beside other programs, as people use them."""
+LIMITS = ("nginx",)
+"""What does less than the task asks for, and shows what the machine can do."""
 
 
 def table(result: Result) -> Iterator[str]:
@@ -54,7 +56,7 @@ def glance(results: Sequence[Result]) -> Iterator[str]:
     for result in results:
         for task in result.tasks if result.topic in AT_A_GLANCE else ():
             ours = next((one for one in task.figures if one.way == OURS and one.values), None)
-            rivals = [one for one in task.figures if one.values and not one.way.startswith(OURS)]
+            rivals = [one for one in task.figures if one.values and not one.way.startswith((OURS, *LIMITS))]
             if not ours or not rivals:
                 continue
             best = (max if task.unit in RATES else min)(rivals, key=middle)

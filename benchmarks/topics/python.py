@@ -89,6 +89,7 @@ class Python:
         wheels = self.folder / "wheels"
         wheels.mkdir()
         self.ask([*self.names, *self.more])
+        self.lock()
         self.lamella()
         lock = json.loads((self.folder / "lamella.lock").read_text())
         self.wheels = next(iter(lock["platforms"].values()))["python"]["wheels"]
@@ -98,7 +99,6 @@ class Python:
     def ask(self, names: list[str]) -> None:
         """The same packages are asked for in the spec and in each Dockerfile."""
         (self.folder / "lamella.toml").write_text(SPEC.format(names=json.dumps(names)))
-        self.lock()
         for installer in self.installers:
             install = json.dumps([*INSTALL[installer], "--no-index", "--find-links=/wheels", *names])
             mounted = f"FROM base:v1\nRUN --mount=type=bind,source=wheels,target=/wheels {install}\nCOPY app /app\n"
@@ -117,7 +117,8 @@ class Python:
     def ask_and_not_lock(self) -> None:
         """As when a package was just added to the spec, and to a file of requirements."""
         self.ask(self.names)
-        (self.folder / "lamella.toml").write_text(SPEC.format(names=json.dumps([*self.names, self.more[0]])))
+        self.lock()
+        self.ask([*self.names, self.more[0]])
         (self.folder / "requirements.txt").unlink(missing_ok=True)
 
     def lamella(self) -> None:
@@ -155,9 +156,15 @@ class Python:
         (self.folder / "app" / "main.py").write_text(f"print('hello {next(numbers)}')\n")
 
     def ask_for_more(self, build: Callable[[], None], numbers: Iterator[int]) -> None:
-        self.ask(self.names)
+        self.ask_for(build, self.names)
         build()
-        self.ask([*self.names, self.more[next(numbers)]])
+        self.ask_for(build, [*self.names, self.more[next(numbers)]])
+
+    def ask_for(self, build: Callable[[], None], names: list[str]) -> None:
+        """Only lamella has a lock."""
+        self.ask(names)
+        if build == self.lamella:
+            self.lock()
 
 
 def _way(
@@ -171,6 +178,7 @@ def measure(shop: Shop, size: Size) -> tuple[str, list[Task]]:
     python = Python(shop, size)
     unpacked = sum(wheel["unpacked"] for wheel in python.wheels) / 1e6
     python.ask(python.names)
+    python.lock()
     locking = [
         Way(OURS, python.lock, python.ask_and_not_lock),
         Way("uv pip compile", python.lock_by_uv, python.ask_and_not_lock),
