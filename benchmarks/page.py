@@ -14,6 +14,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 PART = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 AT_A_GLANCE = ("build", "python", "push", "load", "memory", "serving", "nix")
 """Topics in which lamella stands beside other programs, as people use them."""
+LIMITS = ("nginx",)
+"""What does less than the task asks for, and shows what the machine can do."""
 
 
 def table(result: Result) -> Iterator[str]:
@@ -54,7 +56,7 @@ def glance(results: Sequence[Result]) -> Iterator[str]:
     for result in results:
         for task in result.tasks if result.topic in AT_A_GLANCE else ():
             ours = next((one for one in task.figures if one.way == OURS and one.values), None)
-            rivals = [one for one in task.figures if one.values and not one.way.startswith(OURS)]
+            rivals = [one for one in task.figures if one.values and not one.way.startswith((OURS, *LIMITS))]
             if not ours or not rivals:
                 continue
             best = (max if task.unit in RATES else min)(rivals, key=middle)
@@ -75,15 +77,10 @@ def where(results: Sequence[Result]) -> Iterator[str]:
 
 
 def topic_part(result: Result) -> Iterator[str]:
-    rounds = sorted({len(one.values) for task in result.tasks for one in task.figures if one.values})
-    told = f"{' or '.join(map(str, rounds))} rounds" if rounds != [1] else ""
-    yield (
-        "; ".join(
-            part[0].upper() + part[1:] if not number else part
-            for number, part in enumerate(p for p in (result.facts, told) if p)
-        )
-        + "."
-    )
+    """What was measured, its plot, and its tables."""
+    counts = {len(one.values) for task in result.tasks for one in task.figures if one.values}
+    rounds = f"{' or '.join(map(str, sorted(counts)))} rounds" if counts != {1} else ""
+    yield f"*{', '.join(part for part in (result.facts, rounds) if part)}*"
     yield ""
     yield f"![{title_of(result.topic)}](../benchmarks/results/{result.topic}.svg)"
     yield ""

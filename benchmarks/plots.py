@@ -73,7 +73,9 @@ def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") 
     return f'<text class="{kind}" x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-TALL, FROM, TO = 190, 70, 560
+TALL, FROM, TO = 190, 70, 520
+COLORS = {"docker": 3, "podman": 4, "umoci": 2, "skopeo": 2, "tar": 5}
+"""Of lines, by the program; the same in all panels."""
 
 
 def _lines(tasks: Sequence[Task], y: int, parts: list[str]) -> int:
@@ -98,12 +100,11 @@ def _lines(tasks: Sequence[Task], y: int, parts: list[str]) -> int:
         parts.append(f'<path class="grid" style="stroke-width:1" d="M{FROM} {up.at(value):.1f}H{TO}"/>')
         parts.append(_text(FROM - 8, up.at(value) + 4, figure(value, unit), "faint", "end"))
     ends = _apart({way: up.at(line[-1][1]) for way, line in points.items()})
-    for number, (way, line) in enumerate(points.items()):
+    for way, line in points.items():
+        color = 0 if way in BEST else COLORS.get(way.split()[0], 1)
         told = "M" + "L".join(f"{across.at(x):.1f} {up.at(value):.1f}" for x, value in line)
-        parts.append(f'<path class="s{min(number, 5)}" d="{told}"/>')
-        parts += [
-            f'<circle class="s{min(number, 5)}" cx="{across.at(x):.1f}" cy="{up.at(v):.1f}" r="3"/>' for x, v in line
-        ]
+        parts.append(f'<path class="s{color}" d="{told}"/>')
+        parts += [f'<circle class="s{color}" cx="{across.at(x):.1f}" cy="{up.at(v):.1f}" r="3"/>' for x, v in line]
         parts.append(_text(TO + 12, ends[way] + 4, f"{way}, {figure(line[-1][1], unit)}"))
     return y + TALL + 72
 

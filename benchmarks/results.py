@@ -15,7 +15,6 @@ from benchmarks.measure import OURS, RATES, Figures, Task
 
 PROGRAMS: Mapping[str, Sequence[str]] = {
     "docker": ("dockerd", "--version"),
-    "buildah": ("buildah", "--version"),
     "podman": ("podman", "--version"),
     "skopeo": ("skopeo", "--version"),
     "umoci": ("umoci", "--version"),
@@ -69,7 +68,7 @@ def versions() -> dict[str, str]:
             said = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:
             continue
-        number = re.search(r"\d+\.[\d.]+\d", said.stdout + said.stderr)
+        number = re.search(r"\d+(\.\d+)+", said.stdout + said.stderr)
         if number:
             found[name] = number[0]
     return found

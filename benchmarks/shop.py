@@ -208,6 +208,8 @@ class Shop:
         roots = [f"--data-root={place}/data", f"--exec-root={place}/exec", f"--pidfile={place}/pid"]
         command: list[object] = ["dockerd", "--bridge=none", "--iptables=false", *roots, f"--host={host}"]
         ask = ["docker", "-H", host, "version"]
+        left = ["umount", f"{place}/exec/netns/default"]
+        self._stack.callback(lambda: subprocess.run(left, capture_output=True, check=False))
         server = self._stack.enter_context(
             started(command, lambda: subprocess.run(ask, capture_output=True, check=True))
         )

@@ -69,7 +69,7 @@ def measure(shop: Shop, size: Size) -> tuple[str, list[Task]]:
             puller.start(puller.kept, puller.packages)
             puller.first_byte()
         befores = {
-            "built from nothing": puller.nothing_there,
+            "built from nothing": size.pick(puller.nothing_there, puller.packages_there),
             "built again, with the packages at hand": puller.packages_there,
             "from another server, just started, over the same bucket": puller.image_there,
             "once more from there": lambda: None,

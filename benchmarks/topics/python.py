@@ -9,10 +9,11 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import OURS, Size, Task, Way, race
-from benchmarks.shop import Shop
+from benchmarks.shop import Shop, run
 
 TITLE = "An image of Python packages"
 FEW = ("pyyaml", "idna")
@@ -21,7 +22,7 @@ MORE = ("humanize", "colorama", "tabulate")
 """One package more for each round."""
 BASE = """
 name = "base"
-deb = ["base-files", "libstdc++6", "python3", "python3-pip"]
+deb = ["base-files", "libstdc++6", {python}]
 files = [{{ from = "{uv}", to = "/usr/bin/uv" }}]
 [config]
 env = {{ PATH = "/usr/bin:/bin" }}
@@ -64,6 +65,7 @@ class Python:
         self.shop, self.folder, self.cache = shop, shop.place("python"), shop.place("cache")
         self.names = list(size.pick(MANY, FEW))
         self.more = list(MORE[: size.rounds(len(MORE))])
+        self.installers = size.pick(("pip", "uv"), ("uv",))
         (self.folder / "app").mkdir()
         (self.folder / "app" / "main.py").write_text("print('hello')\n")
         self._make_base()
@@ -72,12 +74,12 @@ class Python:
     def _make_base(self) -> None:
         """The image below, from Debian's packages, where all of them find it."""
         base = self.shop.place("base")
-        (base / "lamella.toml").write_text(BASE.format(uv=Path(sys.executable).with_name("uv")))
+        python = '"python3", "python3-pip"' if "pip" in self.installers else '"python3"'
+        (base / "lamella.toml").write_text(BASE.format(uv=Path(sys.executable).with_name("uv"), python=python))
         self.shop.lamella("lock", base, cache=self.cache)
         self.shop.lamella("copy", base, f"oci:{self.folder}/base:v1", cache=self.cache)
         if not self.shop.no_docker:
             self.shop.lamella("load", base, "--name", "base:v1", cache=self.cache)
-            self.shop.docker("tag", "base:v1", "kept:v1")
         if not self.shop.no_podman:
             pulled = self.shop.podman("pull", "-q", f"oci:{self.folder}/base:v1").strip()
             self.shop.podman("tag", pulled, "localhost/base:v1")
@@ -87,6 +89,7 @@ class Python:
         wheels = self.folder / "wheels"
         wheels.mkdir()
         self.ask([*self.names, *self.more])
+        self.lock()
         self.lamella()
         lock = json.loads((self.folder / "lamella.lock").read_text())
         self.wheels = next(iter(lock["platforms"].values()))["python"]["wheels"]
@@ -96,12 +99,27 @@ class Python:
     def ask(self, names: list[str]) -> None:
         """The same packages are asked for in the spec and in each Dockerfile."""
         (self.folder / "lamella.toml").write_text(SPEC.format(names=json.dumps(names)))
-        self.shop.lamella("lock", self.folder, cache=self.cache)
-        for installer, words in INSTALL.items():
-            install = json.dumps([*words, "--no-index", "--find-links=/wheels", *names])
+        for installer in self.installers:
+            install = json.dumps([*INSTALL[installer], "--no-index", "--find-links=/wheels", *names])
             mounted = f"FROM base:v1\nRUN --mount=type=bind,source=wheels,target=/wheels {install}\nCOPY app /app\n"
             (self.folder / f"{installer}.docker").write_text(mounted)
             (self.folder / f"{installer}.podman").write_text(f"FROM localhost/base:v1\nRUN {install}\nCOPY app /app\n")
+
+    def lock(self) -> None:
+        self.shop.lamella("lock", self.folder, cache=self.cache)
+
+    def lock_by_uv(self) -> None:
+        """To a file with hashes; what is in the packages' files is not looked at."""
+        (self.folder / "requirements.in").write_text("\n".join([*self.names, self.more[0]]))
+        words = ["pip", "compile", "-q", "requirements.in", "-o", "requirements.txt", "--generate-hashes"]
+        run(sys.executable, "-m", "uv", *words, cwd=self.folder)
+
+    def ask_and_not_lock(self) -> None:
+        """As when a package was just added to the spec, and to a file of requirements."""
+        self.ask(self.names)
+        self.lock()
+        self.ask([*self.names, self.more[0]])
+        (self.folder / "requirements.txt").unlink(missing_ok=True)
 
     def lamella(self) -> None:
         self.shop.lamella("build", self.folder, cache=self.cache)
@@ -127,13 +145,10 @@ class Python:
 
     def ways(self, before: Callable[[Callable[[], None], Iterator[int]], None]) -> list[Way]:
         """`before` is given how the program builds, and numbers that this program has not seen."""
-        no_docker, no_podman = self.shop.no_docker, self.shop.no_podman
-        programs: dict[str, tuple[Callable[[], None], str]] = {
-            OURS: (self.lamella, ""),
-            "docker build, pip": (lambda: self.docker("pip"), no_docker),
-            "docker build, uv": (lambda: self.docker("uv"), no_docker),
-            "podman build, pip": (lambda: self.podman("pip"), no_podman),
-        }
+        programs: dict[str, tuple[Callable[[], None], str]] = {OURS: (self.lamella, "")}
+        for installer in self.installers:
+            programs[f"docker build, {installer}"] = (partial(self.docker, installer), self.shop.no_docker)
+            programs[f"podman build, {installer}"] = (partial(self.podman, installer), self.shop.no_podman)
         return [_way(name, act, before, absent) for name, (act, absent) in programs.items()]
 
     def change_program(self, build: Callable[[], None], numbers: Iterator[int]) -> None:
@@ -141,9 +156,15 @@ class Python:
         (self.folder / "app" / "main.py").write_text(f"print('hello {next(numbers)}')\n")
 
     def ask_for_more(self, build: Callable[[], None], numbers: Iterator[int]) -> None:
-        self.ask(self.names)
+        self.ask_for(build, self.names)
         build()
-        self.ask([*self.names, self.more[next(numbers)]])
+        self.ask_for(build, [*self.names, self.more[next(numbers)]])
+
+    def ask_for(self, build: Callable[[], None], names: list[str]) -> None:
+        """Only lamella has a lock."""
+        self.ask(names)
+        if build == self.lamella:
+            self.lock()
 
 
 def _way(
@@ -157,9 +178,15 @@ def measure(shop: Shop, size: Size) -> tuple[str, list[Task]]:
     python = Python(shop, size)
     unpacked = sum(wheel["unpacked"] for wheel in python.wheels) / 1e6
     python.ask(python.names)
+    python.lock()
+    locking = [
+        Way(OURS, python.lock, python.ask_and_not_lock),
+        Way("uv pip compile", python.lock_by_uv, python.ask_and_not_lock),
+    ]
     return f"{len(python.wheels)} packages, {unpacked:.0f} MB unpacked, on Debian's Python", [
         race("nothing is known", python.ways(lambda *_: python.forget()), size.rounds(3)),
         race("nothing changed", python.ways(lambda build, _: build()), size.rounds(5)),
         race("a line of the program changed", python.ways(python.change_program), size.rounds(5)),
-        race("one package more", python.ways(python.ask_for_more), size.rounds(3)),
+        race("lock one package more", locking, size.rounds(3)),
+        race("one package more, locked", python.ways(python.ask_for_more), size.rounds(3)),
     ]
