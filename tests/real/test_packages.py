@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.command import LAMELLA
 from tests.real.arm64 import arm64_programs_run
 from tests.real.daemons import as_containerd, as_docker, as_podman
 from tests.real.programs import absent, needs, run
@@ -22,7 +23,7 @@ from tests.wheels import package_of
 from lamella.package import Entry, Kind
 from lamella.sources.debian.archives import ArchiveError, apt_suites, verified
 from lamella.sources.python import wheel
-from lamella.sources.python.wheel import Scheme
+from lamella.sources.python.scheme import Scheme
 from lamella.transport.connections import Settings
 from lamella.transport.fetch import Fetcher
 
@@ -47,25 +48,30 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def lamella(folder: Path, cache: Path, *args: str, **more: str) -> str:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    command = [*LAMELLA, *args]
     env = {**os.environ, "LAMELLA_CACHE": str(cache), **more}
     ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr + ran.stdout
     return ran.stdout
 
 
-@pytest.fixture
-def comfyui(tmp_path: Path, cache: Path) -> Path:
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The example, told to end when it has shown that it works."""
     if not apt_suites():
         absent("apt names no archives here")
-    folder = tmp_path / "comfyui"
+    folder = tmp_path_factory.mktemp("locked") / "comfyui"
     shutil.copytree(EXAMPLES / "comfyui-cpu", folder, ignore=shutil.ignore_patterns("*.lock", "image.json"))
     spec = (folder / "lamella.toml").read_text()
     spec = spec.replace('name = "comfyui-cpu"', 'name = "comfyui-cpu"\nplatforms = ["linux/amd64", "linux/arm64"]', 1)
     (folder / "lamella.toml").write_text(spec.replace("ports = [8188]", 'ports = [8188]\ncmd = ["--once"]'))
     lamella(folder, cache, "lock")
     return folder
+
+
+@pytest.fixture
+def comfyui(locked: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(locked, tmp_path / "comfyui"))
 
 
 @pytest.mark.parametrize("runtime", ["docker", "podman", "containerd"])

@@ -8,7 +8,7 @@ from lamella.oci.digest import sha256
 from lamella.oci.image import Record
 from lamella.oci.wire import Platform, RuntimeConfig
 from lamella.package import Package
-from lamella.pipeline.view import ImageView, LayerView
+from lamella.pipeline.explain.view import ImageView, LayerView
 from lamella.plan import LayerPlan, Part
 from lamella.report.facts import Facts, Image, facts
 from lamella.report.files import File, Sort

@@ -7,7 +7,7 @@ from tests.made import held, image_with, layer_of, tar_of
 
 from lamella.oci.digest import sha256
 from lamella.package import Package
-from lamella.pipeline.view import ImageView, LayerView, of_image
+from lamella.pipeline.explain.view import ImageView, LayerView, of_image
 from lamella.pipeline.workplace import workplace
 from lamella.plan import LayerPlan, Part
 from lamella.report.files import Sort, files_of

@@ -45,7 +45,7 @@ def command(image: str, image2: str | None, output: Path, no_files: bool, **how:
     """
     from lamella.cli.progress import Told
     from lamella.cli.sbom import written
-    from lamella.pipeline.contents import contents_of
+    from lamella.pipeline.explain.contents import contents_of
     from lamella.report.facts import facts
     from lamella.report.page import data_of, page
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lamella.pipeline.reasons import Reason
+    from lamella.pipeline.explain.reasons import Reason
 
 
 def said(reason: "Reason") -> str:
@@ -14,7 +14,7 @@ def said(reason: "Reason") -> str:
         return "no image before"
     if reason.same:
         return "made in another compression" if reason.recompressed else "unknown to this cache"
-    from lamella.pipeline.compare import in_words
+    from lamella.pipeline.explain.compare import in_words
 
     return in_words(reason.difference)
 

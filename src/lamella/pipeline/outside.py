@@ -33,7 +33,7 @@ class Outside:
 
     def nearest(self, content: "Content") -> "Content":
         """`content`, but for what is kept."""
-        from lamella.pipeline.pulled import Nearest
+        from lamella.pipeline.memory.pulled import Nearest
 
         return Nearest(self.kept, content)
 

@@ -8,8 +8,8 @@ from lamella.closure import brought_by
 from lamella.errors import shown
 from lamella.oci.platforms import spelled
 from lamella.package import Package
-from lamella.pipeline.compare import Comparison, Difference, compare, in_words
-from lamella.pipeline.view import ImageView, LayerView, closure_of
+from lamella.pipeline.explain.compare import Comparison, Difference, compare, in_words
+from lamella.pipeline.explain.view import ImageView, LayerView, closure_of
 from lamella.report.files import Files
 from lamella.report.stack import Placed, Stack, changed, leftovers, stacked, twins
 from lamella.report.tree import Node, tree

@@ -15,11 +15,11 @@ from itertools import starmap
 from lamella.layers.split import part_entries
 from lamella.oci.image import Body, Buffer, Layer, Sink
 from lamella.package import Entry, Kind, Package
-from lamella.pipeline.bases import opened, place_of
 from lamella.pipeline.draft import Where
-from lamella.pipeline.fetching import fetched, is_here
-from lamella.pipeline.programs import data_of
-from lamella.pipeline.view import ImageView, LayerView
+from lamella.pipeline.explain.bases import opened, place_of
+from lamella.pipeline.explain.view import ImageView, LayerView
+from lamella.pipeline.packages.fetching import fetched, is_here
+from lamella.pipeline.packages.programs import data_of
 from lamella.pipeline.workplace import Workplace
 
 WHITEOUT = ".wh."

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from lamella.errors import shown
-from lamella.pipeline.view import LayerView
+from lamella.pipeline.explain.view import LayerView
 from lamella.report.files import File, Files, Sort
 from lamella.report.treemap import NARROW, WIDE, Part, Tile, label, tiles
 

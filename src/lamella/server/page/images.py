@@ -13,8 +13,8 @@ from lamella.oci.image import Record, Sink
 from lamella.oci.platforms import spelled
 from lamella.oci.wire import Descriptor, RuntimeConfig
 from lamella.package import Package
-from lamella.pipeline.memory import IMAGE_NOTES, document_in
-from lamella.pipeline.view import ImageView, LayerView, of_image
+from lamella.pipeline.explain.view import ImageView, LayerView, of_image
+from lamella.pipeline.memory.registries import IMAGE_NOTES, document_in
 from lamella.report.tree import Node, tree
 
 _LISTED = 500
