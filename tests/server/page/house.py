@@ -145,7 +145,7 @@ def refer(repository: Repository, subject: Digest, kind: str, annotations: Mappi
 def job(bucket: SharedBucket, what: str, log: str = LOG, said: bytes = b"", **more: object) -> None:
     """Puts a build there, which runs unless `more` says otherwise, and what its log says."""
     now = time.time()
-    told = Job(what=what, owner="0011223344556677", log=log, started=now - 75, until=now + 60)
+    told = Job(what=what, owner="0011223344556677", log=log, started=now - 75, until=now + 600)
     bucket.put(
         f"{FOLDER}{sha256(f'{what} {log}'.encode())[7:]}", msgspec.json.encode(msgspec.structs.replace(told, **more))
     )
