@@ -18,7 +18,7 @@ from lamella.cli.examine import FAULT, NOTE, OK, Finding
 from lamella.errors import LamellaError
 from lamella.spec.problems import near_miss
 
-_PATIENCE = 6.0
+_PATIENCE = 4.0
 """Seconds until whoever has not answered is not waited for."""
 
 Examination = tuple[str, Callable[[], Finding]]

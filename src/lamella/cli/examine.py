@@ -24,7 +24,7 @@ NOTE = "note"
 FAULT = "fault"
 
 _LITTLE = 1 << 30
-_SECONDS = 5.0
+_SECONDS = 3.5
 _DAY = 24 * 3600
 
 
@@ -145,9 +145,9 @@ def nix() -> Finding:
 
 def uv() -> Finding:
     """uv, which chooses Python packages."""
-    from lamella.sources.python.uv import uv_command
+    from lamella.pipeline.outside import words_of_uv
 
-    return Finding("uv", OK, _program(*uv_command(), "--version").removeprefix("uv "))
+    return Finding("uv", OK, _program(*words_of_uv(), "--version").removeprefix("uv "))
 
 
 def shell() -> Finding:

@@ -24,6 +24,8 @@ _GARBAGE = 50_000
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 _OF_SIGNALS = 128
 _CURSOR_SHOWN = b"\x1b[?25h\n"
+_FRESH_LINE = "\r\x1b[K"
+"""Over the `^C` that the terminal shows."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 COMMANDS = {
@@ -111,7 +113,7 @@ def _stop(number: int, _frame: object) -> NoReturn:
 
 def _stop_at_once(number: int, _frame: object) -> NoReturn:
     """Somebody does not want to wait. What is half written is staged only, and the next run removes it."""
-    if sys.stderr.isatty():
+    if _is_seen():
         os.write(sys.stderr.fileno(), _CURSOR_SHOWN)
     os._exit(_OF_SIGNALS + number)
 
@@ -129,7 +131,7 @@ def main() -> None:
     gc.set_threshold(_GARBAGE)
     _allow_many_files()
     try:
-        code = cli.main(prog_name="lamella", standalone_mode=False)
+        code = cli.main(prog_name="lamella", standalone_mode=False, color=_colour())
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = error.exit_code
@@ -137,7 +139,7 @@ def main() -> None:
         _say(_with_help(error))
         code = error.exit_code
     except _StoppedError as error:
-        _say("stopped", "\n" if sys.stderr.isatty() else "")
+        _say("stopped", _FRESH_LINE if _is_seen() else "")
         code = error.exit_code
     except LamellaError as error:
         _say(f"{error}{_hint(error)}")
@@ -153,7 +155,17 @@ def main() -> None:
 
 
 def _say(what: str, before: str = "") -> None:
-    click.echo(f"{before}{click.style('lamella: ', fg='red', bold=True)}{what}", err=True)
+    click.echo(f"{before}{click.style('lamella: ', fg='red', bold=True)}{what}", err=True, color=_colour())
+
+
+def _is_seen() -> bool:
+    """Whether somebody sees stderr in a terminal that can do more than print."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _colour() -> bool | None:
+    """No colours where nobody wants or can see them; else click decides."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
 
 
 def _with_help(error: click.ClickException) -> str:
