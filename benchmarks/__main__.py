@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import signal
 import sys
 import tempfile
 import time
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("topics", nargs="?", default="", metavar="TOPIC,...", help="only these")
     parser.add_argument("--tiny", action="store_true", help="shows that all of it works; nothing is written")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that daemons are stopped
     topics = given.topics.split(",") if given.topics else TOPICS
     if unknown := sorted(set(topics) - set(TOPICS)):
         parser.error(f"no such topic: {', '.join(unknown)}")

@@ -12,9 +12,9 @@ from benchmarks.topics.build import Builders
 from benchmarks.topics.push import Race
 
 TITLE = "Growth"
-FILES = (1_000, 6_000, 36_000)
-PACKAGES = (30, 100, 300, 1_000)
-LAYERS = (10, 30, 90)
+FILES = (1_000, 5_000, 25_000)
+PACKAGES = (30, 150, 600)
+LAYERS = (10, 25, 60)
 FILES_IN_PACKAGE = 10
 
 
