@@ -30,16 +30,18 @@ MAY_IMPORT = {
     "checks": set[str](),
     "sbom": {"oci", "package"},
     "transport": {"errors", "oci", "staging"},
-    "registry": {"errors", "oci", "transport"},
+    "registry": {"errors", "oci", "transport", "words"},
     "destinations": {"errors", "oci", "staging", "layers", "registry", "transport"},
     "pipeline": NOUNS | STEPS | {"transport", "checks", "sbom"},
     "derivations": NOUNS | STEPS | {"pipeline"},
-    "server": NOUNS | STEPS | {"pipeline", "transport", "sbom", "words"},
+    "server": NOUNS | STEPS | {"pipeline", "transport", "report", "sbom", "words"},
+    "report": {"closure", "errors", "layers", "oci", "package", "pipeline"},
     "hashes": NOUNS | {"sources", "transport"},
     "cli": NOUNS
     | {
         "derivations",
         "hashes",
+        "report",
         "sbom",
         "server",
         "spec",
@@ -90,6 +92,13 @@ def test_only_the_command_line_reads_the_environment_and_exits(file: Path) -> No
 def test_no_folder_is_called_as_a_function_of_the_python_face_is() -> None:
     """Importing the folder would put it in the place of the function."""
     assert not set(lamella.__all__) & {place_of(file) for file in FILES}
+
+
+def test_nothing_is_built_by_what_is_told_of_images() -> None:
+    pipeline = SOURCE / "pipeline"
+    builders = [file for file in FILES if file.is_relative_to(pipeline) and file.parent.name != "explain"]
+    assert len(builders) > 20
+    assert not [file for file in builders if "lamella.pipeline.explain" in file.read_text()]
 
 
 def test_help_imports_nothing_heavy() -> None:

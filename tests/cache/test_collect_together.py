@@ -247,13 +247,13 @@ def test_what_was_spared_keeps_what_it_leads_to(clock: Clock, monkeypatch: pytes
     def around(name: str, call: Callable[[], object]) -> object:
         doom = read_doom(bucket.get(DOOMED))
         if doom and app(bucket).at("_manifests", parent) in doom.names:
-            bucket.put(f"pins/team/app/{parent.replace(':', '-')}", b"")
+            bucket.put(f"pins/team/app/_{parent.replace(':', '-')}", b"")
         elif doom and app(bucket).at("_manifests", child().digest) in doom.names:
             unpin(bucket, "team/app", parent)
         return call()
 
     collect(Watched(bucket, around), RULES, now=clock.now)
-    assert not bucket.find(f"pins/team/app/{parent.replace(':', '-')}")
+    assert not bucket.find(f"pins/team/app/_{parent.replace(':', '-')}")
     assert not dangling(bucket)
     assert app(bucket).has_manifest(parent)
     collect(bucket, RULES, now=clock.now)

@@ -15,9 +15,9 @@ from lamella.images.document import encode_document, read_image, read_layers
 from lamella.layering import Churn, Previous
 from lamella.oci.validate import validate
 from lamella.oci.wire import WireError
+from lamella.pipeline.explain.view import graph_of, of_document
 from lamella.pipeline.find import draft_of, read_document
-from lamella.pipeline.remember import churn_of, sections_of, whole
-from lamella.pipeline.view import graph_of, of_document
+from lamella.pipeline.memory.documents import churn_of, sections_of, whole
 from lamella.pipeline.workplace import Workplace, workplace
 from lamella.spec.model import Perm, Rewrite, Spec
 

@@ -8,7 +8,7 @@ from lamella import Image, Layer, files, pipeline
 from lamella.cli.why import said
 from lamella.images.document import ImageItem
 from lamella.pipeline.draft import Built, Draft
-from lamella.pipeline.reasons import reasons
+from lamella.pipeline.explain.reasons import reasons
 from lamella.pipeline.workplace import Workplace, workplace
 from lamella.spec.model import Perm, Spec
 

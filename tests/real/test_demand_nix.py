@@ -16,7 +16,7 @@ from tests.server.demand.repositories import Repository
 from lamella.destinations.layout import Layout
 from lamella.oci.platforms import here, parse_platform, spelled
 from lamella.oci.wire import Descriptor
-from lamella.pipeline.nix import system_of
+from lamella.pipeline.packages.nix import system_of
 from lamella.server.demand.build import build
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.names import Request, parse

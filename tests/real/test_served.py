@@ -4,13 +4,12 @@ import contextlib
 import http.client
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.command import good
 from tests.objects import AWS, objects
 from tests.real.programs import Containerd, Docker, Podman, certificate, greeter, skopeo_copy
 from tests.served import OPEN, WRITABLE, Served, served
@@ -62,11 +61,7 @@ def server(tmp_path: Path) -> Iterator[Served]:
 
 
 def lamella(folder: Path, *args: object) -> str:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *map(str, args)]
-    env = {**os.environ, "LAMELLA_CACHE": str(folder.parent / "cache"), "HOME": str(folder)}
-    ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+    return good(folder, *map(str, args))
 
 
 def test_each_pulls_what_another_has_pushed(

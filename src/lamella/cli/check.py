@@ -11,6 +11,7 @@ import click
 from lamella.cli import inside, show
 from lamella.cli.common import (
     draft_at,
+    image_argument,
     json_option,
     open_workplace,
     platform_option,
@@ -24,8 +25,8 @@ from lamella.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lamella.pipeline.checking import Report
     from lamella.pipeline.draft import Draft
+    from lamella.pipeline.explain.checking import Report
     from lamella.pipeline.workplace import Workplace
 
 _FOUND = 3
@@ -42,7 +43,7 @@ sys.stdout.write("\\n" + json.dumps(failed))
 
 
 @click.command("check")
-@click.argument("image", default=".")
+@image_argument
 @click.option("--run", is_flag=True, help="Also import the Python packages' modules, inside the image.")
 @click.option(
     "--ignore", multiple=True, metavar="PATTERN", help="Be silent about these packages, libraries and modules."
@@ -60,7 +61,7 @@ def command(image: str, run: bool, ignore: tuple[str, ...], listing: bool, **how
     two packages claim one place? Whatever is missing is named, with the package that brings it.
     """
     from lamella.cli.progress import Told
-    from lamella.pipeline.checking import check
+    from lamella.pipeline.explain.checking import check
 
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
@@ -120,7 +121,7 @@ def _lines(draft: "Draft") -> "Iterator[str]":
 def _imports(draft: "Draft", place: "Workplace") -> dict[str, str]:
     """The modules that cannot be imported inside the image, and why."""
     from lamella import pipeline
-    from lamella.pipeline.checking import modules
+    from lamella.pipeline.explain.checking import modules
 
     names, interpreter = modules(draft, place)
     if not names:

@@ -21,6 +21,7 @@ from lamella.cli.common import (
     registry_options,
     verbose_option,
 )
+from lamella.cli.completing import IMAGE
 from lamella.cli.images import Found, Wanted, image_at, spooled, target_at
 from lamella.cli.pushing import Aim, bring_one
 from lamella.oci.reference import DAEMONS, DOCKER_ARCHIVE, OCI_ARCHIVE, STREAM, Place, PlaceError, parse_place
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 
 @click.command("copy")
-@click.argument("image")
-@click.argument("destination")
+@click.argument("image", type=IMAGE)
+@click.argument("destination", type=IMAGE)
 @click.option("--all", "everything", is_flag=True, help="All platforms, and the index that leads to them.")
 @mounted_option
 @platform_option
@@ -114,7 +115,7 @@ def _copy_all(image: str, target: Place, place: "Workplace") -> "Parcel":
 
 def _archive(image: str, target: Place, wanted: Wanted, place: "Workplace") -> Found:
     """Writes the image as an archive; anew, if something wrong was remembered of it and the archive is a file."""
-    from lamella.pipeline.trust import ForgottenError
+    from lamella.pipeline.memory.trust import ForgottenError
 
     if target.kind == DOCKER_ARCHIVE:
         wanted = replace(wanted, compression="none")

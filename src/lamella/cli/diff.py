@@ -5,17 +5,19 @@ from typing import Any
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, registry_options, view_at
+from lamella.cli.common import json_option, platform_option, registry_options, view_at
+from lamella.cli.completing import IMAGE
 
 
 @click.command("diff")
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", type=IMAGE)
+@click.argument("new", type=IMAGE)
+@platform_option
 @registry_options
 @json_option
 def command(old: str, new: str, as_json: bool, **reach: Any) -> None:
     """Show what NEW has that OLD has not, layer by layer, and the bytes that someone who has OLD fetches."""
-    from lamella.pipeline.compare import compare
+    from lamella.pipeline.explain.compare import compare
 
     found = compare(view_at(old, **reach), view_at(new, **reach))
     if as_json:

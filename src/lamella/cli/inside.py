@@ -33,7 +33,7 @@ _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def unpacked(image: "Image", progress: "Progress") -> list[Path]:
     """The folders of the image's layers, lowest first."""
-    from lamella.pipeline import roots
+    from lamella.pipeline.explain import roots
 
     folders = roots.unpack(image, cache_folder(), progress)
     if roots.hides(folders):

@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, platform_option, reach_of, registry_options, view_at
+from lamella.cli.common import image_argument, json_option, platform_option, reach_of, registry_options, view_at
 
 
 @click.command("inspect")
-@click.argument("image", default=".")
+@image_argument
 @click.option("-p", "--packages", "with_packages", is_flag=True, help="Also list the packages of each layer.")
 @click.option("--graph", is_flag=True, help="Print the closure instead, in the form of Nix's exportReferencesGraph.")
 @platform_option
@@ -19,7 +19,7 @@ def command(image: str, with_packages: bool, graph: bool, as_json: bool, **how: 
     """Show the layers of IMAGE: a spec, an image.json, or an image at a place, as in docker://HOST/NAME:TAG."""
     view = view_at(image, how["platform"], **reach_of(how))
     if graph:
-        from lamella.pipeline.view import graph_of
+        from lamella.pipeline.explain.view import graph_of
 
         click.echo(show.as_json(graph_of(view)))
         return

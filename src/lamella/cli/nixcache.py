@@ -21,7 +21,7 @@ from lamella.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from lamella.pipeline.filling import Filled
+    from lamella.pipeline.packages.filling import Filled
     from lamella.pipeline.workplace import Workplace
 
 _SECRET = "LAMELLA_NIX_SECRET"
@@ -35,7 +35,13 @@ def _filling(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--key", type=_FILE, help=f"The file of the key to sign with; else what ${_SECRET} holds."),
         click.option("--exclude", multiple=True, metavar="PATTERN", help="Names that stay out: *-doc; again for more."),
         click.option("--signed-by", multiple=True, metavar="NAME", help="Leave out what it signed; again for more."),
-        click.option("--compression", type=click.Choice(["zstd", "none"]), default="zstd", show_default=True),
+        click.option(
+            "--compression",
+            type=click.Choice(["zstd", "none"]),
+            default="zstd",
+            show_default=True,
+            help="How packages are packed there.",
+        ),
         connection_options,
         json_option,
         quiet_option,
@@ -54,7 +60,7 @@ def push(paths: tuple[str, ...], **how: Any) -> None:
 
     A path may be a link such as ./result, or a package of a flake, which is built first.
     """
-    from lamella.pipeline.nix import store_paths
+    from lamella.pipeline.packages.nix import store_paths
 
     with _working(how) as place:
         done = _fill(store_paths(paths, Path()), place, how)
@@ -66,7 +72,7 @@ def push(paths: tuple[str, ...], **how: Any) -> None:
 @_filling
 def watch(words: tuple[str, ...], **how: Any) -> None:
     """Run COMMAND, and bring to a binary cache what it has built; also if it fails in the end."""
-    from lamella.pipeline.nix import built_since, in_store
+    from lamella.pipeline.packages.nix import built_since, in_store
 
     before = in_store()
     try:
@@ -87,7 +93,8 @@ def watch(words: tuple[str, ...], **how: Any) -> None:
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Unpack below this folder, as in FOLDER/nix/store/...; else they are kept packed, for builds to come.",
+    metavar="FOLDER",
+    help="Unpack below it, as in FOLDER/nix/store/...; else they are kept packed, for builds to come.",
 )
 @connection_options
 @json_option
@@ -95,7 +102,7 @@ def watch(words: tuple[str, ...], **how: Any) -> None:
 @verbose_option
 def pull(paths: tuple[str, ...], source: tuple[str, ...], into: Path | None, **how: Any) -> None:
     """Fetch store PATHS, with all that they refer to, from binary caches. Nix need not be there."""
-    from lamella.pipeline.nars import pulled, unpack_below
+    from lamella.pipeline.packages.nars import pulled, unpack_below
 
     with _working(how) as place:
         found = pulled(paths, source, how["trusted_key"], place)
@@ -120,7 +127,7 @@ def _working(how: dict[str, Any]) -> "Iterator[Workplace]":
 
 
 def _fill(paths: Sequence[str], place: "Workplace", how: dict[str, Any]) -> "Filled":
-    from lamella.pipeline.filling import Filling, fill_from_store, secret_key
+    from lamella.pipeline.packages.filling import Filling, fill_from_store, secret_key
     from lamella.transport.depot import Depot
 
     assert place.outside is not None

@@ -15,17 +15,18 @@ from lamella.cli.common import (
     reaching_out,
     registry_options,
 )
+from lamella.cli.completing import IMAGE
 
 
 @click.command("plan")
-@click.argument("spec", default=".")
+@click.argument("spec", default=".", type=IMAGE)
 @previous_option
 @platform_option
 @registry_options
 @json_option
 def command(spec: str, previous: Path | None, platform: str, as_json: bool, **reach: Any) -> None:
     """Say what a build of SPEC would make or reuse, and why. No layer and no image is written."""
-    from lamella.pipeline.reasons import reasons
+    from lamella.pipeline.explain.reasons import reasons
 
     with reaching_out(open_workplace(), **reach) as place:
         draft = draft_at(spec, place, previous, platform=platform)

@@ -77,7 +77,7 @@ def _pulled(reference: str, destination: str | None, platform: str | None, place
     from lamella.oci.reference import DOCKER, Place
     from lamella.pipeline import find
     from lamella.pipeline.draft import Target
-    from lamella.pipeline.pulled import KeptLayers
+    from lamella.pipeline.memory.pulled import KeptLayers
 
     named = reference_at(reference)
     source = Place(DOCKER, f"{named.registry}/{named.repository}", named.name)
@@ -91,7 +91,7 @@ def _pulled(reference: str, destination: str | None, platform: str | None, place
 
 
 def _name(sent: "Sent") -> str:
-    from lamella.pipeline.view import name_of
+    from lamella.pipeline.memory.registries import name_of
 
     return show.printable(name_of(sent.layer) or show.short(sent.layer.record.digest))
 

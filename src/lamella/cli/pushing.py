@@ -12,7 +12,7 @@ from lamella.oci.reference import DIR, DOCKER, OCI, OCI_ARCHIVE, Place, Referenc
 if TYPE_CHECKING:
     from lamella.destinations.publish import Published
     from lamella.pipeline.draft import Draft, Target
-    from lamella.pipeline.reasons import Reason
+    from lamella.pipeline.explain.reasons import Reason
     from lamella.pipeline.workplace import Workplace
 
 
@@ -83,7 +83,7 @@ def bring_one(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace", *, na
     """One image. Nothing is written anywhere before it is found."""
     from lamella import pipeline
     from lamella.pipeline import find
-    from lamella.pipeline.reasons import reasons
+    from lamella.pipeline.explain.reasons import reasons
 
     source = spooled(parse_place(text), workplace)
     if find.is_bytes(source):
@@ -100,8 +100,8 @@ def bring_one(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace", *, na
 def drafted(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace") -> "tuple[Draft, Workplace]":
     """The draft of a recipe, with all that the registries remember of its layers."""
     from lamella.oci.platforms import wanted_platform
-    from lamella.pipeline.memory import recall
-    from lamella.pipeline.mounted import mounted
+    from lamella.pipeline.memory.registries import recall
+    from lamella.pipeline.packages.mounted import mounted
 
     known = recall(workplace, aim.beside, aim.told, wanted_platform(wanted.platform))
     draft = draft_at(text, known, aim.previous, platform=wanted.platform)

@@ -16,7 +16,6 @@ from lamella.oci.digest import Digest
 from lamella.oci.image import Image, Progress, parcel_of, silent
 from lamella.oci.platforms import spelled
 from lamella.oci.reference import OCI_ARCHIVE, parse_reference
-from lamella.oci.wire import Platform
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,7 @@ class Containerd:
         self.program.writes(out, *self._where(), "images", "export", "-", str(parse_reference(name)))
 
     def _load(self, image: Image, name: str, progress: Progress, without: Collection[Digest]) -> None:
-        config = image.config
-        platform = spelled(Platform(architecture=config.architecture, os=config.os, variant=config.variant))
+        platform = spelled(image.config.platform)
         arguments = ("images", "import", f"--platform={platform}", "-")
         with self.program.reads(*self._where(), *arguments) as out:
             write_oci_archive(parcel_of(image), str(parse_reference(name)), out, progress, without)

@@ -19,7 +19,6 @@ from lamella.oci.digest import Digest
 from lamella.oci.image import Buffer, Image, Progress, silent
 from lamella.oci.platforms import spelled
 from lamella.oci.reference import DOCKER_ARCHIVE
-from lamella.oci.wire import Platform
 
 Chain = tuple[Digest, ...]
 _CONTAINERDS_STORE = ["driver-type", "io.containerd.snapshotter.v1"]
@@ -62,8 +61,7 @@ class Docker:
         self.engine.do("POST", "/images/load?quiet=1", give)
 
     def _pull(self, image: Image, name: str, progress: Progress) -> tuple[Sent, ...]:
-        config = image.config
-        platform = spelled(Platform(architecture=config.architecture, os=config.os, variant=config.variant))
+        platform = spelled(image.config.platform)
         repository, _, tag = name.rpartition(":")
         with offering(image, progress) as offer:
             wanted = {"fromImage": offer.repository, "tag": offer.tag, "platform": platform}

@@ -17,8 +17,9 @@ import msgspec
 from lamella.oci import media
 from lamella.oci.digest import Digest, DigestError, parse_digest
 from lamella.oci.image import Record
+from lamella.oci.platforms import here
 from lamella.oci.typed import convert_to
-from lamella.oci.wire import Document, History, RuntimeConfig, WireError, decode
+from lamella.oci.wire import Document, History, Platform, RuntimeConfig, WireError, decode
 from lamella.package import Package, Permission, Rewrite, Rules
 from lamella.plan import LayerPlan, Part
 
@@ -114,6 +115,12 @@ def read_image(data: bytes, origin: str) -> ImageItem:
     for layer in item.layers or ():
         check_layer(layer, origin)
     return item
+
+
+def platform_of(item: ImageItem) -> Platform:
+    """What an `image.json` is for; where it does not say, this machine's platform."""
+    notes = item.lamella or ImageNotes()
+    return Platform(architecture=item.arch, os=notes.os, variant=notes.variant) if item.arch else here()
 
 
 def read_layers(data: bytes, origin: str) -> list[LayerItem]:

@@ -8,6 +8,7 @@ is found out like one that shrank.
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from typing import BinaryIO
 
 from lamella.errors import LamellaError, shown
 from lamella.layers.blocks import BLOCK, Blocks, one_block
@@ -51,8 +52,9 @@ def fill(entries: Iterator[Entry], blocks: Blocks) -> None:
     for entry in entries:
         if entry.kind is not file or not entry.size:
             put(header(entry))
-        elif entry.size <= _SMALL and isinstance(entry.content, bytes):
-            put(header(entry) + _small(entry, entry.content) + _PADDING[: -entry.size % UNIT])
+        elif entry.size <= _SMALL:
+            data = _small(entry, entry.content) if isinstance(entry.content, bytes) else _small_opened(entry)
+            put(header(entry) + data + _PADDING[: -entry.size % UNIT])
         else:
             put(header(entry))
             if isinstance(entry.content, bytes):
@@ -100,13 +102,18 @@ def _large(entry: Entry, path: bytes, blocks: Blocks) -> None:
         os.close(opened)
 
 
+def _small_opened(entry: Entry) -> bytes:
+    data = b""
+    with _open(entry) as opened, _reading(entry.path):
+        while len(data) <= entry.size and (more := opened.read(entry.size + 1 - len(data))):
+            data += more
+    if len(data) != entry.size:
+        raise _changed(entry.path)
+    return data
+
+
 def _opened(entry: Entry, blocks: Blocks) -> None:
-    """A file whose bytes are not on this machine's disk."""
-    if not callable(entry.content):
-        raise TarError(f"{shown(entry.path)} has no content; its source does not say where its bytes are")
-    with _reading(entry.path):
-        opened = entry.content()
-    with opened:
+    with _open(entry) as opened:
         left = entry.size
         while left >= 0:
             with _reading(entry.path):
@@ -117,6 +124,14 @@ def _opened(entry: Entry, blocks: Blocks) -> None:
             blocks.put(data)
     if left:
         raise _changed(entry.path)
+
+
+def _open(entry: Entry) -> BinaryIO:
+    """A file whose bytes are not on this machine's disk."""
+    if not callable(entry.content):
+        raise TarError(f"{shown(entry.path)} has no content; its source does not say where its bytes are")
+    with _reading(entry.path):
+        return entry.content()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,9 @@ as a stream is below the heads of all others, its entries pass with one comparis
 but one entry a stream.
 """
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from heapq import heapify, heappop, heapreplace
 from typing import BinaryIO
 
@@ -87,10 +89,8 @@ def _united(streams: Sequence[Iterator[Entry]], names: Sequence[str]) -> Iterato
 
 def _in_order(streams: Sequence[Iterator[Entry]]) -> Iterator[tuple[int, Entry]]:
     """All entries with the number of their stream, which also orders equal ones."""
-    heads = []
-    for index, stream in enumerate(streams):
-        if first := next(stream, None):
-            heads.append((order(first.path), index, first, stream))
+    starts = enumerate(zip(_firsts(streams), streams, strict=True))
+    heads = [(order(first.path), index, first, stream) for index, (first, stream) in starts if first]
     heapify(heads)
     while heads:
         key, index, entry, stream = heads[0]
@@ -106,6 +106,12 @@ def _in_order(streams: Sequence[Iterator[Entry]]) -> Iterator[tuple[int, Entry]]
             yield index, entry
         else:
             heappop(heads)
+
+
+def _firsts(streams: Sequence[Iterator[Entry]]) -> list[Entry | None]:
+    """The first entry of each. Archives are unpacked before they give one, so they are asked side by side."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return list(threads.map(lambda stream: next(stream, None), streams))
 
 
 def _check_same(one: Entry, other: Entry, names: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from lamella.oci import media
 from lamella.oci.digest import Digest, sha256
-from lamella.oci.wire import Descriptor, History, ImageConfig, Manifest, Platform, decode, encode
+from lamella.oci.wire import Descriptor, History, ImageConfig, Manifest, decode, encode
 
 Buffer = bytes | bytearray | memoryview
 Sink = Callable[[Buffer], object]
@@ -125,11 +125,10 @@ def parcel_of(image: Image) -> Parcel:
     """What travels with one image."""
     manifest = manifest_of(image)
     told = decode(manifest, Manifest, "the image's manifest")
-    config = image.config
     root = Descriptor(
         media_type=told.media_type or media.MANIFEST,
         digest=sha256(manifest),
         size=len(manifest),
-        platform=Platform(architecture=config.architecture, os=config.os, variant=config.variant),
+        platform=image.config.platform,
     )
     return Parcel(image.layers, ((told.config, image.config_bytes), (root, manifest)))

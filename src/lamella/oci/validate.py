@@ -11,7 +11,7 @@ from lamella.oci.decompress import Decompressor
 from lamella.oci.digest import Digest, encoded, hasher, is_digest_of, sha256
 from lamella.oci.image import Buffer, Image, Layer, Progress, manifest_of, silent
 from lamella.oci.platforms import matches, spelled
-from lamella.oci.wire import Descriptor, Manifest, Platform, decode
+from lamella.oci.wire import Descriptor, Manifest, decode
 
 _SIDE_BY_SIDE = 2
 
@@ -39,7 +39,7 @@ def _documents(image: Image) -> Iterator[Problem]:
     data = manifest_of(image)
     if image.root:
         yield from _named(image.root, data, "manifest", media.MANIFESTS)
-        has = _platform(image)
+        has = image.config.platform
         if image.root.platform and not matches(image.root.platform, has):
             yield Problem(f"the index says {spelled(image.root.platform)} and the config {spelled(has)}")
     try:
@@ -62,11 +62,6 @@ def _named(descriptor: Descriptor, data: bytes, what: str, kinds: frozenset[str]
         yield Problem(f"the {what} has {len(data)} bytes, and its descriptor says {descriptor.size}")
     if not is_digest_of(descriptor.digest, data):
         yield Problem(f"the {what} is {sha256(data)}, and its descriptor says {descriptor.digest}")
-
-
-def _platform(image: Image) -> Platform:
-    config = image.config
-    return Platform(architecture=config.architecture, os=config.os, variant=config.variant)
 
 
 def _counts(image: Image) -> Iterator[Problem]:

@@ -123,6 +123,11 @@ class ImageConfig(Document, frozen=True, kw_only=True):
     rootfs: RootFs
     history: list[History] = []
 
+    @property
+    def platform(self) -> Platform:
+        """What the image runs on."""
+        return Platform(architecture=self.architecture, os=self.os, variant=self.variant)
+
 
 T = TypeVar("T")
 

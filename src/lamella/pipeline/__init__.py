@@ -4,7 +4,13 @@
      1         2          3          4          5        6          7
 
 `plan` takes the first four and reads no file's bytes that the cache can vouch for; `build` takes the rest, and reads
-only what no record tells of.
+only what no record tells of. The modules beside this one are what the steps are made of here: `gather` (1 to 3),
+`arrange` (4), `make` (5), and `find` for images that are there. What they need lies below:
+
+    packages/    what a spec's words come to, and where the files of that are
+    lock/        how that is decided, and written down
+    memory/      what is remembered of images and layers
+    explain/     what can be told of an image; nothing here builds by it
 """
 
 from collections.abc import Sequence
@@ -23,17 +29,16 @@ from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import History, Platform
 from lamella.pipeline.arrange import USUAL_LAYERS, arrange
 from lamella.pipeline.draft import Built, BuiltLayer, Draft, Target, Where
-from lamella.pipeline.fetching import fetch, fetched, is_here
 from lamella.pipeline.find import open_base
 from lamella.pipeline.gather import gather
-from lamella.pipeline.kept import kept, tar_at
 from lamella.pipeline.lock.file import locked
 from lamella.pipeline.make import look_again, look_up, make_missing
-from lamella.pipeline.memory import LAYER_KEY, notes_of
-from lamella.pipeline.mounted import annotations
-from lamella.pipeline.remember import document_of, sections_of, whole
-from lamella.pipeline.trust import ForgottenError, RememberedBytes
-from lamella.pipeline.view import LAYER_NAME
+from lamella.pipeline.memory.documents import document_of, sections_of, whole
+from lamella.pipeline.memory.kept import kept, tar_at
+from lamella.pipeline.memory.registries import LAYER_KEY, LAYER_NAME, notes_of
+from lamella.pipeline.memory.trust import ForgottenError, RememberedBytes
+from lamella.pipeline.packages.fetching import fetch, fetched, is_here
+from lamella.pipeline.packages.mounted import annotations
 from lamella.pipeline.workplace import Workplace
 from lamella.plan import Key, Planned
 from lamella.spec.derive import moment, platform, runtime_config
@@ -43,7 +48,7 @@ from lamella.spec.model import Spec
 def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Draft:
     """What `spec` would become, given the image before it: each layer with its key, and its record if there is one."""
     image = spec.image
-    wanted = _platform(spec)
+    wanted = platform_of(spec)
     lock = locked(spec, wanted)
     base = open_base(lock.pinned(image.base), spec.folder, wanted, place.outside)
     sections = gather(spec, wanted, lock, place)
@@ -130,7 +135,7 @@ def remember(built: Built, place: Workplace) -> ImageItem:
 
 def last(spec: Spec, place: Workplace) -> ImageItem | None:
     """The last image that was built of this name and tag here, for that platform."""
-    return place.records.read(_last(spec.image.name, spec.image.tag, _platform(spec)), ImageItem)
+    return place.records.read(_last(spec.image.name, spec.image.tag, platform_of(spec)), ImageItem)
 
 
 def _last(name: str, tag: str, platform: Platform) -> str:
@@ -167,7 +172,7 @@ def _pinned(text: str, base: Image | None) -> str:
     return text
 
 
-def _platform(spec: Spec) -> Platform:
+def platform_of(spec: Spec) -> Platform:
     """This machine's platform if the spec has it or names none, else the first that it names."""
     named = [platform(text) for text in spec.image.platforms]
     own = here()

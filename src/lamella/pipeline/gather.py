@@ -7,8 +7,8 @@ from pathlib import Path
 from lamella.closure import Closure, merge
 from lamella.oci.wire import Platform
 from lamella.package import NO_RULES, Rules
-from lamella.pipeline import linking
 from lamella.pipeline.lock.file import LockedPlatform
+from lamella.pipeline.packages import linking
 from lamella.pipeline.workplace import Workplace
 from lamella.sources import files
 from lamella.sources.files import Memory
@@ -38,16 +38,16 @@ def gather(spec: Spec, wanted: Platform, lock: LockedPlatform, place: Workplace)
     layers = [*image.layers, *([_rest(image)] if image.take else [])]
     store: dict[Want, Closure] = {}
     if any(isinstance(want, NixWant) for want in image.all_taken):
-        from lamella.pipeline import nix
+        from lamella.pipeline.packages import nix
 
         store |= nix.closures(spec, wanted, lock.nix, place)
     if any(isinstance(want, PypiWant) for want in image.all_taken):
-        from lamella.pipeline import python
+        from lamella.pipeline.packages import python
 
         asked = python.asking(spec, wanted)
         store |= python.closures(asked, lock.python, place) if asked else {}
     if any(isinstance(want, DebWant) for want in image.all_taken):
-        from lamella.pipeline import debian
+        from lamella.pipeline.packages import debian
 
         names = debian.asking(spec)
         store |= debian.closures(names, lock.debian) if names else {}

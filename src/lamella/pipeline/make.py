@@ -16,7 +16,7 @@ from lamella.layers.compress import compressor
 from lamella.layers.make import make, pack
 from lamella.oci.image import Buffer, Record, Sink
 from lamella.package import Entries
-from lamella.pipeline.kept import stored_bytes
+from lamella.pipeline.memory.kept import stored_bytes
 from lamella.pipeline.workplace import Workplace
 from lamella.plan import Key, LayerPlan, Planned, key, tar_key
 from lamella.sources import files

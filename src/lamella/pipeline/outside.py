@@ -33,7 +33,7 @@ class Outside:
 
     def nearest(self, content: "Content") -> "Content":
         """`content`, but for what is kept."""
-        from lamella.pipeline.pulled import Nearest
+        from lamella.pipeline.memory.pulled import Nearest
 
         return Nearest(self.kept, content)
 
@@ -49,6 +49,13 @@ def password_of(address: str, username: str, environment: Mapping[str, str]) -> 
     from lamella.sources.python.accounts import stored
 
     return stored(address, username, environment)
+
+
+def words_of_uv() -> list[str]:
+    """How uv is called, which chooses Python packages."""
+    from lamella.sources.python.uv import uv_command
+
+    return uv_command()
 
 
 def needed(outside: Outside | None, what: str) -> Outside:

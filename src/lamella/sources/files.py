@@ -9,6 +9,7 @@ each file. So that an unchanged folder answers without one file being read, the 
 A file that changed just before a look could change again without a trace, so it is not trusted the next time.
 """
 
+import difflib
 import hashlib
 import marshal
 import os
@@ -17,6 +18,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -31,6 +33,7 @@ _TOO_FRESH_NS = 100_000_000
 _READ_SIDE_BY_SIDE = 4 << 20
 _LARGEST_TREE = 150_000
 _AT_ONCE = 20_000
+_SMALL = 64 << 10
 _PLAIN_MARSHAL = 2
 """The last version whose bytes follow from the values alone."""
 
@@ -92,17 +95,17 @@ def package(name: str, path: Path, at: str, ignore: str, memory: Memory) -> Pack
 def look_at(path: Path, at: str, ignore: str, memory: Memory) -> Look:
     """The content and size of `path`; files are read only where the memory cannot vouch for them."""
     now = time.time_ns()
-    seen = fingerprint(path, at, ignore)
     name = "looks/" + hashlib.sha256(os.fsencode(f"{path}\0{at}\0{ignore}")).hexdigest()
     known = memory.read(name, Look)
-    if known and known.fingerprint == seen:
+    if known and known.fingerprint and known.fingerprint == fingerprint(path, at, ignore):
         return known
     reading = _Reading(path, known.content if known else None, memory, now)
-    hashed = hashlib.sha256(os.fsencode(at))
+    seen, hashed = hashlib.sha256(), hashlib.sha256(os.fsencode(at))
     for here, found in scan(path, at, ignore):
+        seen.update(_told(here, found))
         for file in reading.files([Seen(here + name, *rest) for name, *rest in found]):
             hashed.update(b"\0%o %d %d:%b%b" % (file.mode, file.size, len(file.path), file.path, file.what.encode()))
-    look = Look("" if reading.fresh else seen, Digest(f"sha256:{hashed.hexdigest()}"), reading.size)
+    look = Look("" if reading.fresh else seen.hexdigest(), Digest(f"sha256:{hashed.hexdigest()}"), reading.size)
     if reading.count <= _LARGEST_TREE:
         memory.write(f"trees/{look.content}", reading.done)
     memory.write(name, look)
@@ -117,10 +120,14 @@ def check_unchanged(given: Package, memory: Memory) -> None:
 
 def fingerprint(path: Path, at: str, ignore: str) -> str:
     """What a look without reading tells: it differs whenever a file of `path` was written to since."""
-    told = hashlib.sha256()
-    for found in scan(path, at, ignore):
-        told.update(marshal.dumps(found, _PLAIN_MARSHAL))
-    return told.hexdigest()
+    seen = hashlib.sha256()
+    for here, found in scan(path, at, ignore):
+        seen.update(_told(here, found))
+    return seen.hexdigest()
+
+
+def _told(here: bytes, found: list[Told]) -> bytes:
+    return marshal.dumps((here, found), _PLAIN_MARSHAL)
 
 
 def scan(root: Path, at: str, ignore: str) -> Iterator[tuple[bytes, list[Told]]]:
@@ -137,7 +144,17 @@ def scan(root: Path, at: str, ignore: str) -> Iterator[tuple[bytes, list[Told]]]
         if stat.S_ISDIR(top.st_mode):
             yield from _scan_below(os.fsencode(root), left_out)
     except OSError as error:
-        raise SourceError(f"cannot read {os.fsdecode(error.filename or root)}: {error.strerror}") from error
+        raise SourceError(
+            f"cannot read {os.fsdecode(error.filename or root)}: {error.strerror}{_meant(root)}"
+        ) from error
+
+
+def _meant(path: Path) -> str:
+    """What is there with a name like that of `path`, which is not."""
+    if os.path.lexists(path) or not path.parent.is_dir():
+        return ""
+    near = difflib.get_close_matches(path.name, os.listdir(path.parent), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _scan_below(root: bytes, left_out: Callable[[bytes], bool] | None) -> Iterator[tuple[bytes, list[Told]]]:
@@ -207,10 +224,18 @@ class _Reading:
     def _hash(self, file: Seen) -> str:
         path = self._at(file)
         with open(path, "rb", buffering=0) as opened:
-            hashed = hashlib.file_digest(opened, "sha256").hexdigest()
+            hashed = _small_digest(opened, file.size) if file.size <= _SMALL else hashlib.file_digest(opened, "sha256")
             if opened.tell() != file.size:
                 raise SourceError(f"{os.fsdecode(path)} changed while it was read; build again when it is at rest")
-        return hashed
+        return hashed.hexdigest()
 
     def _at(self, file: Seen) -> bytes:
         return self._root + b"/" + file.path if file.path else self._root
+
+
+def _small_digest(opened: FileIO, size: int) -> "hashlib._Hash":
+    """The same as `file_digest`, which clears a large block for each file, without that."""
+    hashed = hashlib.sha256()
+    while data := opened.read(size + 1):
+        hashed.update(data)
+    return hashed

@@ -12,10 +12,10 @@ from tests.server.nixcache.house import Sent, served, tree
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.folder import Folder
 from lamella.destinations.daemons import Daemons
-from lamella.pipeline.caches import caches_of
 from lamella.pipeline.draft import Where
-from lamella.pipeline.fetching import fetched
 from lamella.pipeline.outside import Outside
+from lamella.pipeline.packages.caches import caches_of
+from lamella.pipeline.packages.fetching import fetched
 from lamella.pipeline.workplace import Workplace, workplace
 from lamella.registry.registries import Registries
 from lamella.server.nixcache.near import nars_in

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from lamella.oci.wire import Platform
-from lamella.pipeline.debian import Asking
 from lamella.pipeline.lock.file import LockedDebian
 from lamella.pipeline.outside import Outside, needed
+from lamella.pipeline.packages.debian import Asking
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.debian import alternatives
 from lamella.sources.debian.alternatives import Alternative

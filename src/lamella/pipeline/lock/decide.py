@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from lamella.oci.platforms import here, spelled
 from lamella.oci.wire import Platform
-from lamella.pipeline import debian, nix, python
 from lamella.pipeline.find import open_base
 from lamella.pipeline.lock.debs import lock_debian
 from lamella.pipeline.lock.file import (
@@ -21,6 +20,7 @@ from lamella.pipeline.lock.file import (
 )
 from lamella.pipeline.lock.paths import lock_nix
 from lamella.pipeline.lock.wheels import lock_python
+from lamella.pipeline.packages import debian, nix, python
 from lamella.pipeline.workplace import Workplace
 from lamella.spec.derive import platform
 from lamella.spec.model import Spec

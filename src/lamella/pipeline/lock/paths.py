@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from lamella.pipeline.lock.file import LockedNix, LockError
-from lamella.pipeline.nix import Asking, paths_of, roots_of
+from lamella.pipeline.packages.nix import Asking, paths_of, roots_of
 from lamella.pipeline.workplace import Workplace
 
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lamella.pipeline.building import Source, build
 from lamella.pipeline.lock.file import LockedPython
 from lamella.pipeline.outside import Outside, needed
-from lamella.pipeline.python import Asking
+from lamella.pipeline.packages.building import Source, build
+from lamella.pipeline.packages.python import Asking
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.locked import LockedWheel
 from lamella.sources.python import bytecode, pypi, uv

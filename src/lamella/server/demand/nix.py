@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from lamella.oci.wire import decode
-from lamella.pipeline.nix import system_of
+from lamella.pipeline.packages.nix import system_of
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.git import checkout, commit_of
 from lamella.server.demand.links import link

@@ -8,7 +8,7 @@ from lamella.errors import LamellaError
 from lamella.oci import media
 from lamella.oci.digest import Digest
 from lamella.oci.wire import RuntimeConfig
-from lamella.pipeline.memory import IMAGE_NOTES
+from lamella.pipeline.memory.registries import IMAGE_NOTES
 from lamella.server.page.images import Shown, show_image
 from lamella.server.page.shelves import Shelves, Told, Version, machines
 from lamella.server.registry.names import is_digest

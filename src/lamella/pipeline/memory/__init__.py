@@ -1,0 +1,1 @@
+"""What is remembered of images and layers, and how far it is believed."""
