@@ -66,7 +66,8 @@ def by_itself(place: Place, packages: Packages) -> str:
     must(image, "inspect says nothing of the image")
     place.lamella("report", "oci-archive:image.tar", "-o", "report.html")
     must("</html>" in (place.work / "report.html").read_text(), "the report is no page")
-    return f"{count} packages; imports for {imported:.3f} s; --version, --help of all, build, validate, copy, inspect, report"
+    done = "--version, --help of all, build, validate, copy, inspect, report"
+    return f"{count} packages; imports for {imported:.3f} s; {done}"
 
 
 def with_all(place: Place, packages: Packages) -> str:

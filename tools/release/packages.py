@@ -89,7 +89,7 @@ def whole_sdist(packages: Packages) -> str:
 
 
 def whole_wheel(packages: Packages) -> str:
-    """It holds each file under src, byte for byte: code, pages, templates, `py.typed`; manual pages, and its licence."""
+    """It holds each file under src, byte for byte: code, templates, `py.typed`; manual pages; its licence."""
     wheel = f"lamella-{packages.version}"
     places = {"src/": "", "docs/man/": f"{wheel}.data/data/share/man/man1/"}
     wanted = {
