@@ -1,8 +1,10 @@
 """A real program for arm64, and a machine that runs such programs: this one, with qemu."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,19 +37,21 @@ def busybox(folder: Path) -> Path:
 
 @contextmanager
 def arm64_programs_run() -> Iterator[None]:
-    """Registers qemu for arm64, if nobody has done so, until the end."""
+    """Registers qemu for arm64 until the end; for one test at a time, as the kernel has one list for all."""
     qemu = shutil.which("qemu-aarch64-static")
     if qemu is None:
         absent("qemu-aarch64-static not installed")
     if os.geteuid():
         absent("registering qemu needs root")
-    mounted = not (_FORMATS / "register").exists()
-    if mounted and subprocess.run(["mount", "-t", "binfmt_misc", "none", _FORMATS], check=False).returncode:
-        absent("binfmt_misc cannot be mounted here")
-    (_FORMATS / "register").write_text(f":{_NAME}:M::{_MAGIC}:{_MASK}:{qemu}:F")
-    try:
-        yield
-    finally:
-        (_FORMATS / _NAME).write_text("-1")
-        if mounted:
-            run("umount", _FORMATS)
+    with Path(tempfile.gettempdir(), _NAME).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        mounted = not (_FORMATS / "register").exists()
+        if mounted and subprocess.run(["mount", "-t", "binfmt_misc", "none", _FORMATS], check=False).returncode:
+            absent("binfmt_misc cannot be mounted here")
+        (_FORMATS / "register").write_text(f":{_NAME}:M::{_MAGIC}:{_MASK}:{qemu}:F")
+        try:
+            yield
+        finally:
+            (_FORMATS / _NAME).write_text("-1")
+            if mounted:
+                run("umount", _FORMATS)

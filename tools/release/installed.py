@@ -64,7 +64,10 @@ def by_itself(place: Place, packages: Packages) -> str:
     place.lamella("copy", "oci:layout", "oci-archive:image.tar")
     image = json.loads(place.lamella("inspect", "oci-archive:image.tar", "--json"))
     must(image, "inspect says nothing of the image")
-    return f"{count} packages; imports for {imported:.3f} s; --version, --help of all, build, validate, copy, inspect"
+    place.lamella("report", "oci-archive:image.tar", "-o", "report.html")
+    must("</html>" in (place.work / "report.html").read_text(), "the report is no page")
+    done = "--version, --help of all, build, validate, copy, inspect, report"
+    return f"{count} packages; imports for {imported:.3f} s; {done}"
 
 
 def with_all(place: Place, packages: Packages) -> str:

@@ -89,22 +89,28 @@ def whole_sdist(packages: Packages) -> str:
 
 
 def whole_wheel(packages: Packages) -> str:
-    """It holds each file under src, byte for byte: code, pages, templates, `py.typed`; and its licence."""
-    source = packages.checkout / "src"
-    wanted = {name.removeprefix("src/") for name in kept(packages.checkout) if name.startswith("src/")}
+    """It holds each file under src, byte for byte: code, templates, `py.typed`; manual pages; its licence."""
+    wheel = f"lamella-{packages.version}"
+    places = {"src/": "", "docs/man/": f"{wheel}.data/data/share/man/man1/"}
+    wanted = {
+        to + name.removeprefix(start): packages.checkout / name
+        for name in kept(packages.checkout)
+        for start, to in places.items()
+        if name.startswith(start)
+    }
     with zipfile.ZipFile(packages.wheel) as archive:
-        about = f"lamella-{packages.version}.dist-info/"
+        about = f"{wheel}.dist-info/"
         found = {name for name in archive.namelist() if not name.startswith(about)}
-        must(found >= wanted, f"missing from the wheel: {listed(wanted - found)}")
-        must(found <= wanted, f"the wheel should not have {listed(found - wanted)}")
-        changed = {name for name in wanted if archive.read(name) != (source / name).read_bytes()}
+        must(found >= wanted.keys(), f"missing from the wheel: {listed(wanted.keys() - found)}")
+        must(found <= wanted.keys(), f"the wheel should not have {listed(found - wanted.keys())}")
+        changed = {name for name, file in wanted.items() if archive.read(name) != file.read_bytes()}
         must(not changed, f"other bytes in the wheel: {listed(changed)}")
         must("lamella/py.typed" in found, "py.typed is missing from the wheel: nobody sees our types")
         licence = archive.read(f"{about}licenses/LICENSE")
         must(licence == (packages.checkout / "LICENSE").read_bytes(), "the wheel has another licence")
         metadata = message_from_bytes(archive.read(f"{about}METADATA"))
     must(metadata["Version"] == packages.version, f"the wheel says that it is {metadata['Version']}")
-    return f"{len(found)} files, each as in src; py.typed, LICENSE"
+    return f"{len(found)} files, each as it is in git; py.typed, LICENSE"
 
 
 def fit_to_publish(packages: Packages) -> str:
