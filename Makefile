@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo image test check docs pictures release-check bench bench-layering clean components
+.PHONY: help demo image test check docs pictures release-check bench clean components
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -42,7 +42,7 @@ image: $(VENV)/ready ## build the image of lamella: deploy/image/image.json
 docs: $(VENV)/ready ## make docs/reference and docs/man anew from the code, and the site: build/site/index.html
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m tools.manual
-	$(BIN)/python -m sphinx -W --keep-going -q -n -d build/pages docs build/site
+	$(BIN)/python -m sphinx -E -a -W --keep-going -q -n -d build/pages docs build/site
 
 pictures: $(VENV)/ready ## record the README's terminal and page anew (needs Debian's chromium-headless-shell)
 	$(BIN)/python -m tools.recording
@@ -50,17 +50,8 @@ pictures: $(VENV)/ready ## record the README's terminal and page anew (needs Deb
 release-check: $(VENV)/ready ## see that the newest commit can be published, on each of PYTHONS
 	@$(BIN)/python -m tools.release $(PYTHONS)
 
-bench: $(VENV)/ready ## measure against real peers
-	$(BIN)/python -m benchmarks.bench_layers
-	$(BIN)/python -m benchmarks.bench_layering
-	$(BIN)/python -m benchmarks.bench_shipping
-	$(BIN)/python -m benchmarks.bench_packages
-	$(BIN)/python -m benchmarks.bench_nix
-	$(BIN)/python -m benchmarks.bench_serving
-	$(BIN)/python -m benchmarks.bench_pulling
-
-bench-layering: $(VENV)/ready ## layering strategies on a year of updates
-	$(BIN)/python -m benchmarks.bench_layering
+bench: $(VENV)/ready components ## measure beside other programs, all of it or ONLY=build,push; docs/benchmarks.md reads the figures
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m benchmarks $(ONLY)
 
 clean: ## remove what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build/pages build/site demo

@@ -30,9 +30,6 @@ class Closure:
         return sum(package.size for package in self.packages)
 
 
-EMPTY = Closure((), ())
-
-
 def closure(packages: Iterable[Package], roots: Iterable[str]) -> Closure:
     """A checked `Closure`: ids are unique, every reference and root is a member, self references are dropped."""
     found: dict[str, Package] = {}

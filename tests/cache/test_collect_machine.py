@@ -146,4 +146,4 @@ class Registry(RuleBasedStateMachine):
 
 
 TestRegistry = Registry.TestCase
-TestRegistry.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
+TestRegistry.settings = settings(max_examples=200, stateful_step_count=25)

@@ -205,7 +205,7 @@ def test_a_collector_at_any_step_of_a_publisher(publisher: Publisher, clock: Clo
         together(scene(clock), [1] * step + [0] * 2000, publisher, clock.now)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 3), max_size=120), st.lists(st.sampled_from(PUBLISHERS), min_size=3, max_size=3))
 def test_several_publishers_in_any_order(clock: Clock, order: list[int], publishers: list[Publisher]) -> None:
     bucket = scene(clock)

@@ -1,10 +1,7 @@
-"""nix2container's files as its own code would write them, and the command that reads them."""
+"""nix2container's files as its own code would write them."""
 
 import io
 import json
-import os
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -40,14 +37,6 @@ def image(*layers: dict[str, Any]) -> dict[str, Any]:
 
 def write(work: Path, told: object, name: str = "image.json") -> None:
     (work / name).write_text(json.dumps(told))
-
-
-def lamella(work: Path, *args: str) -> str:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
-    env = {**os.environ, "LAMELLA_CACHE": str(work.parent / "cache")}
-    ran = subprocess.run(command, cwd=work, env=env, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
 
 
 KNOWN = [layer(FOLDER), layer(FILE), layer(OTHER_MODE, perms=[{"regex": "file1$", "mode": "0641", "uid": 0, "gid": 0}])]

@@ -4,11 +4,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.command import LAMELLA, run
 from tests.debs import Repository
 from tests.index import Index, serving
 from tests.wheels import make_wheel
@@ -58,11 +58,9 @@ def wanting(work: Path, *names: str) -> None:
 
 
 def lamella(folder: Path, index: Index, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
-    told = {"LAMELLA_CACHE": str(folder.parent / "cache"), "UV_CACHE_DIR": str(folder.parent / "uv")}
+    uv = {"UV_CACHE_DIR": str(folder.parent / "uv"), "UV_DEFAULT_INDEX": index.url}
     debian = (folder / "archives").read_text() if (folder / "archives").exists() else "file:///nowhere stable main"
-    env = {**os.environ, **told, "UV_DEFAULT_INDEX": index.url, "LAMELLA_DEBIAN": debian}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return run(folder, *args, **uv, LAMELLA_DEBIAN=debian)
 
 
 def problems(work: Path, index: Index, *args: str, code: int = 3) -> list[tuple[str, str]]:
@@ -218,7 +216,7 @@ def test_a_shell_where_the_kernel_allows_none(busybox: Path, index: Index) -> No
     for name, body in {"unshare": "exit 1", "docker": 'echo "$0" "$@"'}.items():
         (programs / name).write_text(f"#!/bin/sh\n{body}\n")
         (programs / name).chmod(0o755)
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", "shell", ".", "--", "cat", "/x"]
+    command = [*LAMELLA, "shell", ".", "--", "cat", "/x"]
     told = {"LAMELLA_CACHE": str(busybox.parent / "cache"), "PATH": str(programs), "DOCKER_HOST": "unix:///nowhere"}
     ran = subprocess.run(command, cwd=busybox, env=told, capture_output=True, text=True, check=False)
     assert ran.returncode != 0

@@ -4,10 +4,10 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.command import LAMELLA, good, run
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello"
 
@@ -16,18 +16,6 @@ HELLO = Path(__file__).parents[2] / "examples" / "hello"
 def hello(tmp_path: Path) -> Path:
     shutil.copytree(HELLO, tmp_path / "hello")
     return tmp_path / "hello"
-
-
-def lamella(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
-    env = {**os.environ, "LAMELLA_CACHE": str(folder.parent / "cache")}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
-
-
-def good(folder: Path, *args: str) -> str:
-    ran = lamella(folder, *args)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
 
 
 def test_build_says_what_was_made_and_reused(hello: Path) -> None:
@@ -90,19 +78,19 @@ def test_a_document_leads_to_its_files_from_any_folder(hello: Path) -> None:
 
 
 def test_verbose_says_what_is_done_and_quiet_only_the_result(hello: Path) -> None:
-    ran = lamella(hello, "build", "-v", "-q")
+    ran = run(hello, "build", "-v", "-q")
     lines = [line.partition(":")[0] for line in ran.stderr.splitlines()]
     assert lines[0] == "looking at packages"
     assert sorted(lines[1:]) == ["app", "config", "data", "libs"]
     assert ran.stdout == "image.json\n"
-    assert lamella(hello, "build", "-v").stderr == "looking at packages\n"
-    assert "app: 295 B" in lamella(hello, "copy", "-v", "image.json", "oci:out").stderr
+    assert run(hello, "build", "-v").stderr == "looking at packages\n"
+    assert "app: 295 B" in run(hello, "copy", "-v", "image.json", "oci:out").stderr
 
 
 def test_a_terminal_sees_bars(hello: Path) -> None:
     (hello / "app" / "large").write_bytes(os.urandom(30_000_000))
     parent, child = os.openpty()
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", "build", "-q"]
+    command = [*LAMELLA, "build", "-q"]
     env = {**os.environ, "LAMELLA_CACHE": str(hello / "cache"), "TERM": "xterm"}
     with subprocess.Popen(command, cwd=hello, env=env, stdout=subprocess.DEVNULL, stderr=child) as quiet:
         assert quiet.wait() == 0
@@ -139,7 +127,7 @@ def test_copies_inspect_alike_and_are_valid(hello: Path) -> None:
 
 def test_an_image_that_is_not_there_leaves_nothing_behind(hello: Path) -> None:
     for image in ("oci:nowhere", "nowhere.json", "nowhere.toml"):
-        assert lamella(hello, "copy", image, "oci:out").returncode
+        assert run(hello, "copy", image, "oci:out").returncode
     assert not (hello / "out").exists()
 
 
@@ -208,7 +196,7 @@ def test_schema_is_json(hello: Path) -> None:
     ],
 )
 def test_mistakes_get_one_line(hello: Path, args: list[str], said: str) -> None:
-    ran = lamella(hello, *args)
+    ran = run(hello, *args)
     assert ran.returncode not in (0, 1) or "explain" in args
     assert ran.stdout == ""
     assert said in ran.stderr

@@ -4,11 +4,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.command import LAMELLA
 from tests.registry.fake import Fake, Trouble, serving
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello"
@@ -31,7 +31,7 @@ def fake() -> Iterator[Fake]:
 
 
 def run(folder: Path, *args: str, data: bytes = b"", cache: str = "cache") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    command = [*LAMELLA, *args]
     env = {**os.environ, "LAMELLA_CACHE": str(folder.parent / cache), "HOME": str(folder)}
     return subprocess.run(command, cwd=folder, env=env, input=data, capture_output=True, check=False)
 

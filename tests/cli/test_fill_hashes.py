@@ -5,12 +5,12 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.command import LAMELLA
 from tests.index import Index, serving
 from tests.nars import nar_of
 from tests.wheels import make_wheel
@@ -68,7 +68,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def lamella(folder: Path, index: Index, *args: str, code: int = 0) -> str:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", "nix", "fill-hashes", *args]
+    command = [*LAMELLA, "nix", "fill-hashes", *args]
     told = {"UV_DEFAULT_INDEX": index.url, "UV_CACHE_DIR": str(folder / "uv"), "LAMELLA_CACHE": str(folder / "kept")}
     git = {
         "GIT_CONFIG_COUNT": "1",

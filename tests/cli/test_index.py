@@ -4,11 +4,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.command import LAMELLA, good, run
 from tests.registry.fake import Fake, serving
 
 from lamella.images.index import release_tags
@@ -33,18 +33,6 @@ def hello(tmp_path: Path) -> Path:
 def fake() -> Iterator[Fake]:
     with serving(Fake()) as fake:
         yield fake
-
-
-def lamella(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
-    env = {**os.environ, "LAMELLA_CACHE": str(folder.parent / "cache"), "HOME": str(folder)}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
-
-
-def good(folder: Path, *args: str) -> str:
-    ran = lamella(folder, *args)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
 
 
 def platforms(fake: Fake, tag: str) -> list[str]:
@@ -115,7 +103,7 @@ def test_jobs_at_the_same_time_lose_nothing(hello: Path, fake: Fake) -> None:
     names = ["amd64", "arm64", "riscv64", "ppc64le", "s390x"]
     for name in names:
         (hello / f"{name}.toml").write_text(spec.replace("linux/arm64", f"linux/{name}"))
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", "index", to, "--append"]
+    command = [*LAMELLA, "index", to, "--append"]
     env = {**os.environ, "LAMELLA_CACHE": str(hello.parent / "cache"), "HOME": str(hello)}
     jobs = [subprocess.Popen([*command, f"{name}.toml"], cwd=hello, env=env) for name in names]
     assert [job.wait() for job in jobs] == [0] * len(names)
@@ -132,7 +120,7 @@ def test_an_index_gives_all_that_it_has(hello: Path, fake: Fake) -> None:
 
 def test_archives_come_through_pipes(hello: Path, fake: Fake) -> None:
     good(hello, "copy", "arm.toml", "docker-archive:arm.tar")
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", "index", f"{fake.name}/team/hello:v1"]
+    command = [*LAMELLA, "index", f"{fake.name}/team/hello:v1"]
     with (hello / "arm.tar").open("rb") as data:
         subprocess.run([*command, "riscv.toml", "docker-archive:-"], cwd=hello, stdin=data, check=True)
     assert platforms(fake, "v1") == ["linux/arm64", "linux/riscv64"]
@@ -212,7 +200,7 @@ def test_tags(told: dict[str, list[str]], tags: list[str]) -> None:
 def test_mistakes_get_one_line(hello: Path, args: list[str], said: str) -> None:
     spec = (hello / "arm.toml").read_text()
     (hello / "other.toml").write_text(spec.replace('"latest"', '"other"\ncreated = "2024-01-01"'))
-    ran = lamella(hello, "index", *args)
+    ran = run(hello, "index", *args)
     assert ran.returncode not in (0, 1)
     assert said in ran.stderr
     assert len(ran.stderr.splitlines()) == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.command import LAMELLA
 from tests.index import Index, serving
 from tests.wheels import make_wheel
 
@@ -55,7 +56,7 @@ def work(tmp_path: Path) -> Path:
 
 
 def lamella(folder: Path, index: Index, *args: str, **more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    command = [*LAMELLA, *args]
     told = {"LAMELLA_CACHE": str(folder.parent / "cache"), "UV_CACHE_DIR": str(folder.parent / "uv")}
     env = {**os.environ, **told, "UV_DEFAULT_INDEX": index.url, "HOME": str(folder.parent), **more}
     env.pop("UV_FIND_LINKS", None)

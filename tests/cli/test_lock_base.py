@@ -1,13 +1,11 @@
 """A base in a registry is pinned by the lock: a tag may move, and a spec may name another."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.command import good, run
 from tests.registry.fake import Fake, serving
 
 
@@ -39,18 +37,6 @@ def spec(folder: Path, registry: Fake, tag: str) -> None:
     (folder / "lamella.toml").write_text(f'name = "top"\nbase = "{base}"\nfiles = ["file"]\n')
 
 
-def lamella(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
-    env = {**os.environ, "LAMELLA_CACHE": str(folder.parent / "cache")}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
-
-
-def good(folder: Path, *args: str) -> str:
-    ran = lamella(folder, *args)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
-
-
 def lowest(folder: Path) -> str:
     """The digest of the layer of the base that the image is built on."""
     good(folder, "build", "-q")
@@ -76,7 +62,7 @@ def test_another_base_is_not_taken_for_the_one_that_was_locked(work: Path, regis
     push(work.parent, registry, "two", "v2")
     spec(work, registry, "v2")
     for command in (["build"], ["lock", "--check"]):
-        ran = lamella(work, *command)
+        ran = run(work, *command)
         assert (ran.returncode, ran.stderr.count("\n")) == (3, 1)
         assert "the base is another than when the spec was locked" in ran.stderr
     assert "~ base" in good(work, "lock")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.command import good, run
 from tests.debs import Repository
 
 SPEC = """
@@ -44,20 +45,8 @@ def work(tmp_path: Path, archive: Repository) -> Path:
     return folder
 
 
-def lamella(folder: Path, *args: str, **more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
-    env = {**os.environ, "LAMELLA_CACHE": str(folder.parent / "cache"), **more}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
-
-
-def good(folder: Path, *args: str, **more: str) -> str:
-    ran = lamella(folder, *args, **more)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
-
-
 def bad(folder: Path, *args: str, code: int = 3) -> str:
-    ran = lamella(folder, *args)
+    ran = run(folder, *args)
     assert (ran.returncode, ran.stderr.count("\n"), "Traceback" in ran.stderr) == (code, 1, False), ran.stderr
     return ran.stderr
 
@@ -177,7 +166,7 @@ def test_a_deb_that_is_gone(work: Path, archive: Repository) -> None:
 def test_what_cannot_be_locked(work: Path, change: tuple[str, str], said: str) -> None:
     text = (work / "lamella.toml").read_text().replace(*change)
     (work / "lamella.toml").write_text(text)
-    ran = lamella(work, "lock")
+    ran = run(work, "lock")
     assert ran.returncode in (3, 6)
     assert said in ran.stderr
     assert ran.stderr.count("\n") == 1
@@ -201,7 +190,7 @@ def test_locks_that_nobody_would_write(work: Path, key: str, value: object) -> N
     lock = json.loads((work / "lamella.lock").read_text())
     lock["platforms"]["linux/amd64"]["debian"]["debs"][0][key] = value
     (work / "lamella.lock").write_text(json.dumps(lock))
-    ran = lamella(work, "build")
+    ran = run(work, "build")
     assert ran.returncode in (3, 4)
     assert ran.stderr.count("\n") == 1
     assert "lamella.lock" in ran.stderr

@@ -1,13 +1,13 @@
 """Closures straight from a binary cache: no Nix is asked, no store is there, and no cache is believed blindly."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.command import run
 from tests.index import Index, serving
 from tests.nars import Cache, nar_of, store_path
 
@@ -46,10 +46,8 @@ def write(folder: Path, *caches: str, layers: str = "") -> None:
 
 def lamella(folder: Path, *args: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Without any Nix on the path."""
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
-    nothing = {"NIX_CONF_DIR": str(folder), "HOME": str(folder), "PATH": str(Path(sys.executable).parent)}
-    env = {**os.environ, **nothing, "LAMELLA_CACHE": str(folder.parent / "kept"), **more}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    nothing = {"NIX_CONF_DIR": str(folder), "PATH": str(Path(sys.executable).parent)}
+    return run(folder, *args, **{**nothing, "LAMELLA_CACHE": str(folder.parent / "kept"), **more})
 
 
 def good(folder: Path, *args: str, **more: str) -> str:

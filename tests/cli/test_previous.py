@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.nix2container import KNOWN, image, lamella, write
-from tests.cli.test_commands import lamella as ran
+from tests.cli.nix2container import KNOWN, image, write
+from tests.command import good, run
 
 NAMES = ("a", "b", "c", "d", "e", "f")
 SPEC = f"""
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 def build(folder: Path, output: str, *args: str) -> dict[str, Any]:
     """The document of what is built where nothing is remembered."""
     shutil.rmtree(folder.parent / "cache", ignore_errors=True)
-    lamella(folder, "build", "-o", output, *args)
+    good(folder, "build", "-o", output, *args)
     told: dict[str, Any] = json.loads((folder / output).read_bytes())
     return told
 
@@ -83,7 +83,7 @@ def test_a_damaged_document_gets_one_line(folder: Path, data: bytes, said: str) 
         ["inspect", "before.json"],
         ["copy", "before.json", "oci:out"],
     ):
-        told = ran(folder, *args)
+        told = run(folder, *args)
         assert (told.returncode, told.stdout) == (4, "")
         assert said in told.stderr
         assert told.stderr.startswith("lamella: before.json ")

@@ -1,14 +1,13 @@
 """`lamella push`: what is missing is sent, what is known is not even looked at, and nothing is sent twice."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.command import run
 from tests.registry.fake import Fake, Trouble, serving
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello"
@@ -27,9 +26,7 @@ def fake() -> Iterator[Fake]:
 
 
 def lamella(folder: Path, *args: str, cache: str = "cache") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
-    env = {**os.environ, "LAMELLA_CACHE": str(folder.parent / cache), "HOME": str(folder)}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return run(folder, *args, LAMELLA_CACHE=str(folder.parent / cache))
 
 
 def push(folder: Path, *args: str, cache: str = "cache") -> list[list[str]]:

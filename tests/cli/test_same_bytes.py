@@ -4,10 +4,10 @@ import json
 import os
 import random
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.command import LAMELLA
 
 NAMES = ["a", "b c", "ü", "Z", "z\nline", "-", "x" * 255, os.fsdecode(b"\xff\xfe"), "日本", ".hidden"]
 
@@ -39,7 +39,7 @@ def made(folder: Path, seed: int, mask: int) -> Path:
 
 def digests(folder: Path, cores: str, **env: str) -> object:
     ran = subprocess.run(
-        ["taskset", "-c", cores, sys.executable, "-c", "from lamella.cli.main import main; main()", "build", "--json"],
+        ["taskset", "-c", cores, *LAMELLA, "build", "--json"],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "LAMELLA_CACHE": str(folder / "cache"), **env},
         umask=0o007,

@@ -1,15 +1,13 @@
 """Lists of contents, read by those who know the formats, and found from the image in a registry."""
 
 import json
-import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import command
 from tests.debs import Repository
 from tests.index import Index
 from tests.index import serving as index_serving
@@ -61,13 +59,7 @@ def work(tmp_path: Path) -> Iterator[Path]:
 
 
 def good(folder: Path, *args: str, **more: str) -> str:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
-    told = {"LAMELLA_CACHE": str(folder.parent / "cache"), "UV_CACHE_DIR": str(folder.parent / "uv")}
-    ran = subprocess.run(
-        command, cwd=folder, env={**os.environ, **told, **more}, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+    return command.good(folder, *args, UV_CACHE_DIR=str(folder.parent / "uv"), **more)
 
 
 def named(packages: list[dict[str, Any]], name: str) -> dict[str, Any]:

@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.cli.nix2container import KNOWN, TAR, image, lamella, stored, write
+from tests.cli.nix2container import KNOWN, TAR, image, stored, write
 from tests.cli.replay import tar_of
+from tests.command import good
 
 from lamella.images.document import encode_document, read_layers
 
@@ -73,7 +74,7 @@ def spec(work: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_we_write_says_the_same_to_nix2container(spec: Path) -> None:
-    lamella(spec, "build", "--layers-json", "layers.json")
+    good(spec, "build", "--layers-json", "layers.json")
     layers = json.loads((spec / "layers.json").read_bytes())
     assert layers == json.loads((spec / "image.json").read_bytes())["layers"]
     told: dict[str, list[str]] = {"paths": [], "file": [], "neither": []}
@@ -95,15 +96,15 @@ def test_what_we_write_says_the_same_to_nix2container(spec: Path) -> None:
     assert told["paths"] == ["moved", "store"]
     assert told["file"] == ["kept"]
     assert [*dict.fromkeys(told["neither"])] == ["twice", "excluded", "ignored", "permitted", "cut"]
-    assert f"{len(layers)} layers, 0 problems" in lamella(spec, "validate", "layers.json")
+    assert f"{len(layers)} layers, 0 problems" in good(spec, "validate", "layers.json")
 
 
 def test_our_notes_survive_as_a_list_of_layers(spec: Path) -> None:
-    lamella(spec, "build", "--layers-json", "layers.json")
+    good(spec, "build", "--layers-json", "layers.json")
     assert encode_document(read_layers((spec / "layers.json").read_bytes(), "")) == (spec / "layers.json").read_bytes()
-    shown = [json.loads(lamella(spec, "inspect", f"{name}.json", "--json"))["layers"] for name in ("image", "layers")]
+    shown = [json.loads(good(spec, "inspect", f"{name}.json", "--json"))["layers"] for name in ("image", "layers")]
     assert shown[0] == shown[1]
-    lamella(spec, "build", "layer", "moved", "--layers-json", "one.json")
+    good(spec, "build", "layer", "moved", "--layers-json", "one.json")
     assert json.loads((spec / "one.json").read_bytes()) == json.loads((spec / "layers.json").read_bytes())[:1]
 
 
@@ -117,9 +118,9 @@ def test_a_layer_alone_is_explained_without_what_it_refers_to_below(work: Path) 
         write(work, [{"path": names[n], "references": references[n], "narSize": 1} for n in members], file)
     layers = [f'[[layer]]\nname = "{name}"\nnix = [{{ graph = "{name}.json" }}]\n' for name in ("low", "all")]
     (work / "lamella.toml").write_text('name = "ours"\n' + "".join(layers))
-    lamella(work, "build", "layer", "all", "-o", "one.json")
-    assert json.loads(lamella(work, "explain", "d", "one.json", "--json"))["chain"] == [names[n] for n in "abd"]
-    graph = json.loads(lamella(work, "inspect", "one.json", "--graph"))
+    good(work, "build", "layer", "all", "-o", "one.json")
+    assert json.loads(good(work, "explain", "d", "one.json", "--json"))["chain"] == [names[n] for n in "abd"]
+    graph = json.loads(good(work, "inspect", "one.json", "--graph"))
     assert [(item["path"], item["references"]) for item in graph] == [
         (names["a"], [names["b"]]),
         (names["b"], [names["d"]]),
@@ -129,21 +130,21 @@ def test_a_layer_alone_is_explained_without_what_it_refers_to_below(work: Path) 
 
 def test_the_layers_of_a_base_lie_where_we_say(work: Path) -> None:
     write(work, image(stored(work, "gzip"), KNOWN[0]))
-    lamella(work, "copy", "image.json", "oci:base")
+    good(work, "copy", "image.json", "oci:base")
     text = 'name = "ours"\nbase = "oci:base"\nplatforms = ["linux/arm64"]\nfiles = ["../data/layer1"]\n'
     (work / "lamella.toml").write_text(text)
-    lamella(work, "build", "--layers-json", "layers.json")
+    good(work, "build", "--layers-json", "layers.json")
     layers = json.loads((work / "layers.json").read_bytes())
     for layer in layers[:2]:
         assert layer["mediatype"] == f"{TAR}+gzip"
         data = Path(layer["layer-path"]).read_bytes()
         assert (f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)) == (layer["digest"], layer["size"])
-    assert "3 layers, 0 problems" in lamella(work, "validate", "layers.json")
-    assert "3 layers, 0 problems" in lamella(work, "validate", "image.json")
+    assert "3 layers, 0 problems" in good(work, "validate", "layers.json")
+    assert "3 layers, 0 problems" in good(work, "validate", "image.json")
     write(work, image(KNOWN[1]), "other.json")
-    lamella(work, "copy", "other.json", "oci:base")
+    good(work, "copy", "other.json", "oci:base")
     with pytest.raises(AssertionError, match=r"base 'oci:base' is not what image\.json was built on"):
-        lamella(work, "copy", "image.json", "oci:out")
+        good(work, "copy", "image.json", "oci:out")
 
 
 def test_what_json_cannot_name_gets_one_line(work: Path) -> None:
@@ -152,4 +153,4 @@ def test_what_json_cannot_name_gets_one_line(work: Path) -> None:
     (folder / "file").touch()
     (folder / "lamella.toml").write_text('name = "ours"\nfiles = ["file"]\n')
     with pytest.raises(AssertionError, match=r"lamella: .* is not UTF-8, and no image\.json can name it"):
-        lamella(folder, "build")
+        good(folder, "build")

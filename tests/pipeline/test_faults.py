@@ -7,12 +7,12 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.command import LAMELLA
 
 from lamella.images.reading import open_layout
 from lamella.oci.validate import validate
@@ -47,7 +47,7 @@ def written(folder: Path) -> Path:
 
 
 def start(folder: Path, *args: str, cache: str = "cache") -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    command = [*LAMELLA, *args]
     env = {**os.environ, "LAMELLA_CACHE": str(folder.parent / cache)}
     return subprocess.Popen(
         command,

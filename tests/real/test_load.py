@@ -4,10 +4,10 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.command import run
 from tests.real.daemons import Daemon, as_containerd, as_docker, as_podman, script
 from tests.real.programs import Containerd, Docker, Podman, greeter
 
@@ -39,9 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def lamella(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
-    known = {**os.environ, "LAMELLA_CACHE": str(folder.parent / "cache"), "HOME": str(folder.parent), **env}
-    return subprocess.run(command, cwd=folder, env=known, capture_output=True, text=True, check=False)
+    return run(folder, *args, **{"HOME": str(folder.parent), **env})
 
 
 def states(folder: Path, daemon: Daemon, *args: str) -> list[str]:

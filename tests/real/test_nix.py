@@ -6,12 +6,12 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.command import LAMELLA
 from tests.layers.go import Program, go, tar_by
 from tests.made import collected
 from tests.real.nix import NixPackages
@@ -78,7 +78,7 @@ def write_spec(folder: Path, packages: NixPackages, compression: str) -> None:
 
 
 def lamella(folder: Path, *args: str) -> bytes:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    command = [*LAMELLA, *args]
     env = {**os.environ, "LAMELLA_CACHE": str(folder.parent / "cache")}
     ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, check=False)
     assert ran.returncode == 0, ran.stderr.decode()

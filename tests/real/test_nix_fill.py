@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.command import LAMELLA
 from tests.index import Index, serving
 from tests.objects import AWS, objects
 from tests.real.nix import DATA, NixPackages
@@ -24,7 +24,7 @@ def bucket() -> Iterator[str]:
 
 
 def lamella(folder: Path, *args: str, code: int = 0) -> str:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    command = [*LAMELLA, *args]
     env = {**os.environ, "LAMELLA_CACHE": str(folder / "kept"), "NIX_CONF_DIR": str(DATA), **AWS}
     ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == code, ran.stderr
@@ -129,7 +129,7 @@ def test_what_a_command_builds_is_pushed_and_what_stays_out_does_not_come(packag
     words = ["cache", "watch", "--to", to, "--key", "secret", "--exclude", "glibc*", "--json", "--"]
     script = f"nix build --no-link --impure --expr '{expression}' && exit 7"
     ran = subprocess.run(
-        [sys.executable, "-c", "from lamella.cli.main import main; main()", *words, "sh", "-c", script],
+        [*LAMELLA, *words, "sh", "-c", script],
         cwd=work,
         env={**os.environ, "LAMELLA_CACHE": str(work / "kept"), "NIX_CONF_DIR": str(DATA)},
         capture_output=True,

@@ -4,12 +4,12 @@ import io
 import json
 import os
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.command import LAMELLA
 from tests.made import collected
 from tests.real.nix import NixPackages
 from tests.real.programs import run, skopeo_copy
@@ -24,7 +24,7 @@ PATHS = "containerd.io/snapshot/nix-store-path."
 
 
 def lamella(folder: Path, *args: str, code: int = 0) -> str:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    command = [*LAMELLA, *args]
     env = {**os.environ, "LAMELLA_CACHE": str(folder / "kept")}
     ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == code, ran.stderr

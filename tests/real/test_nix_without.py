@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.command import LAMELLA
 from tests.index import Index, serving
 from tests.real.library import Library
 from tests.real.nix import DATA
@@ -47,7 +47,7 @@ def work(nix: Library, tmp_path: Path) -> Path:
 
 def lamella(folder: Path, *args: str, without: bool = False, code: int = 0) -> str:
     """With Nix and its store, or on a machine where there never was any."""
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    command = [*LAMELLA, *args]
     path = os.environ["PATH"]
     if without:
         nothing = folder.parent / "nothing"

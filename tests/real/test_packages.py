@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.command import LAMELLA
 from tests.real.arm64 import arm64_programs_run
 from tests.real.daemons import as_containerd, as_docker, as_podman
 from tests.real.programs import absent, needs, run
@@ -22,7 +23,7 @@ from tests.wheels import package_of
 from lamella.package import Entry, Kind
 from lamella.sources.debian.archives import ArchiveError, apt_suites, verified
 from lamella.sources.python import wheel
-from lamella.sources.python.wheel import Scheme
+from lamella.sources.python.scheme import Scheme
 from lamella.transport.connections import Settings
 from lamella.transport.fetch import Fetcher
 
@@ -47,7 +48,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def lamella(folder: Path, cache: Path, *args: str, **more: str) -> str:
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+    command = [*LAMELLA, *args]
     env = {**os.environ, "LAMELLA_CACHE": str(cache), **more}
     ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr + ran.stdout

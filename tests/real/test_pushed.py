@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.command import LAMELLA
 from tests.real.arm64 import arm64_programs_run, busybox
 from tests.real.nix import NixPackages
 from tests.real.programs import Docker, Podman, certificate, containerd_daemon, needs, run, skopeo_copy
@@ -26,8 +27,8 @@ name = "closure"
 nix = [{{ graph = "closure.json", path = "{hello}" }}]
 max_layers = 3
 """
-HASHED = "$2b$10$abcdefghijklmnopqrstuuqflPDzB6gcMhKa1rZqKiun2YGL5sa2u"
-"""`secret`, by: perl -e 'print crypt("secret", q($2b$10$abcdefghijklmnopqrstuu))'"""
+HASHED = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+"""`secret`, hashed as little as can be, by: perl -e 'print crypt("secret", q($2b$04$abcdefghijklmnopqrstuu))'"""
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_docker_takes_its_own_platform_from_an_index(folder: Path, docker: Docke
     spec = (folder / "lamella.toml").read_text()
     (folder / "lamella.toml").write_text(f'platforms = ["linux/riscv64", "linux/amd64"]\n{spec}')
     with real_registry(tmp_path) as registry:
-        run_index = [sys.executable, "-c", "from lamella.cli.main import main; main()", "index", "-q"]
+        run_index = [*LAMELLA, "index", "-q"]
         env = {**os.environ, "LAMELLA_CACHE": str(tmp_path / "cache"), "HOME": str(folder)}
         name = f"{registry}/team/both:v1"
         subprocess.run([*run_index, name, "."], cwd=folder, env=env, check=True, capture_output=True)
@@ -121,7 +122,7 @@ def both(tmp_path: Path, pytestconfig: pytest.Config) -> Path:
 
 def test_everybody_pulls_and_runs_both_platforms(both: Path, docker: Docker, podman: Podman, tmp_path: Path) -> None:
     env = {**os.environ, "LAMELLA_CACHE": str(tmp_path / "cache"), "HOME": str(both)}
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", "index"]
+    command = [*LAMELLA, "index"]
     with real_registry(tmp_path) as registry, arm64_programs_run(), containerd_daemon(tmp_path) as containerd:
         name = f"{registry}/team/both:v1"
         subprocess.run([*command, name, "amd64.toml", "arm64.toml"], cwd=both, env=env, check=True, capture_output=True)
@@ -143,7 +144,7 @@ def test_skopeo_and_lamella_read_each_other(folder: Path, tmp_path: Path) -> Non
     env = {**os.environ, "LAMELLA_CACHE": str(tmp_path / "cache"), "HOME": str(folder)}
 
     def ours(*args: str) -> str:
-        command = [sys.executable, "-c", "from lamella.cli.main import main; main()", *args]
+        command = [*LAMELLA, *args]
         return subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True, text=True).stdout
 
     with real_registry(tmp_path) as registry:

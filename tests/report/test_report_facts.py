@@ -6,6 +6,7 @@ from tests.report.pictured import APP, EVIL, NUMPY, PYTHON, file, foreign, image
 
 from lamella.report.facts import Facts, facts
 from lamella.report.files import File, Sort
+from lamella.report.page import data_of
 from lamella.report.stack import changed, stacked, twins
 from lamella.report.tree import MOST, Node
 
@@ -142,7 +143,9 @@ def test_a_large_image_is_told_in_short() -> None:
         file(f"/{chance.choice('abc')}/{chance.choice('defgh')}/{number}", chance.randrange(1, 100_000))
         for number in range(20_000)
     ]
-    picture = facts(image("large", {layer("all", 10): files})).picture
+    found = facts(image("large", {layer("all", 10): files}))
+    assert len(data_of(found)) < 600_000
+    picture = found.picture
     parts = below(picture)
     assert len(parts) < 1.2 * MOST
     assert all(len(part.parts) <= 60 for part in parts)

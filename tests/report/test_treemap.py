@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamella.report.treemap import _GAP, Box, Part, _places, tiles
+from lamella.report.treemap import _GAP, Box, Part, _places, label, tiles
 
 sizes = st.lists(st.integers(0, 10**11), min_size=1, max_size=60)
 
@@ -41,9 +41,11 @@ def test_areas_say_sizes() -> None:
 
 def test_labels_are_as_long_as_there_is_room() -> None:
     one, other = tiles([Part("a-package-with-a-long-name", 9), Part("b", 1)], 120, 100)
-    assert one.label.endswith("…")
-    assert len(one.label) * 6.9 < 110
-    assert other.label == ""
+    shown = label(one.part.name, one.letters)
+    assert shown.endswith("…")
+    assert len(shown) * 6.9 < 110
+    assert label("b", other.letters) == ""
     (inner,) = tiles([Part("outer", 1, (Part("inner", 1),))], 200, 100)[0].tiles
     assert inner.box.x >= _GAP / 2
-    assert inner.label == "inner"
+    assert label("inner", inner.letters) == "inner"
+    assert inner.box.y > 15, "there is room for the outer name above it"

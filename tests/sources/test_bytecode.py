@@ -12,11 +12,12 @@ from lamella.oci.digest import Digest
 from lamella.package import MTIME
 from lamella.sources.python import wheel
 from lamella.sources.python.bytecode import BytecodeError, compiler, newest
+from lamella.sources.python.scheme import Scheme
 
 HERE = ".".join(map(str, sys.version_info[:3]))
 MINOR = HERE.rpartition(".")[0]
 TAG = sys.implementation.cache_tag
-SCHEME = wheel.Scheme(version=MINOR, prefix="/usr", packages="/lib", interpreter=sys.executable, compiler=HERE)
+SCHEME = Scheme(version=MINOR, prefix="/usr", packages="/lib", interpreter=sys.executable, compiler=HERE)
 FAILS = b"""
 import os, sys
 WORDS = {"a", "b", "c"}
@@ -78,7 +79,7 @@ def test_what_a_wheel_brings_along_stays(tmp_path: Path) -> None:
 
 def test_the_version_is_part_of_what_a_wheel_is() -> None:
     archive = Digest("sha256:" + "0" * 64)
-    plain = wheel.Scheme(version=MINOR, prefix="/usr", packages="/lib", interpreter=sys.executable)
+    plain = Scheme(version=MINOR, prefix="/usr", packages="/lib", interpreter=sys.executable)
     assert wheel.content_of(archive, plain) != wheel.content_of(archive, SCHEME)
 
 

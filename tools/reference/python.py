@@ -39,8 +39,8 @@ image = Image(
     config=Config(entrypoint=["/bin/sh", "/hello.sh"], env={"LANG": "C.UTF-8"}),
 )
 
-place = workplace(Path("cache"))                      # what is remembered lies here
-draft = pipeline.plan(Spec(image, Path()), place)     # steps 1 to 4; paths start from Path()
+place = workplace(Path("cache"))  # what is remembered lies here
+draft = pipeline.plan(Spec(image, Path()), place)  # steps 1 to 4; paths start from Path()
 print([layer.plan.name for layer in draft.layers if layer.record is None], "to make")
 built = pipeline.build(draft, place, [Target(Layout(Path("out")), "v1")])
 for own in built.layers:

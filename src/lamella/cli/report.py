@@ -88,5 +88,5 @@ def _image(text: str, *, place: "Workplace", platform: str, no_files: bool, befo
     if no_files:
         return Image(text, view, (None,) * len(layers))
     seen = zip(before.view.layers, before.files, strict=True) if before else ()
-    known = {layer.identity: files for layer, files in seen if files is not None}
+    known = {layer.identity: files for layer, files in seen if layer.record and files is not None}
     return Image(text, view, files_of(view, layers, place, known))

@@ -20,9 +20,10 @@ from lamella.images.document import (
     read_image,
     read_layers,
 )
+from lamella.images.stored import layer_history
 from lamella.oci.digest import encoded
 from lamella.oci.image import Image
-from lamella.oci.wire import History, ImageConfig, Manifest, RuntimeConfig, WireError, decode
+from lamella.oci.wire import ImageConfig, Manifest, RuntimeConfig, WireError, decode
 from lamella.staging import explained
 
 _NOW = "now"
@@ -99,8 +100,7 @@ def _of_manifest(told: PulledAttributes) -> ImageItem:
 def _item(config: ImageConfig, layers: Sequence[tuple[Any, str, int]], files: Mapping[str, str]) -> ImageItem:
     if len(layers) != len(config.rootfs.diff_ids):
         raise WireError(f"an image of {len(layers)} layers has a config of {len(config.rootfs.diff_ids)}")
-    told = [entry for entry in config.history if not entry.empty_layer]
-    history = told if len(told) == len(layers) else [History(comment="base image") for _ in layers]
+    history = layer_history(config, "base image")
     items = [
         LayerItem(
             digest=digest,

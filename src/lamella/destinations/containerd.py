@@ -44,7 +44,8 @@ class Containerd:
         self.program.writes(out, *self._where(), "images", "export", "-", str(parse_reference(name)))
 
     def _load(self, image: Image, name: str, progress: Progress, without: Collection[Digest]) -> None:
-        arguments = ("images", "import", f"--platform={spelled(image.config.platform)}", "-")
+        platform = spelled(image.config.platform)
+        arguments = ("images", "import", f"--platform={platform}", "-")
         with self.program.reads(*self._where(), *arguments) as out:
             write_oci_archive(parcel_of(image), str(parse_reference(name)), out, progress, without)
 

@@ -15,7 +15,6 @@ from lamella.oci.wire import Manifest, decode, encode
 
 OCI_FORM = "oci"
 DOCKER_FORM = "v2s2"
-FORMS = (OCI_FORM, DOCKER_FORM)
 
 _PAIRS = {
     media.MANIFEST: media.DOCKER_MANIFEST,

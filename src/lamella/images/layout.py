@@ -121,8 +121,7 @@ class _Layout:
         """The platform of an image, as its descriptor or else its config tells it."""
         if manifest.platform:
             return manifest.platform
-        config = read_image(self.blobs, manifest).config
-        return Platform(architecture=config.architecture, os=config.os, variant=config.variant)
+        return read_image(self.blobs, manifest).config.platform
 
 
 def choose(blobs: LayoutBlobs, index: Index, name: str, platform: Platform | None) -> Descriptor:

@@ -120,11 +120,11 @@ def layer_at(files: Files, name: str, record: Record, history: History, annotati
     return Layer(record, StoredBytes(files, name, record), history=history, annotations=annotations)
 
 
-def layer_history(config: ImageConfig) -> list[History]:
-    """One entry for each layer; empty ones if the config does not tell of exactly these."""
+def layer_history(config: ImageConfig, comment: str = "") -> list[History]:
+    """One entry for each layer; no more than `comment` if the config does not tell of exactly these."""
     told = [entry for entry in config.history if not entry.empty_layer]
     count = len(config.rootfs.diff_ids)
-    return told if len(told) == count else [History()] * count
+    return told if len(told) == count else [History(comment=comment)] * count
 
 
 def _check(digest: Digest, found: str, origin: str) -> None:

@@ -8,12 +8,12 @@ moves. It is a page long and as good as linear on graphs of packages, which have
 from collections.abc import Sequence
 
 
-def immediate_dominators(successors: Sequence[Sequence[int]], root: int = 0) -> dict[int, int]:
-    """For each node that can be reached from `root`, the last one before it that is on every way there.
+def immediate_dominators(successors: Sequence[Sequence[int]]) -> dict[int, int]:
+    """For each node that can be reached from the root, which is 0, the last one before it that is on every way there.
 
     The root is its own. A node comes after the one that dominates it.
     """
-    order = _reverse_postorder(successors, root)
+    order = _reverse_postorder(successors)
     rank = {node: position for position, node in enumerate(order)}
     predecessors: list[list[int]] = [[] for _ in order]
     for node in order:
@@ -49,10 +49,10 @@ def _meet(dominator: Sequence[int], one: int, other: int) -> int:
     return one
 
 
-def _reverse_postorder(successors: Sequence[Sequence[int]], root: int) -> list[int]:
+def _reverse_postorder(successors: Sequence[Sequence[int]]) -> list[int]:
     finished: list[int] = []
-    seen = {root}
-    stack = [(root, iter(successors[root]))]
+    seen = {0}
+    stack = [(0, iter(successors[0]))]
     while stack:
         node, followers = stack[-1]
         following = next((f for f in followers if f not in seen), None)

@@ -81,7 +81,7 @@ def open_base(text: str, folder: Path, platform: Platform, outside: Outside | No
 
 
 def _check_platform(name: str, image: Image, wanted: Platform | None) -> None:
-    has = Platform(architecture=image.config.architecture, os=image.config.os, variant=image.config.variant)
+    has = image.config.platform
     if wanted and not matches(wanted, has):
         raise ImageError(f"{name} is an image for {spelled(has)}, and one for {spelled(wanted)} is wanted")
 

@@ -15,7 +15,7 @@ import msgspec
 from lamella.errors import shown
 from lamella.pipeline.explain.view import LayerView
 from lamella.report.files import File, Files, Sort
-from lamella.report.treemap import NARROW, WIDE, Part, Tile, tiles
+from lamella.report.treemap import NARROW, WIDE, Part, Tile, label, tiles
 
 MOST = 3000
 """Parts that are kept."""
@@ -42,6 +42,27 @@ class Node(msgspec.Struct, omit_defaults=True):
     package: int = 0
     parts: list["Node"] = []
     at: list[int] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a part is drawn, and what there is room to say of its name."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str
+
+
+def spot(part: Node, *, narrow: bool = False, inner: bool = False) -> Spot | None:
+    """The place of a part on a screen; None if it cannot be seen there."""
+    start = _INNER * inner + _NUMBERS * narrow
+    numbers = part.at[start : start + _NUMBERS]
+    if not any(numbers):
+        return None
+    x, y, width, height, letters = numbers
+    return Spot(x / _TENTHS, y / _TENTHS, width / _TENTHS, height / _TENTHS, label(part.name, letters))
 
 
 @dataclass

@@ -54,16 +54,15 @@ class Tile:
     letters: int
     tiles: tuple["Tile", ...] = ()
 
-    @property
-    def label(self) -> str:
-        """As much of the name as there is room for."""
-        name = self.part.name
-        return name if len(name) <= self.letters else name[: max(0, self.letters - 1)] + "…" * bool(self.letters)
-
 
 def tiles(parts: Sequence[Part], width: float, height: float) -> tuple[Tile, ...]:
     """Places for `parts` and for what they are made of, in the order of `parts`."""
     return _placed(parts, Box(0.0, 0.0, width, height))
+
+
+def label(name: str, letters: int) -> str:
+    """As much of a name as there is room for."""
+    return name if len(name) <= letters else name[: max(0, letters - 1)] + "…" * bool(letters)
 
 
 def _placed(parts: Sequence[Part], box: Box) -> tuple[Tile, ...]:

@@ -6,8 +6,6 @@ from urllib.parse import quote
 from lamella.oci.digest import Digest
 from lamella.package import Package
 
-FILES = "files"
-
 
 @dataclass(frozen=True)
 class Component:

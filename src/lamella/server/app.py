@@ -107,7 +107,7 @@ class Server:
 
     def _origins(self, jobs: Jobs) -> list[Origin]:
         settings, outside = self.settings, needed(self.place.outside, "what images are made of")
-        mirrors = Mirrors(self.bucket, settings.mirrors, outside.registries)
+        mirrors = Mirrors(self.bucket, settings.mirrors, outside.registries, settings.limits.blob_size)
         offers = Offers(settings.sources, settings.demand, settings.wait)
         builder = Builder(self.bucket, offers, jobs, self._build, lambda request: pin_of(request, self.place))
         return [mirrors, builder]

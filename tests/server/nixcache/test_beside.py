@@ -263,6 +263,23 @@ def test_a_lie_never_looks_whole_and_is_not_kept(
     ask(asked, bucket, tmp_path, beside(theirs))
 
 
+def test_a_size_that_is_wrong_leaves_nobody_waiting(tmp_path: Path, theirs: Cache) -> None:
+    """The signature is not about the size of the file; who is told of more bytes than there are would wait for them."""
+    theirs.add(PATH, _tree(tmp_path), FileHash="", FileSize="1000000")
+    bucket = Memory()
+
+    async def asked(client: Client) -> None:
+        told = lines(await (await client.get(f"{AT}/{HASH}.narinfo")).text())
+        answer = await client.get(f"{AT}/{told['URL'][0]}")
+        if answer.status == 200:
+            with pytest.raises(ClientPayloadError):
+                await asyncio.wait_for(answer.read(), 10)
+        assert answer.status in (200, 502)
+        assert not stored(bucket)
+
+    ask(asked, bucket, tmp_path, beside(theirs))
+
+
 def test_a_lost_connection_is_taken_up(tmp_path: Path, theirs: Cache) -> None:
     (tmp_path / "tree").write_bytes(os.urandom(3_000_000))
     theirs.add(PATH, tmp_path / "tree")

@@ -74,12 +74,11 @@ def of_draft(draft: Draft) -> ImageView:
 def of_image(image: Image, name: str = "", told: ImageItem | None = None) -> ImageView:
     """An image found in a registry, a layout or an archive; if it carries a document, with what is `told` there."""
     config = image.config
-    platform = Platform(architecture=config.architecture, os=config.os, variant=config.variant)
     layers = tuple(_base(image))
     if told:
         noted = of_document(told, name).layers
         layers = tuple(replace(note, record=own.record) for note, own in zip(noted, layers, strict=True))
-    return ImageView(name, "", platform, config.config, layers, config.created)
+    return ImageView(name, "", config.platform, config.config, layers, config.created)
 
 
 def of_document(item: ImageItem, origin: str) -> ImageView:

@@ -13,8 +13,8 @@ from lamella.pipeline.lock.file import LockedPython, LockError, check_words
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.python import pypi
 from lamella.sources.python.requirements import Asked, parse, read_file, read_lock
+from lamella.sources.python.scheme import Scheme
 from lamella.sources.python.target import Target, target
-from lamella.sources.python.wheel import Scheme
 from lamella.spec.model import Spec
 from lamella.spec.python import Python
 from lamella.spec.wants import PypiWant, Want

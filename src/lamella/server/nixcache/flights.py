@@ -179,8 +179,8 @@ class Flights:
         with explained(self._spool, "cannot write to"):
             self._cache.upstreams.fetcher.download(found.upstream, sink)
         facts = scales.finish()
-        told = (info.nar_hash, info.nar_size, info.file_hash or facts.file_hash)
-        if (facts.nar_hash, facts.nar_size, facts.file_hash) != told:
+        of_file = (info.file_hash or facts.file_hash, info.file_size or facts.file_size)
+        if facts != nars.Facts(*of_file, info.nar_hash, info.nar_size):
             raise DigestError(f"the NAR of {info.path} as it was fetched is not the one that was signed")
         return facts
 

@@ -13,14 +13,17 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import jinja2
+import msgspec
 from aiohttp import web
 
 from lamella.report import ASSETS
+from lamella.report.tree import spot
+from lamella.report.treemap import NARROW, WIDE
 from lamella.server.page.words import ago, duration, plain, plain_lines, rate
 from lamella.words import plural, size
 
 _HERE = Path(__file__).parent
-_SHARED = ("icon.svg", "look.css")
+_SHARED = ("icon.svg", "look.css", "picture.js")
 """What reports look by, too."""
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = (
@@ -67,6 +70,7 @@ class Renderer:
             "ago": lambda moment: ago(time.time() - moment),
             "date": _date,
             "duration": duration,
+            "json": lambda value: msgspec.json.encode(value).decode(),
             "plain": plain,
             "plain_lines": plain_lines,
             "plural": plural,
@@ -78,6 +82,8 @@ class Renderer:
             "image_address": image_address,
             "query": urlencode,
             "rate": rate,
+            "screens": (("wide", WIDE), ("narrow", NARROW)),
+            "spot": spot,
         }
 
     def page(self, name: str, /, status: int = 200, **values: Any) -> web.Response:

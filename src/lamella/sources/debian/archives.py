@@ -6,10 +6,8 @@ Nothing is believed that does not follow from a signature by a key that this mac
 """
 
 import base64
-import gzip
 import hashlib
 import io
-import lzma
 import re
 import subprocess
 import tempfile
@@ -18,21 +16,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import Protocol
 from urllib.parse import quote
 
 from lamella.sources.debian.control import fields, stanzas
+from lamella.sources.spool import decompress
 from lamella.sources.tree import SourceError
 
 APT = Path("/etc/apt")
 _KEYRINGS = Path("/usr/share/keyrings")
 _LINE = re.compile(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<components>(?:\s+\S+)*)")
 _LONGEST_INDEX = 1 << 30
-_OPENERS: Mapping[str, Callable[[io.BytesIO], IO[bytes]]] = {
-    ".xz": lzma.LZMAFile,
-    ".gz": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
-    "": lambda file: file,
-}
+_INDEXES = ("Packages.xz", "Packages.gz", "Packages")
 
 
 class ArchiveError(SourceError):
@@ -141,7 +136,7 @@ def indexes(suite: Suite, architecture: str, documents: Documents, now: Callable
     separate = architecture if unsaid or "Packages" in told.get("No-Support-for-Architecture-all", "") else "all"
     for component in suite.components:
         for of in dict.fromkeys((architecture, separate)):
-            names = [f"{component}/binary-{of}/Packages{ending}" for ending in _OPENERS]
+            names = [f"{component}/binary-{of}/{index}" for index in _INDEXES]
             name = next((name for name in names if name in sums), None)
             if name:
                 folder, _, file = name.rpartition("/")
@@ -159,11 +154,9 @@ def _index(data: bytes, name: str, told: tuple[str, int]) -> str:
     hashed, size = told
     if len(data) != size or hashlib.sha256(data).hexdigest() != hashed:
         raise ArchiveError(f"{name} of an archive is not what its signed InRelease says; nothing of it is used")
-    try:
-        whole = _OPENERS[name.removeprefix("Packages")](io.BytesIO(data)).read(_LONGEST_INDEX)
-    except (OSError, EOFError, lzma.LZMAError) as error:
-        raise ArchiveError(f"{name} of an archive cannot be decompressed: {error}") from error
-    return whole.decode("utf-8", "replace")
+    whole = io.BytesIO()
+    decompress(io.BytesIO(data), name.partition(".")[2], whole.write, _LONGEST_INDEX, f"{name} of an archive")
+    return str(whole.getbuffer(), "utf-8", "replace")
 
 
 def verified(signed: bytes, suite: Suite) -> str:

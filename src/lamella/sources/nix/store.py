@@ -12,6 +12,7 @@ from lamella.sources.nix.graph import Facts, NixError, facts_in, is_store_path, 
 
 _NIX = ("nix", "--extra-experimental-features", "nix-command flakes")
 _LONGEST_SAID = 400
+_ORIGIN = "the output of nix path-info"
 
 
 def is_here() -> bool:
@@ -21,14 +22,12 @@ def is_here() -> bool:
 
 def paths_of(roots: Sequence[str]) -> list[LockedPath]:
     """All that is in the closure of these paths, which must be in the store."""
-    told = _asked(["path-info", "--json", "--recursive", "--size", *roots], roots[0]) if roots else b"[]"
-    return paths_in(told, "the output of nix path-info")
+    return paths_in(_told(roots, "--recursive", "--size"), _ORIGIN)
 
 
 def facts_of(roots: Sequence[str]) -> list[Facts]:
     """The same, with all that Nix tells of them."""
-    told = _asked(["path-info", "--json", "--recursive", *roots], roots[0]) if roots else b"[]"
-    return facts_in(told, "the output of nix path-info")
+    return facts_in(_told(roots, "--recursive"), _ORIGIN)
 
 
 def valid(paths: Sequence[str]) -> list[Facts]:
@@ -38,8 +37,11 @@ def valid(paths: Sequence[str]) -> list[Facts]:
     command = ["nix-store", "--check-validity", "--print-invalid", *paths]
     invalid = set(subprocess.run(command, capture_output=True, text=True, check=False).stdout.split())
     good = [path for path in paths if path not in invalid]
-    told = _asked(["path-info", "--json", *good], good[0]) if good else b"[]"
-    return [one for one in facts_in(told, "the output of nix path-info") if one.deriver]
+    return [one for one in facts_in(_told(good), _ORIGIN) if one.deriver]
+
+
+def _told(paths: Sequence[str], *options: str) -> bytes:
+    return _asked(["path-info", "--json", *options, *paths], paths[0]) if paths else b"[]"
 
 
 def built(installables: Sequence[str], folder: Path, system: str) -> dict[str, list[str]]:

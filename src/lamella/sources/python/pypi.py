@@ -22,9 +22,10 @@ from lamella.package import Package
 from lamella.sources.files import Memory
 from lamella.sources.locked import LockedWheel
 from lamella.sources.python import wheel
+from lamella.sources.python.scheme import Scheme, absolute
 from lamella.sources.python.target import Target
 from lamella.sources.python.uv import Candidate, File, ResolveError
-from lamella.sources.python.wheel import Recipe, Scheme, Wheel
+from lamella.sources.python.wheel import Recipe, Wheel
 from lamella.sources.python.zipped import Archive, Bytes, WheelError
 
 _AT_ONCE = 8
@@ -188,7 +189,7 @@ def packages(locked: Sequence[LockedWheel], scheme: Scheme, target: Target) -> C
 
 
 def _package(one: LockedWheel, ids: Mapping[str, str], scheme: Scheme, target: Target) -> Package:
-    own = msgspec.structs.replace(scheme, without=tuple(wheel.absolute(place, scheme) for place in one.without))
+    own = msgspec.structs.replace(scheme, without=tuple(absolute(place, scheme) for place in one.without))
     archive = Digest(f"sha256:{one.sha256 or hashlib.sha256(one.commit.encode()).hexdigest()}")
     recipe = Recipe(
         scheme=own,

@@ -28,6 +28,7 @@ from lamella.oci.digest import Digest, sha256
 from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Package, order
 from lamella.sources.python.bytecode import compiler
+from lamella.sources.python.scheme import ANYWHERE, Scheme
 from lamella.sources.python.target import Target
 from lamella.sources.python.zipped import Archive, LocalBytes, Member, WheelError
 
@@ -51,24 +52,6 @@ if __name__ == "__main__":
 """
 
 
-class Scheme(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where things lie in the Python of an image. `version` is as in `3.12`; what is at `without` is another's.
-
-    Modules are compiled by the Python whose exact version `compiler` is, if it is any.
-    """
-
-    version: str
-    prefix: str
-    packages: str
-    interpreter: str
-    without: tuple[str, ...] = ()
-    compiler: str = ""
-
-
-ANYWHERE = Scheme(version="{version}", prefix="{prefix}", packages="{packages}", interpreter="")
-"""Stands for any scheme."""
-
-
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """What else is known of a wheel than its content: where its files go, and how to find it."""
 
@@ -79,13 +62,6 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str = ""
     commit: str = ""
     licence: str = ""
-
-
-def absolute(place: str, scheme: Scheme) -> str:
-    """A place as `Wheel.places` tells it, in that scheme."""
-    if not place.startswith("{"):
-        return f"{scheme.packages}/{place}"
-    return place.replace(ANYWHERE.version, scheme.version).replace(ANYWHERE.prefix, scheme.prefix, 1)
 
 
 @dataclass(frozen=True)
