@@ -67,7 +67,7 @@ def test_every_option_says_what_it_does_and_what_it_takes() -> None:
 def test_results_are_told_to_programs_too(name: str) -> None:
     known = {word for param in ALL[name].params for word in param.opts}
     no_result = {"lamella run", "lamella shell", "lamella serve", "lamella completion"}
-    always_json = {"lamella sbom", "lamella schema", "lamella report"}
+    always_json = {"lamella sbom", "lamella schema"}
     assert ("--json" in known) != (name in no_result | always_json)
 
 

@@ -1,4 +1,7 @@
-"""What `lamella doctor` looks at. Each look tells one finding, changes nothing that lasts, and shows no secret."""
+"""What `lamella doctor` looks at. Each look tells one finding, changes nothing that lasts, and shows no secret.
+
+Looks run side by side, and modules must not be imported for the first time by two threads: all are imported here.
+"""
 
 import contextlib
 import json
@@ -11,12 +14,28 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lamella.cache.objects import bucket_at
 from lamella.cli import inside
 from lamella.cli.common import cache_folder
+from lamella.cli.images import reference_at
+from lamella.destinations.docker_api import Engine
+from lamella.destinations.docker_host import docker_host
 from lamella.errors import LamellaError
+from lamella.oci.platforms import here, spelled
+from lamella.oci.reference import DOCKER, parse_place
+from lamella.pipeline.lock.decide import check_lock
+from lamella.pipeline.lock.file import lock_path, read_lock
+from lamella.pipeline.outside import words_of_uv
+from lamella.pipeline.packages import debian, python
+from lamella.pipeline.packages import nix as nix_packages
+from lamella.registry.credentials import Keychain
+from lamella.registry.registries import Registries
+from lamella.spec.reader import read
+from lamella.transport.connections import shown
 from lamella.words import plural, size
 
 OK = "ok"
@@ -47,10 +66,6 @@ class Finding:
 
 def lamella() -> Finding:
     """Ourselves."""
-    from importlib.metadata import version
-
-    from lamella.oci.platforms import here, spelled
-
     told = f"{version('lamella')}, with Python {platform.python_version()}, for images of {spelled(here())}"
     return Finding("lamella", OK, told)
 
@@ -88,8 +103,6 @@ def _folder(about: str, folder: Path, otherwise: str) -> Finding:
 
 def credentials() -> Finding:
     """For which registries there is a login, and whether the programs that keep secrets are there."""
-    from lamella.registry.credentials import Keychain
-
     told = ["$LAMELLA_CREDS"] if os.environ.get("LAMELLA_CREDS") else []
     for file in Keychain(os.environ).auth_files():
         if not file.exists():
@@ -112,9 +125,6 @@ def credentials() -> Finding:
 
 def docker() -> Finding:
     """Docker's engine, where Docker's own commands would ask it."""
-    from lamella.destinations.docker_api import Engine
-    from lamella.destinations.docker_host import docker_host
-
     host = docker_host(os.environ)
     told: Mapping[str, Any] = Engine(host).get("/version")
     return Finding("docker", OK, f"{told.get('Version', 'some version')}, at {host.address}")
@@ -145,8 +155,6 @@ def nix() -> Finding:
 
 def uv() -> Finding:
     """uv, which chooses Python packages."""
-    from lamella.pipeline.outside import words_of_uv
-
     return Finding("uv", OK, _program(*words_of_uv(), "--version").removeprefix("uv "))
 
 
@@ -176,8 +184,6 @@ def _program(*words: str) -> str:
 
 def spec(path: Path) -> Finding:
     """Whether the spec can be read."""
-    from lamella.spec.reader import read
-
     try:
         image = read(path).image
     except LamellaError as error:
@@ -187,16 +193,11 @@ def spec(path: Path) -> Finding:
 
 def lock(path: Path) -> Finding:
     """Whether the lock is there if one is needed, and is of what the spec asks for."""
-    from lamella.oci.platforms import here
-    from lamella.pipeline.lock.decide import check_lock
-    from lamella.pipeline.lock.file import lock_path, read_lock
-    from lamella.pipeline.packages import debian, nix, python
-    from lamella.spec.reader import read
-
     try:
         told = read(path)
         found = read_lock(lock_path(told))
-        if found is None and not (python.asking(told, here()) or debian.asking(told) or nix.asking(told, here())):
+        asked = [python.asking(told, here()), debian.asking(told), nix_packages.asking(told, here())]
+        if found is None and not any(asked):
             return Finding("lock", OK, "none, and none is needed")
         check_lock(told, found)
     except LamellaError as error:
@@ -206,9 +207,6 @@ def lock(path: Path) -> Finding:
 
 def references_of(path: Path) -> list[str]:
     """The images in registries of which a spec speaks: its own name, and its base."""
-    from lamella.oci.reference import DOCKER, parse_place
-    from lamella.spec.reader import read
-
     try:
         image = read(path).image
         base = [image.base] if image.base and parse_place(image.base).kind == DOCKER else []
@@ -221,9 +219,6 @@ def references_of(path: Path) -> list[str]:
 
 def bucket(address: str) -> Finding:
     """Whether a bucket can be written and read."""
-    from lamella.cache.objects import bucket_at
-    from lamella.transport.connections import shown
-
     with tempfile.TemporaryDirectory(prefix="lamella-") as spool:
         there = bucket_at(address, os.environ, Path(spool))
         name = f"doctor/{os.getpid()}-{time.time_ns()}"
@@ -247,10 +242,6 @@ class Registry:
 
     def examined(self, text: str) -> Finding:
         """Whether a registry lets us look for an image, and as whom."""
-        from lamella.cli.images import reference_at
-        from lamella.registry.credentials import Keychain
-        from lamella.registry.registries import Registries
-
         reference = reference_at(text)
         creds = self.creds or os.environ.get("LAMELLA_CREDS", "").split("\n")
         with contextlib.closing(Registries(os.environ, creds, reference.registry, self.insecure, self.ca)) as all_:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamella.cli.common import (
+    image_argument,
     json_option,
     open_workplace,
     platform_option,
@@ -16,6 +17,7 @@ from lamella.cli.common import (
     registry_options,
     seen_at,
 )
+from lamella.cli.completing import IMAGE
 
 if TYPE_CHECKING:
     from lamella.pipeline.workplace import Workplace
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @click.command("report")
-@click.argument("image", default=".")
-@click.argument("image2", required=False)
+@image_argument
+@click.argument("image2", required=False, type=IMAGE)
 @click.option(
     "-o",
     "--output",
