@@ -3,6 +3,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from tests.objects import AWS, objects
 
@@ -11,6 +12,9 @@ from lamella.cache.folder import Folder
 from lamella.cache.objects import bucket_at
 
 _numbers = itertools.count()
+
+hypothesis.settings.register_profile("lamella", deadline=None)  # how long one takes depends on what else runs
+hypothesis.settings.load_profile("lamella")
 
 
 @pytest.fixture(scope="session")

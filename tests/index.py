@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+
+from tests.threaded import threaded
 
 
 @dataclass
@@ -147,13 +148,5 @@ def _sum(file: Path) -> str:
 def serving(index: Index) -> Iterator[Index]:
     """The index, on a port of its own."""
     handler = type("IndexHandler", (_Handler,), {"index": index})
-    server = _Server(("127.0.0.1", 0), handler)
-    index.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with threaded(_Server(("127.0.0.1", 0), handler)) as index.port:
         yield index
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -1,16 +1,17 @@
 #!/bin/sh
-# Locks this image, pushes it to a registry in memory, changes one dependency and pushes again: one layer moves.
+# Locks this image, pushes it to a server of its own, changes one dependency and pushes again: one layer moves.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
-trap 'kill "$registry" 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill "$server" 2>/dev/null && wait "$server" || true; rm -rf "$work"' EXIT
 cp -R "$here" "$work/comfyui-cpu"
 export LAMELLA_CACHE="$work/cache"
-python "$here/../registry.py" "$work/name" &
-registry=$!
+printf 'listen = "127.0.0.1:0"\nbucket = "%s/bucket"\nwritable = true\n[access]\nanonymous = ["*"]\n' "$work" >"$work/server.toml"
+lamella serve --config "$work/server.toml" >"$work/serving" 2>&1 &
+server=$!
 cd "$work/comfyui-cpu"
-while [ ! -s "$work/name" ]; do sleep 0.1; done
-name="$(cat "$work/name")/comfyui-cpu"
+while ! grep -qs '^serving at' "$work/serving"; do kill -0 "$server" || { cat "$work/serving"; exit 1; }; sleep 0.1; done
+name="$(sed -n 's|^serving at http://\([^,]*\),.*|\1|p' "$work/serving")/comfyui-cpu"
 
 say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
 note() { printf '\n(%s)\n' "$*"; }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lamella.spec.debian import Debian
     from lamella.spec.model import Config, Image, Layer, Perm, Rewrite
     from lamella.spec.python import Python
+    from lamella.spec.store import Store
     from lamella.spec.wants import deb, files, nix, pypi
 
     __version__: str
@@ -34,6 +35,7 @@ __all__ = [
     "Perm",
     "Python",
     "Rewrite",
+    "Store",
     "__version__",
     "deb",
     "files",

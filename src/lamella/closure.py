@@ -108,16 +108,20 @@ def topological(given: Closure) -> Iterator[Package]:
 
 def why(given: Closure, target: str) -> tuple[str, ...]:
     """The shortest chain of references from a root to `target`, both ends included; empty if none leads there."""
-    came_from: dict[str, str] = dict.fromkeys(given.roots, "")
+    found = brought_by(given)
+    chain = [target] if target in found else []
+    while chain and found[chain[-1]]:
+        chain.append(found[chain[-1]])
+    return tuple(reversed(chain))
+
+
+def brought_by(given: Closure) -> dict[str, str]:
+    """For each package that roots lead to, the one before it in the shortest chain from a root; empty for roots."""
+    found: dict[str, str] = dict.fromkeys(given.roots, "")
     line = list(given.roots)
     for here in line:
-        if here == target:
-            chain = [here]
-            while came_from[chain[-1]]:
-                chain.append(came_from[chain[-1]])
-            return tuple(reversed(chain))
         for reference in given.by_id[here].references:
-            if reference not in came_from:
-                came_from[reference] = here
+            if reference not in found:
+                found[reference] = here
                 line.append(reference)
-    return ()
+    return found

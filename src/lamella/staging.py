@@ -9,7 +9,6 @@ import contextlib
 import errno
 import fcntl
 import glob
-import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Self
 
 from lamella.errors import LamellaError
-from lamella.oci.digest import Digest, DigestError, encoded
+from lamella.oci.digest import Digest, Passed
 
 STAGING = "staging"
 _ENDING = ".lamella"
@@ -100,9 +99,21 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
     with contextlib.ExitStack() as stack:
         with explained(target, "cannot write"):
             path, new = _new(target.parent, stack, prefix, _ENDING)
-        yield new
+        with _filled(target):
+            yield new
         with explained(target, "cannot write"):
             path.rename(target)
+
+
+@contextlib.contextmanager
+def _filled(target: Path) -> Iterator[None]:
+    """Says of `target` that there is no room for it; whatever else goes wrong meanwhile is not about it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise StorageError(f"cannot write {target}: {error.strerror}") from error
 
 
 def write_all(file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
@@ -170,17 +181,14 @@ class StagedBlob(StagedFile):
     def __init__(self, root: Path, place: Callable[[Digest], Path]) -> None:
         super().__init__(root)
         self._place = place
-        self._hash = hashlib.sha256()
-        self._size = 0
+        self._passed = Passed()
 
     def write(self, block: bytes | bytearray | memoryview) -> None:
         """Takes the next bytes."""
-        self._hash.update(block)
-        self._size += len(block)
+        self._passed.add(block)
         super().write(block)
 
     def commit(self, digest: Digest, size: int) -> None:
         """Moves the bytes to their place, if they are what they are said to be."""
-        if (self._hash.hexdigest(), self._size) != (encoded(digest), size):
-            raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
+        self._passed.check(digest, size)
         self.move_to(self._place(digest))

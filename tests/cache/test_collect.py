@@ -1,7 +1,6 @@
 """What garbage is, and what is not."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -9,7 +8,7 @@ import pytest
 from tests.cache.actors import Clock
 from tests.cache.complete import dangling
 from tests.cache.pushed import blob, image, index, push
-from tests.objects import AWS, objects
+from tests.objects import AWS
 
 from lamella.cache.bucket import Memory, SharedBucket
 from lamella.cache.collect import Group, collect
@@ -120,28 +119,6 @@ def test_a_pin_keeps_what_it_names(bucket: Memory, repository: Repository, clock
     assert not names(bucket)
 
 
-@pytest.mark.parametrize(
-    ("told", "kept"),
-    [
-        ({"state": "running", "root": "{}"}, True),
-        ({"state": "running", "root": ["{}", 3]}, True),
-        ({"state": "done", "root": "{}"}, False),
-        ({"state": "running"}, False),
-        ([], False),
-    ],
-)
-def test_a_running_job_keeps_its_root(
-    bucket: Memory, repository: Repository, clock: Clock, told: object, kept: bool
-) -> None:
-    manifest = push(repository, "one")
-    clock.now += LATER
-    text = msgspec.json.encode(told).decode().replace("{}", manifest.digest)
-    bucket.put("jobs/key", text.encode())
-    collect(bucket, Rules(), now=clock.now)
-    assert repository.has_manifest(manifest.digest) is kept
-    assert bucket.get("jobs/key") is not None
-
-
 def test_jobs_go_when_their_time_is_over(bucket: Memory, clock: Clock) -> None:
     for key, until in (("long", 100 * DAY), ("short", 2 * DAY)):
         bucket.put(f"jobs/{key}", msgspec.json.encode(Job("x", "me", "log", clock.now, clock.now + until, "done")))
@@ -242,6 +219,16 @@ def test_entries_of_built_images_go_with_them(bucket: Memory, repository: Reposi
     report = collect(bucket, Rules(), now=clock.now)
     assert [one.name for one in report.removals][:2] == ["manifests/b", "manifests/c"]
     assert names(bucket, "manifests/") == {"manifests/a", "manifests/d"}
+
+
+def test_where_tags_of_other_registries_led(bucket: Memory, repository: Repository, clock: Clock) -> None:
+    kept, gone = push(repository, "kept", "latest"), push(repository, "gone")
+    for tag, digest in (("v1", kept.digest), ("v2", gone.digest)):
+        bucket.put(f"mirrored/team/app/_{tag}", digest.encode())
+    clock.now += LATER
+    collect(bucket, Rules(), now=clock.now)
+    collect(bucket, Rules(), now=clock.now)
+    assert names(bucket, "mirrored/") == {"mirrored/team/app/_v1"}
 
 
 def test_records_keep_nothing_and_are_kept_long(bucket: Memory, repository: Repository, clock: Clock) -> None:
@@ -369,14 +356,8 @@ def test_in_a_folder(tmp_path: Path, clock: Clock) -> None:
     assert not dangling(bucket)
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    with objects("garbage") as how:
-        yield how
-
-
 def test_in_an_object_store(s3: str, tmp_path: Path, clock: Clock) -> None:
-    bucket = bucket_at(f"s3://garbage/here{s3}", AWS, tmp_path)
+    bucket = bucket_at(f"s3://ours/garbage{s3}", AWS, tmp_path)
     repository = Repository(bucket, "team/app")
     gone = push(repository, "gone")
     push(repository, "kept", "latest")

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,8 +10,9 @@ from tests.cache.pushed import blob, image, index, push
 
 from lamella.cache import holds, publishing
 from lamella.cache.bucket import Memory
+from lamella.cache.folder import Folder
 from lamella.cache.holds import DOOMED, HOLDS, BusyError, Doom, doomed, holding
-from lamella.cache.publishing import Pulls, UnknownPartsError, mount, pin, publish, unpin, used
+from lamella.cache.publishing import Pulls, UnknownPartsError, mount, pin, pinned, publish, unpin, used
 from lamella.cache.repositories import Manifest, Repository, blob_name
 from lamella.oci import media
 from lamella.oci.digest import DigestError, sha256
@@ -186,7 +188,7 @@ def test_pulls_are_written_once_an_hour(repository: Repository, clock: Clock) ->
     written = []
     for _ in range(8):
         assert pulls.pulled("team/app", manifest.digest, clock.now)
-        written += [item.used for item in repository.bucket.list("pulls/team/app/sha256-")]
+        written += [item.used for item in repository.bucket.list("pulls/team/app/_sha256-")]
         clock.now += 900
     assert sorted(set(written)) == [1_000_000, 1_003_600]
 
@@ -203,6 +205,13 @@ def test_what_is_being_removed_is_not_pulled(repository: Repository, clock: Cloc
     assert pulls.pulled("team/app", manifest.digest)
 
 
+def test_not_all_that_is_missing_is_looked_for(repository: Repository) -> None:
+    manifest = image(*(sha256(str(number).encode()) for number in range(1000)))
+    with pytest.raises(UnknownPartsError) as raised:
+        publish(repository, manifest, "latest")
+    assert len(raised.value.missing) == 5
+
+
 def test_pulls_are_forgotten_in_time(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "_REMEMBERED", 2)
     pulls = Pulls(repository.bucket)
@@ -211,11 +220,28 @@ def test_pulls_are_forgotten_in_time(repository: Repository, monkeypatch: pytest
         assert len(pulls._noted) <= 2
 
 
+def test_no_repository_is_in_the_way_of_notes_about_another(tmp_path: Path) -> None:
+    bucket = Folder(tmp_path)
+    one = push(Repository(bucket, "app"), "one")
+    name = f"app/{one.digest.replace(':', '-')}"
+    other = push(Repository(bucket, name), "other")
+    for repository, digest in ((name, other.digest), ("app", one.digest)):
+        assert Pulls(bucket).pulled(repository, digest)
+        assert pin(bucket, repository, digest)
+    assert set(pinned(bucket)) == {("app", one.digest), (name, other.digest)}
+
+
+def test_an_image_of_a_repository_that_is_called_as_caches_are(repository: Repository) -> None:
+    manifest = push(Repository(repository.bucket, "nix/tools"), "one")
+    assert pin(repository.bucket, "nix/tools", manifest.digest)
+    assert list(pinned(repository.bucket)) == [("nix/tools", manifest.digest)]
+
+
 def test_pins(repository: Repository) -> None:
     manifest = push(repository, "one")
     assert pin(repository.bucket, "team/app", manifest.digest)
     assert not pin(repository.bucket, "team/other", manifest.digest)
     pins = [item.name for item in repository.bucket.list("pins/")]
-    assert pins == [f"pins/team/app/{manifest.digest.replace(':', '-')}"]
+    assert pins == [f"pins/team/app/_{manifest.digest.replace(':', '-')}"]
     unpin(repository.bucket, "team/app", manifest.digest)
     assert not list(repository.bucket.list("pins/"))

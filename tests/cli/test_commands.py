@@ -44,8 +44,13 @@ def test_the_image_beside_the_spec_is_the_one_before_where_the_cache_is_new(hell
     (hello / "app" / "hello.sh").write_text("echo other\n")
     assert "app -> /app changed" in good(hello, "plan")
     document = (hello / "image.json").read_bytes()
-    for damaged in (document[:99], b"[1]", document.replace(b'"name": "hello"', b'"name": "other"')):
-        (hello / "image.json").write_bytes(damaged)
+    others = [
+        document.replace(b'"name": "hello"', b'"name": "other"'),
+        document.replace(b'"arch": "', b'"arch": "not-'),
+    ]
+    for unfit in (document[:99], b"[1]", *others):
+        assert unfit != document
+        (hello / "image.json").write_bytes(unfit)
         assert "no image before" in good(hello, "plan")
 
 

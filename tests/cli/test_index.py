@@ -87,6 +87,16 @@ def test_a_release_gets_its_names(hello: Path, fake: Fake) -> None:
     assert len({fake.manifests["team/hello"][tag] for tag in ("main", "latest", "1.2.3", "1.2", "1")}) == 1
 
 
+def test_an_empty_machine_that_gives_a_new_name_takes_layers_from_latest(hello: Path, fake: Fake) -> None:
+    name = f"{fake.name}/team/hello"
+    good(hello, "index", name, ".", "--branch", "main", "--default-branch", "main")
+    shutil.rmtree(hello.parent / "cache")
+    fake.asked.clear()
+    good(hello, "index", name, ".", "--release", "v1.2.3")
+    assert [line for line in fake.asked if "uploads" in line] == []
+    assert platforms(fake, "1.2") == ["linux/amd64", "linux/arm64"]
+
+
 def test_jobs_at_the_same_time_lose_nothing(hello: Path, fake: Fake) -> None:
     to = f"{fake.name}/team/hello:v1"
     spec = (hello / "arm.toml").read_text()

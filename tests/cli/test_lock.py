@@ -310,7 +310,8 @@ def test_files_of_requirements(work: Path, index: Index) -> None:
         ("-r low.txt", "to no end"),
         ("-r nowhere.txt", "cannot read the requirements in"),
         ("nowhere", "nowhere was not found"),
-        ("low>5", "low"),
+        ("low>5", "uv finds no packages that go together"),
+        ("--extra-index-url nonsense://nowhere\nnowhere", "uv cannot look for packages: Failed to fetch"),
     ],
 )
 def test_requirements_that_cannot_be(work: Path, index: Index, text: str, said: str) -> None:
@@ -325,7 +326,7 @@ def test_locks_of_projects(work: Path, index: Index) -> None:
     project = work / "project"
     project.mkdir()
     told = 'name = "p"\nversion = "1"\ndependencies = ["mid"]\nrequires-python = ">=3.8"\n'
-    (project / "pyproject.toml").write_text(f"[project]\n{told}")
+    (project / "pyproject.toml").write_text(f'[project]\n{told}[dependency-groups]\ndev = ["native"]\n')
     env = {**os.environ, "UV_DEFAULT_INDEX": index.url, "UV_CACHE_DIR": str(work.parent / "uv")}
     command = [sys.executable, "-m", "uv", "lock", "-q", "--no-python-downloads", "--python", sys.executable]
     subprocess.run(command, cwd=project, env=env, check=True)
@@ -333,6 +334,8 @@ def test_locks_of_projects(work: Path, index: Index) -> None:
     (work / "lamella.toml").write_text(SPEC.partition("[[layer]]")[0] + text)
     good(work, index, "lock")
     assert locked(work)["low"]["version"] == "2.0"
+    assert "native" in (project / "uv.lock").read_text(), "what is for development"
+    assert "native" not in locked(work)
     (work / "pylock.toml").write_text('lock-version = "1.0"\n[[packages]]\nname = "low"\nversion = "1.0"\n')
     (work / "lamella.toml").write_text((work / "lamella.toml").read_text().replace("project/uv.lock", "pylock.toml"))
     good(work, index, "lock")

@@ -16,7 +16,7 @@ import pytest
 from tests.made import Held, blob_bytes, collected, held, image_with, layer_of, sample, tar_of
 
 from lamella.destinations import archive
-from lamella.destinations.archive import archive_file, write_docker_archive, write_oci_archive
+from lamella.destinations.archive import write_docker_archive, write_oci_archive
 from lamella.destinations.destination import DestinationError
 from lamella.destinations.layout import Layout
 from lamella.destinations.publish import publish
@@ -24,7 +24,7 @@ from lamella.images.reading import open_docker_archive, open_layout, open_oci_ar
 from lamella.oci.digest import DigestError
 from lamella.oci.image import Image, manifest_of, parcel_of
 from lamella.oci.validate import validate
-from lamella.staging import StorageError
+from lamella.staging import StorageError, staged_beside
 
 Write = Callable[[Image, str, IO[bytes]], None]
 
@@ -146,10 +146,10 @@ def test_a_file_is_there_whole_or_not_at_all(write: Write, tmp_path: Path) -> No
     path.write_bytes(b"the one before")
     layer = layer_of(tar_of({"a": b"a" * 5000}), "none")
     broken = image_with(replace(layer, content=Held(b"", b"")))
-    with contextlib.suppress(DestinationError), archive_file(path) as file:
+    with contextlib.suppress(DestinationError), staged_beside(path) as file:
         write(broken, "app:1", file)
     assert path.read_bytes() == b"the one before"
-    with archive_file(path) as file:
+    with staged_beside(path) as file:
         write(sample(), "app:1", file)
     assert path.read_bytes() == written(write, sample(), "app:1")
     assert [found.name for found in tmp_path.iterdir()] == ["image.tar"]
@@ -172,7 +172,7 @@ def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -
     for name in ours:
         (tmp_path / name).write_bytes(b"keep")
     with writer() as alive:
-        with archive_file(tmp_path / "image.tar") as file:
+        with staged_beside(tmp_path / "image.tar") as file:
             file.write(b"new")
         here = {path.name for path in tmp_path.iterdir()}
         assert len(left) == 1
@@ -185,24 +185,24 @@ def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -
 def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").write_bytes(b"")
     (tmp_path / "link").symlink_to("real")
-    with archive_file(tmp_path / "link") as file:
+    with staged_beside(tmp_path / "link") as file:
         file.write(b"new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_bytes() == b"new"
 
 
 def test_devices_are_written_to_and_stay() -> None:
-    with archive_file(Path("/dev/null")) as file:
+    with staged_beside(Path("/dev/null")) as file:
         write_oci_archive(parcel_of(sample()), "v1", file)
     assert Path("/dev/null").is_char_device()
-    with pytest.raises(DestinationError, match="No space left"), archive_file(Path("/dev/full")) as file:
+    with pytest.raises(DestinationError, match="No space left"), staged_beside(Path("/dev/full")) as file:
         write_oci_archive(parcel_of(sample()), "v1", file)
 
 
 def test_a_folder_or_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="it is a folder"), archive_file(tmp_path):
+    with pytest.raises(StorageError, match="it is a folder"), staged_beside(tmp_path):
         pass
-    with pytest.raises(StorageError, match="missing"), archive_file(tmp_path / "missing" / "image.tar"):
+    with pytest.raises(StorageError, match="missing"), staged_beside(tmp_path / "missing" / "image.tar"):
         pass
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from tests.destinations.memory import Memory
 from tests.made import Held, held, image_with, layer_of, sample, tar_of
-from tests.objects import AWS, objects
+from tests.objects import AWS
 from tests.real.registries import real_registry
 from tests.registry.fake import Fake, serving
 from tests.server.running import open_registry, running
@@ -35,49 +35,48 @@ from lamella.server.shelf import Shelf
 from lamella.transport.connections import Settings
 
 
-@contextlib.contextmanager
-def layout(folder: Path) -> Iterator[Destination]:
-    yield Layout(folder / "destination")
-    assert not list((folder / "destination").rglob("staging/*"))
+@pytest.fixture
+def layout(tmp_path: Path) -> Iterator[Destination]:
+    yield Layout(tmp_path / "destination")
+    assert not list((tmp_path / "destination").rglob("staging/*"))
 
 
-@contextlib.contextmanager
-def memory(_folder: Path) -> Iterator[Destination]:
-    yield Memory()
+@pytest.fixture
+def memory() -> Destination:
+    return Memory()
 
 
-@contextlib.contextmanager
-def registry(_folder: Path) -> Iterator[Destination]:
+@pytest.fixture
+def registry() -> Iterator[Destination]:
     with serving(Fake()) as fake, repository_at(fake.name) as repository:
         yield RegistryDestination(repository)
 
 
-@contextlib.contextmanager
-def docker_registry(folder: Path) -> Iterator[Destination]:
-    with real_registry(folder) as name, repository_at(name) as repository:
+@pytest.fixture
+def docker_registry(tmp_path: Path) -> Iterator[Destination]:
+    with real_registry(tmp_path) as name, repository_at(name) as repository:
         yield RegistryDestination(repository)
 
 
-@contextlib.contextmanager
-def shelf(folder: Path) -> Iterator[Destination]:
-    yield Shelf(Stored(Folder(folder / "bucket"), "team/app"))
-    assert not list((folder / "bucket").rglob("staging/*"))
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Destination]:
+    yield Shelf(Stored(Folder(tmp_path / "bucket"), "team/app"))
+    assert not list((tmp_path / "bucket").rglob("staging/*"))
 
 
-@contextlib.contextmanager
-def own_registry(folder: Path) -> Iterator[Destination]:
+@pytest.fixture
+def own_registry(tmp_path: Path) -> Iterator[Destination]:
     with (
-        running(lambda: open_registry(Folder(folder / "bucket"))) as name,
+        running(lambda: open_registry(Folder(tmp_path / "bucket"))) as name,
         repository_at(name) as repository,
     ):
         yield RegistryDestination(repository)
 
 
-@contextlib.contextmanager
-def own_registry_in_s3(folder: Path) -> Iterator[Destination]:
+@pytest.fixture
+def own_registry_in_s3(s3: str, tmp_path: Path) -> Iterator[Destination]:
     with (
-        objects("ours") as how,
-        running(lambda: open_registry(bucket_at(f"s3://ours/a{how}", AWS, folder))) as name,
+        running(lambda: open_registry(bucket_at(f"s3://ours/{tmp_path.name}{s3}", AWS, tmp_path))) as name,
         repository_at(name) as repository,
     ):
         yield RegistryDestination(repository)
@@ -91,18 +90,18 @@ def repository_at(name: str) -> Iterator[Repository]:
 
 @pytest.fixture(
     params=[
-        layout,
-        memory,
-        registry,
-        shelf,
-        own_registry,
-        own_registry_in_s3,
-        pytest.param(docker_registry, marks=pytest.mark.real),
+        "layout",
+        "memory",
+        "registry",
+        "shelf",
+        "own_registry",
+        "own_registry_in_s3",
+        pytest.param("docker_registry", marks=pytest.mark.real),
     ]
 )
-def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Destination]:
-    with request.param(tmp_path) as destination:
-        yield destination
+def destination(request: pytest.FixtureRequest) -> Destination:
+    found: Destination = request.getfixturevalue(request.param)
+    return found
 
 
 def blob(data: bytes) -> Descriptor:

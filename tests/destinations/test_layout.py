@@ -33,7 +33,7 @@ def index(folder: Path) -> list[dict[str, object]]:
     return manifests
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(IMAGES)
 def test_what_is_written_is_read_back_byte_for_byte(
     tmp_path_factory: pytest.TempPathFactory, parts: list[tuple[dict[str, bytes], str]]

@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 from tools.reference import PAGES
 from tools.reference.errors import MEANINGS, every_kind
+from tools.reference.spec import TABLES
+from tools.reference.tables import tables
 
+import lamella
 from lamella.errors import LamellaError
+from lamella.spec.model import Image
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -20,3 +24,12 @@ def test_every_error_says_what_it_means_and_every_code_is_explained() -> None:
     for kind in every_kind(LamellaError):
         assert kind.__doc__, kind
         assert kind.exit_code in MEANINGS, kind
+
+
+def test_the_spec_has_a_section_for_every_table() -> None:
+    assert {kind for _, kind in tables(Image)} <= {kind for _, kind in TABLES}
+
+
+def test_python_has_every_value_that_a_spec_has_a_table_for() -> None:
+    made = {kind for _, kind in tables(Image) if not kind.__name__.endswith("Want")}
+    assert made == {getattr(lamella, kind.__name__, None) for kind in made}

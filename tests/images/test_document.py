@@ -138,7 +138,7 @@ def places(told: Any) -> Iterator[tuple[Any, Any]]:
         yield from places(told[key])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_stands_in_a_document_nothing_but_a_line_comes_of_it(
     built: tuple[Workplace, Spec, dict[str, Any]], data: st.DataObject

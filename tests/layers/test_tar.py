@@ -61,7 +61,7 @@ def test_python_reads_back_what_was_written(tree: Tree) -> None:
     assert read == [(p, int(n.kind), n.mode, owner, n.data) for p, n in sorted(tree.items(), key=lambda i: order(i[0]))]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(trees(b"r"))
 def test_gnu_tar_restores_the_tree(tree: Tree) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from backports import zstd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamella.oci.decompress import IN_NARS, DecompressError, Decompressor, compression_of
@@ -29,7 +29,6 @@ def unpack(data: bytes, kind: str, block: int = 1000) -> bytes:
     return bytes(out)
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=3000), min_size=1, max_size=4), st.sampled_from(list(PACK)), st.integers(1, 4000))
 def test_streams_of_several_parts(parts: list[bytes], kind: str, block: int) -> None:
     data = b"".join(PACK[kind](part) for part in parts)

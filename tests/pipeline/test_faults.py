@@ -32,7 +32,10 @@ reproducible = false
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A spec of several layers, one of which is kept, that takes a moment to build."""
-    folder = tmp_path / "spec"
+    return written(tmp_path / "spec")
+
+
+def written(folder: Path) -> Path:
     source = random.Random(1)
     for name in ("f0", "f1", "f2", "f3", "once"):
         (folder / name).mkdir(parents=True)
@@ -76,14 +79,12 @@ def digests(folder: Path) -> list[str]:
     return [layer.record.digest for layer in image.layers]
 
 
-@pytest.fixture
-def undisturbed(folder: Path) -> list[str]:
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The layers of a build to which nothing happened."""
-    assert lamella(folder, "build", "--to", "oci:out", cache="other") == (0, "")
-    found = digests(folder)
-    shutil.rmtree(folder / "out")
-    (folder / "image.json").unlink()
-    return found
+    folder = written(tmp_path_factory.mktemp("undisturbed") / "spec")
+    assert lamella(folder, "build", "--to", "oci:out") == (0, "")
+    return digests(folder)
 
 
 def left_over(folder: Path) -> list[Path]:
@@ -112,8 +113,11 @@ def test_killed_at_any_instant_the_next_build_is_right(folder: Path, undisturbed
 def test_stopped_it_says_so_and_tidies_up(
     folder: Path, undisturbed: list[str], number: signal.Signals, code: int
 ) -> None:
+    block = os.urandom(20_000_000)
     for name in ("f0", "f1"):
-        (folder / name / "large").write_bytes(os.urandom(400_000_000))
+        with (folder / name / "large").open("wb") as file:
+            for _ in range(20):
+                file.write(block)
     with start(folder, "build", "--to", "oci:out") as running:
         while not left_over(folder):
             assert running.poll() is None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.real.library import Library, library
 from tests.real.nix import NixPackages, nix_packages
-from tests.real.programs import Containerd, Docker, Podman, containerd_daemon, docker_daemon
+from tests.real.programs import Containerd, Docker, Podman, containerd_daemon, docker_daemon, run
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +40,12 @@ def nix(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -
     debs = pytestconfig.rootpath / ".pytest_cache" / "debs"
     debs.mkdir(parents=True, exist_ok=True)
     return library(tmp_path_factory.mktemp("library"), debs)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """A folder with a cache of Nix that is empty, and a key for it."""
+    folder = tmp_path / "work"
+    (folder / "cache").mkdir(parents=True)
+    run("nix-store", "--generate-binary-cache-key", "ours-1", folder / "secret", folder / "public")
+    return folder

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.real.programs import free_port, needs
+import bcrypt
+from tests.real.programs import certificate, free_port, needs
 
 
 @contextmanager
@@ -36,3 +37,14 @@ def real_registry(folder: Path, http: Mapping[str, object] | None = None, **more
     finally:
         server.terminate()
         server.wait()
+
+
+@contextmanager
+def guarded_registry(folder: Path) -> Iterator[str]:
+    """One where `ci` logs in with `secret`, and whose certificate nobody vouches for but `server.crt` in `folder`."""
+    crt, key = certificate(folder)
+    users = folder / "users"
+    users.write_text(f"ci:{bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode()}\n")
+    login = {"htpasswd": {"realm": "guarded", "path": str(users)}}
+    with real_registry(folder, {"tls": {"certificate": str(crt), "key": str(key)}}, auth=login) as name:
+        yield name

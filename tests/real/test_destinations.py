@@ -8,13 +8,14 @@ import pytest
 from tests.made import blob_bytes, held, image_with, layer_of, tar_of
 from tests.real.programs import GREETING, Docker, Podman, greeter, needs, run, skopeo_copy
 
-from lamella.destinations.archive import archive_file, write_docker_archive, write_oci_archive
+from lamella.destinations.archive import write_docker_archive, write_oci_archive
 from lamella.destinations.layout import Layout
 from lamella.destinations.publish import publish
 from lamella.images.reading import open_docker_archive, open_layout, open_oci_archive
 from lamella.oci import media
 from lamella.oci.image import Image, manifest_of, parcel_of
 from lamella.oci.validate import validate
+from lamella.staging import staged_beside
 
 pytestmark = pytest.mark.real
 
@@ -35,9 +36,9 @@ def written(tmp_path: Path) -> Path:
 
 def write_all_forms(image: Image, folder: Path) -> None:
     publish(parcel_of(image), Layout(folder / "layout"), "v1")
-    with archive_file(folder / "oci.tar") as out:
+    with staged_beside(folder / "oci.tar") as out:
         write_oci_archive(parcel_of(image), "v1", out)
-    with archive_file(folder / "docker.tar") as out:
+    with staged_beside(folder / "docker.tar") as out:
         write_docker_archive(image, "greet:1.0", out)
 
 
@@ -129,7 +130,7 @@ def test_docker_loads_from_a_pipe(docker: Docker) -> None:
 
 
 def test_docker_loads_an_image_without_a_name(tmp_path: Path, docker: Docker) -> None:
-    with archive_file(tmp_path / "docker.tar") as out:
+    with staged_beside(tmp_path / "docker.tar") as out:
         write_docker_archive(image_of(), "", out)
     said = docker("load", "--input", tmp_path / "docker.tar")
     assert "Loaded image ID: sha256:" in said

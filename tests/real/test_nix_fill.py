@@ -16,14 +16,6 @@ from tests.real.programs import run
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    (folder / "cache").mkdir(parents=True)
-    run("nix-store", "--generate-binary-cache-key", "ours-1", folder / "secret", folder / "public")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
     """A bucket of a server on this machine; gives how to reach it."""

@@ -27,14 +27,6 @@ from lamella.transport.fetch import Fetcher
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    (folder / "cache").mkdir(parents=True)
-    run("nix-store", "--generate-binary-cache-key", "ours-1", folder / "secret", folder / "public")
-    return folder
-
-
 @contextmanager
 def served(settings: NixCache, bucket: SharedBucket, spool: Path) -> Iterator[str]:
     """The cache, in a thread; gives its address."""

@@ -55,18 +55,23 @@ def lamella(folder: Path, cache: Path, *args: str, **more: str) -> str:
     return ran.stdout
 
 
-@pytest.fixture
-def comfyui(tmp_path: Path, cache: Path) -> Path:
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The example, told to end when it has shown that it works."""
     if not apt_suites():
         absent("apt names no archives here")
-    folder = tmp_path / "comfyui"
+    folder = tmp_path_factory.mktemp("locked") / "comfyui"
     shutil.copytree(EXAMPLES / "comfyui-cpu", folder, ignore=shutil.ignore_patterns("*.lock", "image.json"))
     spec = (folder / "lamella.toml").read_text()
     spec = spec.replace('name = "comfyui-cpu"', 'name = "comfyui-cpu"\nplatforms = ["linux/amd64", "linux/arm64"]', 1)
     (folder / "lamella.toml").write_text(spec.replace("ports = [8188]", 'ports = [8188]\ncmd = ["--once"]'))
     lamella(folder, cache, "lock")
     return folder
+
+
+@pytest.fixture
+def comfyui(locked: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(locked, tmp_path / "comfyui"))
 
 
 @pytest.mark.parametrize("runtime", ["docker", "podman", "containerd"])

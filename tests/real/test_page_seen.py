@@ -1,5 +1,6 @@
 """The pages in a real browser: what it makes of them, with scripts and without, wide and narrow, light and dark."""
 
+import asyncio
 import itertools
 import re
 import struct
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from tests.real.browser import browser
 from tests.real.programs import needs, run
 from tests.server.page import house
 from tests.server.running import running
@@ -34,7 +36,7 @@ QUIET = (
     "--virtual-time-budget=6000",
 )
 DARK = "--blink-settings=preferredColorScheme=0"
-HEIGHT = 800
+HEIGHT = 1000
 IMAGE = "/images/nix/shell/git/-/latest"
 LOG = f"/builds/{'a' * 32}"
 
@@ -121,6 +123,21 @@ def test_the_picture_shows_layers_in_their_colours(browse: Look, tmp_path: Path)
     new = (0xB4, 0xCD, 0xEA)
     assert new in colours, "the layer that is new has the full colour of its place"
     assert sum(row.count(new) for row in found) > 20_000
+
+
+def test_the_picture_is_walked_by_keys(address: str, tmp_path: Path) -> None:
+    async def walk() -> None:
+        async with browser(tmp_path / "user") as tab:
+            await tab.open(address + IMAGE)
+            await tab.value("document.querySelector('.tile[tabindex=\"0\"]').focus()")
+            await tab.press("End", "Enter")
+            assert await tab.value("document.querySelector('.crumbs').textContent") == "nix/shell/git:latest›git"
+            assert "git: 101 MB" in await tab.value("document.activeElement.getAttribute('aria-label')")
+            await tab.press("Escape")
+            assert "git: 33.5 MB" in await tab.value("document.activeElement.getAttribute('aria-label')")
+            assert not tab.trouble
+
+    asyncio.run(asyncio.wait_for(walk(), 60))
 
 
 @pytest.mark.parametrize("path", ["/", "/images", "/images/nix/shell/git", IMAGE, "/builds", LOG])

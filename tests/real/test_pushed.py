@@ -27,8 +27,8 @@ name = "closure"
 nix = [{{ graph = "closure.json", path = "{hello}" }}]
 max_layers = 3
 """
-HASHED = "$2b$10$abcdefghijklmnopqrstuuqflPDzB6gcMhKa1rZqKiun2YGL5sa2u"
-"""`secret`, by: perl -e 'print crypt("secret", q($2b$10$abcdefghijklmnopqrstuu))'"""
+HASHED = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+"""`secret`, hashed as little as can be, by: perl -e 'print crypt("secret", q($2b$04$abcdefghijklmnopqrstuu))'"""
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ import pytest
 from tests.real.programs import GREETING, Docker, Podman, docker_daemon, greeter, skopeo_copy
 
 from lamella import Config, Image, Layer, Perm, files, pipeline
-from lamella.destinations.archive import archive_file, write_docker_archive
+from lamella.destinations.archive import write_docker_archive
 from lamella.destinations.layout import Layout
 from lamella.pipeline.draft import Target
 from lamella.pipeline.workplace import workplace
 from lamella.spec.model import Spec
+from lamella.staging import staged_beside
 
 pytestmark = pytest.mark.real
 
@@ -36,7 +37,7 @@ def forms(tmp_path: Path) -> Path:
     )
     place = workplace(tmp_path / "cache")
     built = pipeline.build(pipeline.plan(Spec(image, source), place), place, [Target(Layout(tmp_path / "layout"))])
-    with archive_file(tmp_path / "docker.tar") as out:
+    with staged_beside(tmp_path / "docker.tar") as out:
         write_docker_archive(built.image, "greeting:latest", out)
     return tmp_path
 

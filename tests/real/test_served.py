@@ -35,8 +35,8 @@ name = "data"
 files = ["data"]
 """
 GREETING = "hello from a layer\n"
-HASHED = "$2b$10$abcdefghijklmnopqrstuuqflPDzB6gcMhKa1rZqKiun2YGL5sa2u"
-"""`secret`, by: perl -e 'print crypt("secret", q($2b$10$abcdefghijklmnopqrstuu))'"""
+HASHED = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+"""`secret`, hashed as little as can be, by: perl -e 'print crypt("secret", q($2b$04$abcdefghijklmnopqrstuu))'"""
 AT_ONCE = 100
 LARGE = 8 << 20
 MEMORY = 400 << 20

@@ -4,7 +4,6 @@ import base64
 import json
 import secrets
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.threaded import threaded
 
 SERVICE = "registry of the tests"
 ISSUER = "the tests"
@@ -83,11 +84,5 @@ def giving_tokens(certificate: Path, key: Path) -> Iterator[TokenServer]:
     tokens = TokenServer(certificate, key)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("TokenHandler", (Handler,), {"tokens": tokens}))
     tokens.realm = f"http://127.0.0.1:{server.server_port}/token"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with threaded(server):
         yield tokens
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -2,15 +2,14 @@
 
 import ssl
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
 from tests.registry.handler import Handler
+from tests.threaded import threaded
 
 
 @dataclass
@@ -88,13 +87,6 @@ def serving(fake: Fake, context: ssl.SSLContext | None = None) -> Iterator[Fake]
     server = Server(("127.0.0.1", 0), handler)
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    fake.port = urlsplit(f"//{server.server_address[0]!s}:{server.server_address[1]}").port or 0
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with threaded(server) as fake.port:
         yield fake
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
     assert not server.wrong, server.wrong

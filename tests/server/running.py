@@ -12,14 +12,16 @@ from lamella.server import http
 from lamella.server.answers import explaining
 from lamella.server.gate import GATE
 from lamella.server.registry import routes
-from lamella.server.registry.registry import Origin, Registry
+from lamella.server.registry.registry import Largest, Origin, Registry
 
 
-def open_registry(bucket: SharedBucket, *origins: Origin, writable: bool = True) -> web.Application:
+def open_registry(
+    bucket: SharedBucket, *origins: Origin, writable: bool = True, largest: Largest | None = None
+) -> web.Application:
     """A registry over `bucket`, where anybody may do anything."""
     app = web.Application(middlewares=[explaining])
     app[GATE] = lambda _request, _action, _name: None
-    app.add_routes(routes(Registry(bucket, origins, writable=writable)))
+    app.add_routes(routes(Registry(bucket, origins, writable=writable, largest=largest or Largest())))
     return app
 
 

@@ -1,6 +1,7 @@
 """Another registry seen through ours."""
 
 import contextlib
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from tests.registry.fake import Fake, Trouble, serving
 from tests.server.running import open_registry, running
 
 from lamella.cache.folder import Folder
+from lamella.cache.repositories import Manifest
+from lamella.cache.repositories import Repository as Stored
 from lamella.destinations.publish import publish
 from lamella.destinations.registry import RegistryDestination
-from lamella.oci.digest import sha256
+from lamella.oci.digest import Digest, sha256
 from lamella.oci.image import Image, parcel_of
 from lamella.oci.reference import Reference
 from lamella.registry.registries import Registries
@@ -25,12 +28,12 @@ from lamella.server.mirrors import Mirror, Mirrors
 
 
 @contextlib.contextmanager
-def seen_through(folder: Path, upstream: str) -> Iterator[Repository]:
+def seen_through(folder: Path, upstream: str, largest: int | None = None) -> Iterator[Repository]:
     """The repository `up/team/app` of our registry, which is `team/app` of the other one."""
     with contextlib.closing(Registries({"HOME": "/nowhere"})) as registries:
 
         def origin() -> Mirrors:
-            return Mirrors(Folder(folder), [Mirror(name="up", origin=upstream)], registries)
+            return Mirrors(Folder(folder), [Mirror(name="up", origin=upstream)], registries, largest)
 
         with running(lambda: open_registry(Folder(folder), origin(), writable=False)) as name:
             yield registries.repository(Reference(name, "up/team/app", ""))
@@ -119,6 +122,62 @@ def test_a_hundred_pulls_are_one(tmp_path: Path, upstream: Fake) -> None:
         list(pool.map(lambda _: pull(repository, image), range(100)))
     blobs = [one for one in upstream.asked if one.startswith("GET") and "/blobs/" in one]
     assert len(blobs) == len({layer.record.digest for layer in image.layers}) + 1
+
+
+def test_a_repository_may_be_called_like_a_tag(tmp_path: Path, upstream: Fake) -> None:
+    image = sample()
+    push(image, upstream, "web")
+    with seen_through(tmp_path, upstream.name) as repository:
+        below = Repository(repository.host, "up/team/app/web")
+        with contextlib.closing(Registries({"HOME": "/nowhere"})) as registries:
+            there = registries.repository(Reference(upstream.name, "team/app/web", ""))
+            publish(parcel_of(image), RegistryDestination(there), "v1")
+        pull(repository, image, "web")
+        pull(below, image, "v1")
+
+
+def test_whatever_is_asked_for_manifests_are_read_once(
+    tmp_path: Path, upstream: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Digest] = []
+    manifest = Stored.manifest
+
+    def noted(self: Stored, digest: Digest) -> Manifest | None:
+        read.append(digest)
+        return manifest(self, digest)
+
+    monkeypatch.setattr(Stored, "manifest", noted)
+    image = sample()
+    push(image, upstream)
+    with seen_through(tmp_path, upstream.name) as repository:
+        pull(repository, image)
+        read.clear()
+        assert not any(repository.has_blob(sha256(bytes([number])), 1) for number in range(9))
+    assert not read
+
+
+def test_what_is_too_large_is_not_fetched(tmp_path: Path, upstream: Fake) -> None:
+    image = sample()
+    push(image, upstream)
+    layer = image.layers[0].record
+    for largest, status in ((layer.size - 1, 403), (layer.size, 200)):
+        with seen_through(tmp_path, upstream.name, largest) as repository:
+            address = f"http://{repository.host.name}/v2/up/team/app"
+            assert asked(f"{address}/manifests/v1")[0] == 200
+            assert asked(f"{address}/blobs/{layer.digest}")[0] == status
+        fetched = [one for one in upstream.asked if one.startswith("GET") and "/blobs/" in one]
+        assert len(fetched) == (status == 200)
+
+
+@pytest.mark.parametrize("kind", ["application/x", "x\r\nX-Evil: 1", "\ud800"])
+def test_what_is_no_manifest_is_not_passed_on(tmp_path: Path, upstream: Fake, kind: str) -> None:
+    body = json.dumps({"schemaVersion": 2, "mediaType": kind}).encode()
+    upstream.trouble.append(Trouble("GET .*/manifests/", times=100, status=200, body=body))
+    with seen_through(tmp_path, upstream.name) as repository:
+        status, said = asked(f"http://{repository.host.name}/v2/up/team/app/manifests/v1")
+    assert status == 503
+    assert b"leads to" in said
+    assert not list(Folder(tmp_path).list())
 
 
 @pytest.mark.parametrize("what", ["/blobs/", "/manifests/"])

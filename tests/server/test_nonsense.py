@@ -116,7 +116,7 @@ BODIES = st.one_of(st.none(), st.binary(max_size=50), st.sampled_from([b"{}", b"
 
 
 @given(METHODS, PATHS, QUERIES, HEADERS, BODIES, st.booleans())
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_request_has_a_clean_answer(
     server: Served,
     method: bytes,
@@ -242,7 +242,7 @@ PARTS = ["mediaType", "digest", "size", "urls", "data", "platform", "annotations
     st.sampled_from([media.MANIFEST, media.INDEX, media.DOCKER_MANIFEST]),
     st.booleans(),
 )
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_manifest_has_a_clean_answer(ask: Asking, fields: dict[str, object], kind: str, is_escaped: bool) -> None:
     told = {"schemaVersion": 2, "mediaType": kind, "config": descriptor(DIGEST, media.CONFIG), "layers": []} | fields
     data = json.dumps(told, ensure_ascii=is_escaped).encode(errors="surrogatepass")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.index import Index, serving
+from tests.registry.fake import Fake, Trouble
+from tests.registry.fake import serving as serving_registry
 
 from lamella.oci.digest import DigestError
 from lamella.transport.connections import Settings
@@ -168,3 +170,22 @@ def test_a_full_disk(index: Index, small_disk: Path) -> None:
     with fetching() as fetcher, pytest.raises(Exception, match="No space left"):
         Downloads(small_disk, fetcher).fetch([wanted], lambda _: {wanted.sha256: [url(index)]})
     assert not (small_disk / "files" / wanted.sha256).exists()
+
+
+def test_who_we_are_is_told_to_nobody_else() -> None:
+    with serving_registry(Fake()) as there, serving_registry(Fake()) as here:
+        here.trouble = [Trouble("", 99, 307, {"Location": f"http://{there.name}/file"})]
+        there.trouble = [Trouble("", 99, 200, body=DATA)]
+        with fetching(UV_INDEX=f"mine=http://me:secret@{here.name}/simple") as fetcher:
+            assert fetcher.document(f"http://{here.name}/file") == DATA
+            assert fetcher.document(f"http://me:secret@{here.name}/file") == DATA
+        assert all(here.told)
+        assert there.told == [None, None]
+
+
+def test_who_is_sent_in_circles_gives_up() -> None:
+    with serving_registry(Fake()) as fake, fetching() as fetcher:
+        fake.trouble = [Trouble("", 99, 302, {"Location": f"/{number}"}) for number in range(2)]
+        with pytest.raises(TransportError, match="to no end"):
+            fetcher.document(f"http://{fake.name}/file")
+        assert len(fake.asked) < 20

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from tools.reference import commands, errors, server, spec
+from tools.reference import commands, errors, python, server, spec
 
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands.page,
     "errors.md": errors.page,
+    "python.md": python.page,
     "server.md": server.page,
     "spec.md": spec.page,
 }

@@ -1,7 +1,9 @@
 """The page on the commands: what `--help` says of each."""
 
 import inspect
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -16,42 +18,74 @@ An IMAGE is a spec (`lamella.toml`, or the folder that it is in), an `image.json
 
 | place | what is there |
 | --- | --- |
+| `docker://HOST/NAME[:TAG]`, `docker://HOST/NAME@DIGEST` | an image in a registry |
 | `oci:FOLDER[:TAG]` | an OCI image layout |
-| `oci-archive:FILE[:TAG]` | the same in a tar; written to stdout where FILE is `-` |
+| `oci-archive:FILE[:TAG]` | the same in a tar; `-` is stdout or stdin |
 | `docker-archive:FILE[:NAME:TAG]` | what `docker save` writes and `docker load` reads; `-` likewise |
+| `dir:FOLDER` | plain files, as skopeo writes them |
+| `docker-daemon:NAME`, `podman:NAME`, `containerd:NAME` | an image of [a daemon](../shipping.md#places) |
 
 What is remembered lies in `$LAMELLA_CACHE`, else in `lamella` in the user's cache folder (`$XDG_CACHE_HOME`). Results
 go to stdout, and what is told meanwhile to stderr. [Exit codes](errors.md) tell scripts what went wrong.
+
+| command | what it does |
+| --- | --- |
 """
+
+_USUAL = """\
+## Options of many commands
+
+| option | meaning |
+| --- | --- |
+"""
+_LONG = re.compile("--[a-z-]+")
+_MANY = 5
+"""Options that so many commands have, with the same meaning, are told of once."""
+
+Option = tuple[str, str]
 
 
 def page() -> str:
     """The page as Markdown."""
-    context = click.Context(cli, info_name="lamella")
-    sections: list[str] = []
-    for name in COMMANDS:
-        command = cli.get_command(context, name)
-        assert command is not None
-        sections += _sections(command, click.Context(command, info_name=f"lamella {name}"))
-    return "\n".join([_OPENING, *sections])
+    whole = click.Context(cli, info_name="lamella")
+    found = [one for name in COMMANDS for one in _below(name, whole)]
+    times = Counter(option for command, context in found for option in _options(command, context))
+    usual = [option for option, count in times.items() if count >= _MANY]
+    summaries = "".join(f"| [`{name}`](#lamella-{name}) | {summary} |\n" for name, summary in COMMANDS.items())
+    sections = ["\n".join(_section(command, context, usual)) for command, context in found]
+    return "\n".join([_OPENING + summaries, _USUAL + "".join(map(_row, usual)), *sections])
 
 
-def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
-    yield "\n".join(_section(command, context))
-    if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            yield from _sections(inner, click.Context(inner, info_name=f"{context.info_name} {name}"))
+def _below(name: str, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+    """A command, and those that stand behind its name."""
+    assert isinstance(context.command, click.Group)
+    command = context.command.get_command(context, name)
+    assert command is not None
+    here = click.Context(command, info_name=f"{context.info_name} {name}")
+    yield command, here
+    for inner in command.commands if isinstance(command, click.Group) else ():
+        yield from _below(inner, here)
 
 
-def _section(command: click.Command, context: click.Context) -> Iterator[str]:
+def _options(command: click.Command, context: click.Context) -> list[Option]:
+    records = [param.get_help_record(context) for param in command.params if isinstance(param, click.Option)]
+    return [record for record in records if record]
+
+
+def _section(command: click.Command, context: click.Context, usual: Sequence[Option]) -> Iterator[str]:
     yield f"## `{context.info_name}`\n"
     yield f"    {' '.join([str(context.info_name), *command.collect_usage_pieces(context)])}\n"
     yield inspect.cleandoc(command.help or "") + "\n"
-    records = [param.get_help_record(context) for param in command.params if isinstance(param, click.Option)]
-    options = [record for record in records if record]
-    if options:
-        yield "| option | |"
-        yield "| --- | --- |"
-        for option, meaning in options:
-            yield f"| `{option}` | {meaning.replace('|', '&#124;')} |"
-        yield ""
+    options = _options(command, context)
+    own = [option for option in options if option not in usual]
+    if own:
+        yield "| option | meaning |\n| --- | --- |"
+        yield "".join(map(_row, own))
+    shared = [f"`{_LONG.findall(name)[0]}`" for name, meaning in options if (name, meaning) in usual]
+    if shared:
+        yield f"And {', '.join(shared)}: [as everywhere](#options-of-many-commands).\n"
+
+
+def _row(option: Option) -> str:
+    name, meaning = option
+    return f"| `{name}` | {meaning.replace('|', '&#124;')} |\n"

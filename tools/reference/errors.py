@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import lamella
 from lamella.errors import LamellaError
@@ -32,16 +32,24 @@ scripts which kind it was.
 | --- | --- |
 """
 
+_PYTHON = """\
+## From Python
+
+All of these are a `lamella.LamellaError`, and have the exit code of the command as `exit_code`.
+"""
+
 
 def page() -> str:
     """The page as Markdown."""
     codes = "".join(f"| {code} | {meaning} |\n" for code, meaning in MEANINGS.items())
-    kinds = sorted(every_kind(LamellaError), key=lambda kind: (kind.exit_code, kind.__name__))
-    rows = "".join(f"| `{kind.__name__}` | {kind.exit_code} | {_meaning(kind)} |\n" for kind in kinds)
-    return (
-        f"{_OPENING}{codes}\n## From Python\n\nAll of these are a `lamella.LamellaError`.\n\n"
-        f"| error | exit code | meaning |\n| --- | --- | --- |\n{rows}"
-    )
+    kinds = sorted(every_kind(LamellaError), key=lambda kind: kind.__name__)
+    sections = [_section(code, [kind for kind in kinds if kind.exit_code == code]) for code in MEANINGS]
+    return "\n".join([f"{_OPENING}{codes}\n{_PYTHON}", *filter(None, sections)])
+
+
+def _section(code: int, kinds: Sequence[type[LamellaError]]) -> str:
+    rows = "".join(f"| `{kind.__name__}` | {_meaning(kind)} |\n" for kind in kinds)
+    return f"### {code}: {MEANINGS[code]}\n\n| error | meaning |\n| --- | --- |\n{rows}" if rows else ""
 
 
 def every_kind(base: type[LamellaError]) -> Iterator[type[LamellaError]]:

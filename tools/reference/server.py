@@ -30,7 +30,7 @@ kind = "deb"
 ```
 
 Credentials of a bucket are taken from the environment (`AWS_ACCESS_KEY_ID` and the like), or from the machine.
-[The guide](../serving/README.md) tells what all of this is for.
+[The guide](../serving/index.md) tells what all of this is for.
 """
 
 

@@ -4,10 +4,11 @@ from lamella.spec.debian import Debian
 from lamella.spec.fields import Value
 from lamella.spec.model import Config, Image, Layer, Perm, Rewrite
 from lamella.spec.python import Python
+from lamella.spec.store import Store
 from lamella.spec.wants import DebWant, FilesWant, NixWant, PypiWant
 from tools.reference.tables import section
 
-_TABLES: tuple[tuple[str, type[Value]], ...] = (
+TABLES: tuple[tuple[str, type[Value]], ...] = (
     ("The top of the file", Image),
     ("`[config]`", Config),
     ("`[[layer]]`", Layer),
@@ -15,6 +16,7 @@ _TABLES: tuple[tuple[str, type[Value]], ...] = (
     ("`nix`", NixWant),
     ("`pypi`", PypiWant),
     ("`[python]`", Python),
+    ("`[store]`", Store),
     ("`deb`", DebWant),
     ("`[debian]`", Debian),
     ("`perms`", Perm),
@@ -49,8 +51,10 @@ files = [{ from = "data/", to = "/srv/hello", exclude = ["*.bak"] }]
 perms = [{ match = "secret", mode = "0600", uid = 1000 }]
 ```
 
-Paths start from the folder of the file. Regular expressions are Python's.
+Paths start from the folder of the file. Regular expressions are Python's. What is not known is an error that names the
+line, and says what may be meant.
 """
+
 
 _PYTHON = """\
 ## The same in Python
@@ -75,10 +79,10 @@ image = Image(
 ```
 
 The keys have the same names, but `[[layer]]` is `layers`, `from` is `path`, and what `nix` and `files` name is together
-in `take`. Values in Python are checked in the same way, when they are made.
+in `take`. [Python](python.md) has all of it, and how an image is built from there.
 """
 
 
 def page() -> str:
     """The page as Markdown."""
-    return "\n".join([_OPENING, *(section(title, kind) for title, kind in _TABLES), _PYTHON])
+    return "\n".join([_OPENING, *(section(title, kind) for title, kind in TABLES), _PYTHON])

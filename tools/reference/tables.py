@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from lamella.spec import kinds
 from lamella.spec.fields import Fact, Value, facts
+
+_UNITS = ((10**9, "GB"), (10**6, "MB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
 def section(title: str, kind: type[Value]) -> str:
@@ -19,6 +22,20 @@ def tables(top: type[Value]) -> Iterator[tuple[str, type[Value]]]:
     """
     seen: set[type[Value]] = set()
     yield from _below(top, (), seen)
+
+
+def default(value: object) -> str:
+    """What is taken where nothing is said; empty where that is nothing."""
+    if value is msgspec.NODEFAULT:
+        return "an error"
+    if not value or isinstance(value, Value):
+        return ""
+    return f"`{msgspec.json.encode(value).decode()}`"
+
+
+def cell(text: str) -> str:
+    """`text` inside a table."""
+    return text.replace("|", "\\|")
 
 
 def _below(kind: type[Value], path: tuple[str, ...], seen: set[type[Value]]) -> Iterator[tuple[str, type[Value]]]:
@@ -37,14 +54,19 @@ def _section(title: str, kind: type[Value]) -> Iterator[str]:
     yield "| --- | --- | --- |"
     for fact in facts(kind):
         others = f" In OCI's words: `{fact.said.also[0]}`." if fact.said.also else ""
-        meaning = f"{fact.said.description}{others}".replace("|", "\\|")
-        yield f"| `{fact.key}` | {meaning} | {_otherwise(fact)} |"
+        yield f"| `{fact.key}` | {cell(fact.said.description + others)} | {_otherwise(fact)} |"
     yield ""
 
 
 def _otherwise(fact: Fact) -> str:
-    if fact.required:
-        return "an error"
-    if not fact.default or isinstance(fact.default, Value):
-        return ""
-    return f"`{msgspec.json.encode(fact.default).decode()}`"
+    if fact.said.kind is kinds.size and fact.default:
+        return f"`{_amount(fact.default)}`"
+    return default(fact.default)
+
+
+def _amount(count: int) -> str:
+    """A number of bytes as a file may write it."""
+    for unit, name in _UNITS:
+        if count % unit == 0:
+            return f'"{count // unit} {name}"'
+    return str(count)

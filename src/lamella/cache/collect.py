@@ -63,7 +63,7 @@ class _Collection:
 
     def look(self, pending: frozenset[str] | None = None) -> list[Removal]:
         """What nothing keeps now. What was not to go before, of which `pending` is left, holds what it leads to."""
-        seen = survey(self.bucket, self.contents, self.now)
+        seen = survey(self.bucket, self.contents)
         view = View(seen, self.rules, self.now, seen.held)
         found = unneeded(self.bucket, self.contents, view)
         new = frozenset() if pending is None else {one.name for one in found} - pending

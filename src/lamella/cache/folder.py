@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -74,10 +75,10 @@ class Folder:
         path = self.root / name
         with explained(path, "cannot look for"):
             try:
-                stat = path.stat()
+                found = path.stat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
-        return Item(name, stat.st_size, stat.st_mtime) if path.is_file() else None
+        return Item(name, found.st_size, found.st_mtime) if stat.S_ISREG(found.st_mode) else None
 
     def read(self, name: str, start: int = 0, count: int | None = None) -> Iterator[Buffer]:
         path = self.root / name

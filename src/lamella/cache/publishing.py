@@ -1,8 +1,8 @@
 """How anything comes into a repository, or is held on to, while garbage is collected. `holds` says why that is safe.
 
     used/<name>                     that somebody was told that the item is there, and counts on it for a while
-    pulls/<repository>/<digest>     that a manifest was asked for
-    pins/<repository>/<digest>      that a person wants a manifest kept
+    pulls/<repository>/_<digest>    that a manifest was asked for
+    pins/<repository>/_<digest>     that a person wants a manifest kept
 
 Of a store path in a Nix cache the same is kept: its repository is `nix/<cache>`, and its digest the hash in its name.
 """
@@ -10,6 +10,7 @@ Of a store path in a Nix cache the same is kept: its repository is `nix/<cache>`
 import contextlib
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.holds import doomed, holding
@@ -25,6 +26,8 @@ from lamella.cache.repositories import (
     blob_name,
     digest_file,
     file_digest,
+    note,
+    noted,
 )
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
@@ -35,6 +38,8 @@ _USED_EVERY = 1800.0
 """Less than any collector's grace, so that a mark of that age still counts."""
 _PULLED_EVERY = 3600.0
 _REMEMBERED = 100_000
+_MOST_MISSING = 5
+"""How many parts are looked for in vain before a manifest is refused: one may name tens of thousands."""
 
 
 class UnknownPartsError(LamellaError):
@@ -44,7 +49,7 @@ class UnknownPartsError(LamellaError):
 
     def __init__(self, repository: str, digest: Digest, missing: tuple[Digest, ...]) -> None:
         self.missing = missing
-        super().__init__(f"{repository} has not what {digest} leads to; push first: {', '.join(missing[:5])}")
+        super().__init__(f"{repository} has not what {digest} leads to; push first: {', '.join(missing)}")
 
 
 def publish(repository: Repository, manifest: Manifest, *tags: str) -> Digest | None:
@@ -54,16 +59,20 @@ def publish(repository: Repository, manifest: Manifest, *tags: str) -> Digest | 
     """
     parts = parts_of(manifest.data)
     with holding(repository.bucket, _names(repository, manifest.digest, parts, tags)):
-        missing = [blob for blob in parts.blobs if repository.blob(blob) is None]
-        missing += [child for child in parts.manifests if not repository.has_manifest(child)]
+        missing = tuple(islice(_missing(repository, parts), _MOST_MISSING))
         if missing:
-            raise UnknownPartsError(repository.name, manifest.digest, tuple(missing))
+            raise UnknownPartsError(repository.name, manifest.digest, missing)
         repository.put_manifest(manifest)
         if parts.subject:
             repository.refer(parts.subject, referrer_of(manifest))
         for tag in tags:
             repository.tag(tag, manifest.digest)
     return parts.subject
+
+
+def _missing(repository: Repository, parts: Parts) -> Iterator[Digest]:
+    yield from (blob for blob in parts.blobs if repository.blob(blob) is None)
+    yield from (child for child in parts.manifests if not repository.has_manifest(child))
 
 
 def adopt(source: Repository, repository: Repository, digest: Digest) -> Manifest | None:
@@ -145,7 +154,7 @@ class Pulls:
     def is_noted(self, repository: str, digest: str, now: float | None = None) -> bool:
         """Whether that was noted a while ago, and need not be now; nobody is asked."""
         now = time.time() if now is None else now
-        return self._noted.get(f"{repository}/{digest_file(digest)}", 0.0) > now - _PULLED_EVERY
+        return self._noted.get(note(repository, digest), 0.0) > now - _PULLED_EVERY
 
     def pulled(self, repository: str, digest: str, now: float | None = None) -> bool:
         """Notes that something is pulled, before it is looked for; False if it is being removed, and counts as gone.
@@ -155,7 +164,7 @@ class Pulls:
         now = time.time() if now is None else now
         if self.is_noted(repository, digest, now):
             return True
-        key = f"{repository}/{digest_file(digest)}"
+        key = note(repository, digest)
         self._bucket.put(PULLS + key, b"")
         if doomed(self._bucket, (_item(repository, digest),)):
             return False
@@ -171,20 +180,20 @@ def pin(bucket: SharedBucket, repository: str, digest: str) -> bool:
     with holding(bucket, (name,)):
         if bucket.find(name) is None:
             return False
-        bucket.put(f"{PINS}{repository}/{digest_file(digest)}", b"")
+        bucket.put(PINS + note(repository, digest), b"")
     return True
 
 
 def pinned(bucket: SharedBucket) -> Iterator[tuple[str, str]]:
     """What was pinned: repositories with digests, or Nix caches with hashes."""
     for item in bucket.list(PINS):
-        repository, _, file = item.name.removeprefix(PINS).rpartition("/")
-        yield repository, file if repository.startswith(NIX) else file_digest(file)
+        repository, file = noted(item.name.removeprefix(PINS))
+        yield repository, file_digest(file)  # hashes of Nix are the same in names of items
 
 
 def unpin(bucket: SharedBucket, repository: str, digest: str) -> None:
     """Takes that back."""
-    bucket.delete(f"{PINS}{repository}/{digest_file(digest)}")
+    bucket.delete(PINS + note(repository, digest))
 
 
 def _item(repository: str, digest: str) -> str:

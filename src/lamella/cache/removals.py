@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from lamella.cache.policies import Rules
-from lamella.cache.repositories import digest_file
+from lamella.cache.repositories import note
 from lamella.cache.survey import Survey
 
 KINDS = (
@@ -60,7 +60,7 @@ class View:
 
     def used(self, repository: str, digest: str, written: float) -> float:
         """When something was last pulled, or written."""
-        return max(written, self.survey.pulls.get(f"{repository}/{digest_file(digest)}", 0.0))
+        return max(written, self.survey.pulls.get(note(repository, digest), 0.0))
 
 
 def reached(roots: Iterable[str], leads: Mapping[str, Collection[str]]) -> set[str]:

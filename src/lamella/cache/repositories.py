@@ -5,6 +5,7 @@
     repositories/<name>/_manifests/<digest>        a manifest: its media type, a line break, its bytes
     repositories/<name>/_tags/<tag>                the digest that the tag leads to
     repositories/<name>/_referrers/<digest>/<digest>  a descriptor of a manifest that refers to another one
+    mirrored/<name>/_<tag>                         the digest that a tag of another registry led to
 
 Blobs come first, then what names them; so whoever sees a manifest finds all that it leads to. Names, tags and digests
 are checked before they come here. Where garbage is collected, `publishing` is how to write all but a removal.
@@ -19,7 +20,7 @@ from lamella.cache.bucket import SharedBucket
 from lamella.oci.digest import Digest, encoded, is_digest_of
 from lamella.oci.typed import decode_as
 
-REPOSITORIES = "repositories/"
+REPOSITORIES, MIRRORED = "repositories/", "mirrored/"
 BLOBS, MANIFESTS, TAGS, REFERRERS = "_blobs", "_manifests", "_tags", "_referrers"
 
 
@@ -136,10 +137,18 @@ class Repository:
 
     def referrers(self, subject: Digest) -> Iterator[Referrer]:
         """The manifests that refer to `subject`, sorted by digest."""
-        for item in self.bucket.list(f"{self.at(REFERRERS, subject)}/"):
-            data = self.bucket.get(item.name)
-            if data is not None:
-                yield decode_as(data, Referrer)
+        return filter(None, (self.referrer(subject, digest) for digest in self.referring(subject)))
+
+    def referring(self, subject: Digest) -> Iterator[Digest]:
+        """Their digests alone."""
+        prefix = f"{self.at(REFERRERS, subject)}/"
+        for item in self.bucket.list(prefix):
+            yield file_digest(item.name.removeprefix(prefix))
+
+    def referrer(self, subject: Digest, digest: Digest) -> Referrer | None:
+        """What is told of a manifest that refers to `subject`."""
+        data = self.bucket.get(self._referrer(subject, digest))
+        return decode_as(data, Referrer) if data is not None else None
 
     def _referrer(self, subject: Digest, digest: Digest) -> str:
         return f"{self.at(REFERRERS, subject)}/{digest_file(digest)}"
@@ -157,6 +166,20 @@ class Repository:
 def digest_file(digest: str) -> str:
     """How names of items write a digest."""
     return digest.replace(":", "-", 1)
+
+
+def note(repository: str, of: str) -> str:
+    """What notes about a digest or tag of a repository are called.
+
+    No part of a repository's name begins with `_`, so no repository is in the way of what is noted of another.
+    """
+    return f"{repository}/_{digest_file(of)}"
+
+
+def noted(name: str) -> tuple[str, str]:
+    """The repository that a note is about, and how the digest or tag is written there."""
+    repository, _, of = name.rpartition("/_")
+    return repository, of
 
 
 def file_digest(file: str) -> Digest:

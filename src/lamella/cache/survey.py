@@ -5,16 +5,12 @@ survey needs memory for references alone, and for each digest once.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
 
 from lamella.cache.bucket import Item, SharedBucket
 from lamella.cache.contents import Contents
 from lamella.cache.holds import HOLDS
-from lamella.cache.jobs import FOLDER
+from lamella.cache.jobs import FOLDER, read_job
 from lamella.cache.narinfos import NARINFOS, leads
 from lamella.cache.parts import Parts, parts_of
 from lamella.cache.policies import DAY
@@ -22,7 +18,6 @@ from lamella.cache.publishing import PINS, PULLS, USED
 from lamella.cache.repositories import BLOBS, MANIFESTS, REFERRERS, REPOSITORIES, TAGS, file_digest
 from lamella.errors import LamellaError
 from lamella.oci.digest import Digest
-from lamella.oci.typed import decode_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +59,21 @@ class Survey:
     marks: dict[str, float]
     jobs: dict[str, tuple[Item, float]]
     """By name, with the time until when they count."""
-    rooted: frozenset[str]
-    """Digests that running jobs name."""
     repositories: dict[str, Holding]
     caches: dict[str, dict[str, Narinfo]]
 
 
-def survey(bucket: SharedBucket, contents: Contents, now: float) -> Survey:
+def survey(bucket: SharedBucket, contents: Contents) -> Survey:
     """The bucket as it is now, or was while this looked."""
     holds = contents.read(bucket.list(HOLDS), lambda data: data.decode().split("\n"))
     held = frozenset(name for _, names in holds for name in names)
-    jobs = list(contents.read(bucket.list(FOLDER), _job))
-    running = [job for item, job in jobs if job.get("state") == "running" and _until(item, job) > now]
+    jobs = contents.read(bucket.list(FOLDER), _until)
     return Survey(
         held=held,
         pins=frozenset(_by_name(bucket, PINS)),
         pulls=_by_name(bucket, PULLS),
         marks=_by_name(bucket, USED),
-        jobs={item.name: (item, _until(item, job)) for item, job in jobs},
-        rooted=frozenset(str(root) for job in running for root in _roots(job)),
+        jobs={item.name: (item, item.used + DAY if until is None else until) for item, until in jobs},
         repositories=_repositories(bucket, contents),
         caches=_caches(bucket, contents),
     )
@@ -143,18 +134,7 @@ def _caches(bucket: SharedBucket, contents: Contents) -> dict[str, dict[str, Nar
     return dict(found)
 
 
-def _job(data: bytes) -> dict[str, Any]:
-    try:
-        return decode_as(data, dict[str, Any])
-    except msgspec.DecodeError:
-        return {}
-
-
-def _until(item: Item, job: dict[str, Any]) -> float:
-    until = job.get("until")
-    return until if isinstance(until, int | float) else item.used + DAY
-
-
-def _roots(job: dict[str, Any]) -> Iterable[Any]:
-    root = job.get("root") or ()
-    return root if isinstance(root, list | tuple) else (root,)
+def _until(data: bytes) -> float | None:
+    """Until when a job counts, if it says so."""
+    job = read_job(data)
+    return job.until if job else None

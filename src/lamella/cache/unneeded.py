@@ -16,7 +16,7 @@ from lamella.cache.holds import HOLDS
 from lamella.cache.policies import DAY
 from lamella.cache.publishing import NIX, PULLS, USED
 from lamella.cache.removals import Removal, View
-from lamella.cache.repositories import file_digest
+from lamella.cache.repositories import MIRRORED, file_digest, noted
 from lamella.oci.digest import Digest, encoded
 from lamella.oci.typed import decode_as
 
@@ -48,6 +48,7 @@ def unneeded(bucket: SharedBucket, contents: Contents, view: View) -> list[Remov
         *_uploads(bucket, view),
         *_over(bucket, view),
         *_marks(bucket, view),
+        *_mirrored(bucket, contents, view),
     ]
     return sorted(found, key=lambda removal: (removal.stage, removal.name))
 
@@ -109,12 +110,20 @@ def _marks(bucket: SharedBucket, view: View) -> Iterator[Removal]:
             if not view.is_young(item.used):
                 yield Removal(item.name, "mark", item.size, "older than the grace")
     for key, moment in view.survey.pulls.items():
-        repository, _, file = key.rpartition("/")
+        repository, file = noted(key)
         holding = view.survey.repositories.get(repository)
         there = holding is not None and file_digest(file) in holding.manifests
         there = there or file in view.survey.caches.get(repository.removeprefix(NIX), ())
         if not there and not view.is_young(moment):
             yield Removal(f"{PULLS}{key}", "mark", 0, "what was pulled is gone")
+
+
+def _mirrored(bucket: SharedBucket, contents: Contents, view: View) -> Iterator[Removal]:
+    """Where tags of other registries led, when that is gone."""
+    for item, digest in contents.read(bucket.list(MIRRORED), lambda data: Digest(data.decode(errors="replace"))):
+        holding = view.survey.repositories.get(noted(item.name.removeprefix(MIRRORED))[0])
+        if not (holding and digest in holding.manifests) and not view.is_young(item.used):
+            yield Removal(item.name, "mark", item.size, "what the tag led to is gone")
 
 
 def _read(data: bytes, kind: type[T]) -> T | None:

@@ -14,6 +14,7 @@ from lamella.cache.repositories import (
     TAGS,
     blob_name,
     digest_file,
+    note,
 )
 from lamella.cache.survey import Holding
 from lamella.oci.digest import Digest
@@ -58,14 +59,13 @@ def _tags(name: str, holding: Holding, view: View) -> Iterator[Removal]:
 
 
 def _roots(name: str, holding: Holding, view: View, tagged: set[Digest]) -> Iterator[str]:
-    """What is kept for itself: by name, by a person, by a job, by somebody at work, or for its age."""
+    """What is kept for itself: by name, by a person, by somebody at work, or for its age."""
     yield from tagged
     period = max(view.rules.grace, view.rules.untagged_days * DAY)
     for digest, manifest in holding.manifests.items():
         if (
             view.used(name, digest, manifest.written) > view.now - period
-            or f"{name}/{digest_file(digest)}" in view.survey.pins
-            or digest in view.survey.rooted
+            or note(name, digest) in view.survey.pins
             or _at(name, MANIFESTS, digest) in view.held
         ):
             yield digest

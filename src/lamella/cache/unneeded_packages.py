@@ -8,6 +8,7 @@ from lamella.cache.narinfos import LOGS, NARS, nar_of, narinfo_item
 from lamella.cache.policies import DAY, Policy
 from lamella.cache.publishing import NIX
 from lamella.cache.removals import Removal, View, levels, reached
+from lamella.cache.repositories import note
 from lamella.cache.survey import Narinfo, Survey
 
 
@@ -64,7 +65,7 @@ def _roots(view: View) -> Iterator[str]:
         if (
             policy is None
             or view.used(repository, hash_part, package.written) > view.now - period
-            or f"{repository}/{hash_part}" in view.survey.pins
+            or note(repository, hash_part) in view.survey.pins
             or narinfo_item(cache, hash_part) in view.held
         ):
             yield narinfo_item(cache, hash_part)

@@ -20,6 +20,7 @@ from lamella.cli.common import (
     registry_options,
     verbose_option,
 )
+from lamella.cli.completing import IMAGE, layer_or_spec
 
 if TYPE_CHECKING:
     from lamella.images.document import ImageItem, LayerItem
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command("build", options_metavar="[OPTIONS]")
-@click.argument("what", nargs=-1, metavar="[layer NAME] [SPEC]")
+@click.argument("what", nargs=-1, metavar="[layer NAME] [SPEC]", shell_complete=layer_or_spec)
 @click.option("--below", is_flag=True, help="With `layer NAME`: also the layers below it.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write the image.json.")
 @click.option(
@@ -36,7 +37,12 @@ if TYPE_CHECKING:
     help="Also write the layers there, as nix2container's layers.json.",
 )
 @click.option(
-    "--to", "places", multiple=True, help="Also bring the image there: oci:FOLDER[:TAG] or docker://HOST/NAME[:TAG]."
+    "--to",
+    "places",
+    multiple=True,
+    metavar="PLACE",
+    type=IMAGE,
+    help="Also bring the image there: oci:FOLDER[:TAG] or docker://HOST/NAME[:TAG]. Again for more.",
 )
 @click.option("--keep-blobs", is_flag=True, help="Keep the layers that are made in the cache.")
 @previous_option

@@ -51,7 +51,9 @@ def size(as_json: bool) -> None:
 
 
 @command.command("prune")
-@click.option("--days", type=click.IntRange(0), default=30, show_default=True, help="Keep what is younger.")
+@click.option(
+    "--days", type=click.IntRange(0), metavar="DAYS", default=30, show_default=True, help="Keep what is younger."
+)
 @json_option
 def prune(days: int, as_json: bool) -> None:
     """Remove what was written longer ago than that."""

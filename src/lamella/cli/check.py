@@ -11,6 +11,7 @@ import click
 from lamella.cli import inside, show
 from lamella.cli.common import (
     draft_at,
+    image_argument,
     json_option,
     open_workplace,
     platform_option,
@@ -42,7 +43,7 @@ sys.stdout.write("\\n" + json.dumps(failed))
 
 
 @click.command("check")
-@click.argument("image", default=".")
+@image_argument
 @click.option("--run", is_flag=True, help="Also import the Python packages' modules, inside the image.")
 @click.option(
     "--ignore", multiple=True, metavar="PATTERN", help="Be silent about these packages, libraries and modules."

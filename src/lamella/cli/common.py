@@ -8,22 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lamella.cli.completing import IMAGE, layers, platforms
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
     from lamella.images.document import ImageItem
-    from lamella.oci.image import Progress
+    from lamella.oci.image import Layer, Progress
     from lamella.pipeline.draft import Draft
     from lamella.pipeline.explain.view import ImageView
     from lamella.pipeline.workplace import Workplace
     from lamella.spec.model import Spec
 
+image_argument = click.argument("image", default=".", type=IMAGE)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-platform_option = click.option("--platform", default="", metavar="OS/ARCH", help="Which platform's image, of several.")
+platform_option = click.option(
+    "--platform",
+    default="",
+    metavar="OS/ARCH",
+    shell_complete=platforms,
+    help="Which platform's image, of several.",
+)
 format_option = click.option(
     "--format", "form", type=click.Choice(["oci", "v2s2"]), help="The form of the manifest; else it stays as it is."
 )
-layer_option = click.option("--layer", default="", metavar="NAME", help="Of a spec, only what is up to that layer.")
+layer_option = click.option(
+    "--layer", default="", metavar="NAME", shell_complete=layers, help="Of a spec, only what is up to that layer."
+)
 mounted_option = click.option(
     "--nix-store-paths", is_flag=True, help="For hosts with nix-snapshotter: their own store gives the store paths."
 )
@@ -32,6 +42,18 @@ verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say on stde
 previous_option = click.option(
     "--previous", type=click.Path(path_type=Path, dir_okay=False), help="The image.json of the image before this one."
 )
+
+
+class WithArguments(click.Command):
+    """A command of an image and, after `--`, of words for a program in it. There too the image may be left out."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            end = args.index("--")
+            given, _, _ = self.make_parser(context).parse_args(args[:end])
+            if not isinstance(given.get("image"), str):
+                args = [*args[:end], ".", *args[end:]]
+        return super().parse_args(context, args)
 
 
 def cache_folder() -> Path:
@@ -52,7 +74,11 @@ def bucket_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How other machines are reached."""
     command = click.option(
-        "--ca", default="", metavar="FILE", help="Also believe certificates that this one vouches for."
+        "--ca",
+        default="",
+        metavar="FILE",
+        type=click.Path(),
+        help="Also believe certificates that this one vouches for.",
     )(command)
     return click.option("--insecure", is_flag=True, help="Allow plain http, and certificates that nobody vouches for.")(
         command
@@ -157,23 +183,26 @@ def _known(platform: str, spec: "Spec") -> str:
 
 
 def _beside(spec: "Spec") -> "ImageItem | None":
-    """The image.json beside the spec, where it tells of an image of that name: a cache may be new, a checkout not."""
+    """The image.json beside the spec, where it is of that name and machine: a cache may be new, a checkout not."""
+    from lamella.pipeline import platform_of
     from lamella.pipeline.find import read_document
 
     path = spec.folder / "image.json"
     with contextlib.suppress(LamellaError):
         found = read_document(path) if path.is_file() else None
-        return found if found and found.lamella and found.lamella.name == spec.image.name else None
+        if found and found.lamella and found.lamella.name == spec.image.name:
+            return found if found.arch == platform_of(spec).architecture else None
     return None
 
 
 def view_at(text: str, platform: str = "", **reach: Any) -> "ImageView":
     """What can be told of the image at a place, without making anything."""
     with reaching_out(open_workplace(), **reach) as place:
-        return _view_at(text, place, platform)
+        return seen_at(text, place, platform)[0]
 
 
-def _view_at(text: str, workplace: "Workplace", platform: str) -> "ImageView":
+def seen_at(text: str, workplace: "Workplace", platform: str) -> "tuple[ImageView, Sequence[Layer | None]]":
+    """The same, and for each layer its bytes where they are at that place, or None."""
     from lamella.oci.platforms import wanted_platform
     from lamella.oci.reference import parse_place
     from lamella.pipeline import find
@@ -184,7 +213,10 @@ def _view_at(text: str, workplace: "Workplace", platform: str) -> "ImageView":
     wanted = wanted_platform(platform)
     if find.is_bytes(place):
         image = find.open_place(place, platform=wanted, outside=workplace.outside)
-        return view.of_image(image, str(place), document_in(image))
+        return view.of_image(image, str(place), document_in(image)), image.layers
     if is_document(Path(place.path)):
-        return view.of_document(find.read_document(Path(place.path)), text)
-    return view.of_draft(draft_at(text, workplace, platform=platform))
+        told = view.of_document(find.read_document(Path(place.path)), text)
+        return told, (None,) * len(told.layers)
+    draft = draft_at(text, workplace, platform=platform)
+    base = draft.base.layers if draft.base else ()
+    return view.of_draft(draft), (*base, *(None for _ in draft.layers))

@@ -21,6 +21,7 @@ from lamella.cli.common import (
     registry_options,
     verbose_option,
 )
+from lamella.cli.completing import IMAGE
 from lamella.cli.images import Found, Wanted, image_at, spooled, target_at
 from lamella.cli.pushing import Aim, bring_one
 from lamella.oci.reference import DAEMONS, DOCKER_ARCHIVE, OCI_ARCHIVE, STREAM, Place, PlaceError, parse_place
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 
 @click.command("copy")
-@click.argument("image")
-@click.argument("destination")
+@click.argument("image", type=IMAGE)
+@click.argument("destination", type=IMAGE)
 @click.option("--all", "everything", is_flag=True, help="All platforms, and the index that leads to them.")
 @mounted_option
 @platform_option

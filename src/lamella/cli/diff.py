@@ -5,12 +5,14 @@ from typing import Any
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, registry_options, view_at
+from lamella.cli.common import json_option, platform_option, registry_options, view_at
+from lamella.cli.completing import IMAGE
 
 
 @click.command("diff")
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", type=IMAGE)
+@click.argument("new", type=IMAGE)
+@platform_option
 @registry_options
 @json_option
 def command(old: str, new: str, as_json: bool, **reach: Any) -> None:

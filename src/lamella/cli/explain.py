@@ -1,5 +1,6 @@
 """`lamella explain`: why a package is in an image, which layer holds a path, and why a layer is new."""
 
+import difflib
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, open_workplace, reaching_out, registry_options, view_at
+from lamella.cli.common import (
+    json_option,
+    open_workplace,
+    platform_option,
+    reach_of,
+    reaching_out,
+    registry_options,
+    view_at,
+)
+from lamella.cli.completing import IMAGE, layers_and_packages
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
@@ -15,9 +25,10 @@ if TYPE_CHECKING:
 
 
 @click.command("explain")
-@click.argument("what")
-@click.argument("image", default="image.json")
-@click.option("--since", help="The image before, to say why the layer WHAT is new.")
+@click.argument("what", shell_complete=layers_and_packages)
+@click.argument("image", default="image.json", type=IMAGE)
+@click.option("--since", metavar="IMAGE", type=IMAGE, help="The image before, to say why the layer WHAT is new.")
+@platform_option
 @registry_options
 @json_option
 def command(what: str, image: str, since: str | None, as_json: bool, **reach: Any) -> None:
@@ -31,22 +42,27 @@ def command(what: str, image: str, since: str | None, as_json: bool, **reach: An
         lines = _found_lines(told)
     if not told:
         layer = any(layer.name == what for layer in view.layers)
-        hint = "; it is a layer: say --since IMAGE to see why it is new" if layer else ""
+        hint = "; it is a layer: say --since IMAGE to see why it is new" if layer else _meant(what, view)
         raise LamellaError(f"{what} is no package of {image}, nor a path in its layers that lamella made{hint}")
     click.echo(show.as_json(told) if as_json else "\n".join(lines))
 
 
+def _meant(what: str, view: "ImageView") -> str:
+    """The package or layer whose name is most like what was asked for."""
+    names = [*(layer.name for layer in view.layers), *(package.name for package in view.packages.values())]
+    near = difflib.get_close_matches(what, names, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
 def _package(what: str, view: "ImageView") -> dict[str, Any]:
     """Where the package of that name or id is, and the chain of references that brought it."""
-    from lamella.closure import Closure, why
+    from lamella.closure import why
+    from lamella.pipeline.explain.view import closure_of
 
     for layer in view.layers:
         for package in layer.packages:
             if what in (package.id, package.name):
-                packages = tuple(view.packages.values())
-                referred = {to for other in packages for to in other.references if to != other.id}
-                roots = tuple(other.id for other in packages if other.id not in referred)
-                chain = why(Closure(packages, roots), package.id)
+                chain = why(closure_of(view), package.id)
                 return {"package": package.id, "layer": layer.name, "chain": list(chain)}
     return {}
 
@@ -58,7 +74,7 @@ def _path(what: str, view: "ImageView", reach: dict[str, Any]) -> dict[str, Any]
     from lamella.pipeline.packages.fetching import fetched
 
     wanted = os.fsencode(what)
-    with reaching_out(open_workplace(), **reach) as place:
+    with reaching_out(open_workplace(), **reach_of(reach)) as place:
         for layer in reversed(view.layers):
             for part in layer.plan.parts if layer.plan else ():
                 if any(entry.path == wanted for entry in part_entries(part, fetched(Where(), place))):
@@ -76,7 +92,9 @@ def _layer(name: str, new: "ImageView", old: "ImageView") -> dict[str, Any]:
         return {"layer": name, "same": True, "added": [], "changed": []}
     change = next((change.difference for change in found.new if change.layer.name == name), None)
     if change is None:
-        raise LamellaError(f"there is no layer {name}; there are {', '.join(layer.name for layer in new.layers)}")
+        raise LamellaError(
+            f"there is no layer {name!r} in the new image; there are {', '.join(layer.name for layer in new.layers)}"
+        )
     before = {package.name: package for package in old.packages.values()}
     place = open_workplace()
     return {

@@ -12,6 +12,7 @@ from lamella.oci.reference import (
     DIR,
     DOCKER,
     DOCKER_ARCHIVE,
+    KINDS,
     OCI,
     OCI_ARCHIVE,
     STREAM,
@@ -141,4 +142,7 @@ def repository_at(reference: Reference, others: "Sequence[Reference]", workplace
 
 def reference_at(text: str) -> Reference:
     """A reference, with or without `docker://` before it."""
+    kind = text.partition(":")[0]
+    if kind in KINDS and kind != DOCKER:
+        raise PlaceError(f"{text} is not in a registry; write HOST/NAME:TAG, or use lamella copy for other places")
     return parse_reference(text.removeprefix("docker://"))

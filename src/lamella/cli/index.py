@@ -20,11 +20,13 @@ from lamella.cli.common import (
     registry_options,
     verbose_option,
 )
+from lamella.cli.completing import IMAGE
 from lamella.cli.images import Wanted, target_at
 from lamella.cli.pushing import Aim, bring
 from lamella.oci.reference import DOCKER, KINDS, OCI, Place, PlaceError, check_tag, parse_place, reference_of
 
 if TYPE_CHECKING:
+    from lamella.oci.reference import Reference
     from lamella.oci.wire import Descriptor
     from lamella.pipeline.workplace import Workplace
 
@@ -32,6 +34,7 @@ _SETTLING = 1.0
 """Seconds; much longer than from reading what a name leads to until giving it to something else."""
 
 _MOST_ROUNDS = 20
+_LATEST = "latest"
 
 
 class Names(NamedTuple):
@@ -44,13 +47,15 @@ class Names(NamedTuple):
 
 @click.command("index")
 @click.argument("destination")
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=IMAGE)
 @click.option("--also", multiple=True, metavar="DESTINATION", help="Another destination; again for more.")
 @click.option("--append", is_flag=True, help="Keep what the name has for other platforms.")
-@click.option("--tag", "tags", multiple=True, help="A tag; again for more.")
-@click.option("--branch", default="", help="The branch: a tag, and `latest` if it is the default one.")
-@click.option("--default-branch", default="", help="The name of the default branch.")
-@click.option("--release", default="", help="A version: tags such as 1.2.3, 1.2 and 1.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="A tag; again for more.")
+@click.option(
+    "--branch", default="", metavar="BRANCH", help="The branch: a tag, and `latest` if it is the default one."
+)
+@click.option("--default-branch", default="", metavar="BRANCH", help="The name of the default branch.")
+@click.option("--release", default="", metavar="VERSION", help="A version: tags such as 1.2.3, 1.2 and 1.")
 @click.option("--auto", is_flag=True, help="Take these, and annotations, from git and the CI environment.")
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="An annotation; again for more.")
 @format_option
@@ -63,6 +68,7 @@ def command(destination: str, images: tuple[str, ...], also: tuple[str, ...], ap
 
     A spec is built for each of its platforms, and of what is an index already all platforms are taken. Images are
     there by their digests before the names are given. Jobs that append to the same name do not lose each other's.
+    What the first of the names there, and `latest`, tell of their layers is believed, as in a push.
     """
     from lamella.cli.progress import Told
 
@@ -76,7 +82,9 @@ def command(destination: str, images: tuple[str, ...], also: tuple[str, ...], ap
         reaching_out(open_workplace(progress=told.progress), home=home, **reach_of(how)) as workplace,
     ):
         told.doing("looking at images")
-        aim = Aim([Place(place.kind, place.path, names.tags[0]) for place in places], told=told.doing)
+        aim = Aim(
+            [Place(place.kind, place.path, names.tags[0]) for place in places], _latest(places, names), None, told.doing
+        )
         wanted = Wanted(form=names.form)
         brought = [(text, one) for text in images for one in bring(text, aim, wanted, workplace, named=False)]
         for number, place in enumerate(aim.places):
@@ -108,7 +116,7 @@ def _names(tag: str, how: dict[str, Any]) -> Names:
     found: Release = release_of(os.environ, Path()) if how["auto"] else Release()
     branch, default = how["branch"] or found.branch, how["default_branch"] or found.default_branch
     given = [tag, *how["tags"]] if tag else how["tags"]
-    tags = release_tags(given, branch, default, how["release"] or found.version) or ["latest"]
+    tags = release_tags(given, branch, default, how["release"] or found.version) or [_LATEST]
     for one in tags:
         check_tag(one)
     annotations = {**found.annotations, **dict(_pair(text) for text in how["annotations"])}
@@ -120,6 +128,12 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise click.UsageError(f"an annotation is written NAME=VALUE, not {text!r}")
     return name, value
+
+
+def _latest(places: "Sequence[Place]", names: Names) -> "list[Reference]":
+    """Images that know most layers of one with a new name: those that the default branch has."""
+    wanted = [place for place in places if place.kind == DOCKER and names.tags[0] != _LATEST]
+    return [reference_of(Place(DOCKER, place.path, _LATEST)) for place in wanted]
 
 
 def _named(

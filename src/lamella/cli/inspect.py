@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from lamella.cli import show
-from lamella.cli.common import json_option, platform_option, reach_of, registry_options, view_at
+from lamella.cli.common import image_argument, json_option, platform_option, reach_of, registry_options, view_at
 
 
 @click.command("inspect")
-@click.argument("image", default=".")
+@image_argument
 @click.option("-p", "--packages", "with_packages", is_flag=True, help="Also list the packages of each layer.")
 @click.option("--graph", is_flag=True, help="Print the closure instead, in the form of Nix's exportReferencesGraph.")
 @platform_option

@@ -7,6 +7,7 @@ import click
 
 from lamella.cli import show
 from lamella.cli.common import (
+    image_argument,
     json_option,
     layer_option,
     open_workplace,
@@ -17,6 +18,7 @@ from lamella.cli.common import (
     registry_options,
     verbose_option,
 )
+from lamella.cli.completing import daemons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,11 +28,12 @@ if TYPE_CHECKING:
 
 
 @click.command("load")
-@click.argument("image", default=".")
+@image_argument
 @click.option(
     "--into",
     default="docker",
     metavar="DAEMON",
+    shell_complete=daemons,
     show_default=True,
     help="docker, podman, containerd, containerd:NAMESPACE or kind:CLUSTER.",
 )

@@ -1,5 +1,6 @@
 """`lamella lock`: decides which packages a spec's requirements are, and writes that down."""
 
+import difflib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from lamella.cli.common import (
     registry_options,
     verbose_option,
 )
+from lamella.cli.completing import IMAGE, locked_packages, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,13 +25,14 @@ if TYPE_CHECKING:
 
 
 @click.command("lock")
-@click.argument("spec", default=".")
+@click.argument("spec", default=".", type=IMAGE)
 @click.option(
     "--upgrade",
     multiple=True,
     is_flag=False,
     flag_value="",
     metavar="[PACKAGE]",
+    shell_complete=locked_packages,
     help="Take the newest versions; of that package only, if one is named. Again for more; `base` is the base image.",
 )
 @click.option("--check", is_flag=True, help="Write nothing; fail if the lock is not of what the spec asks for.")
@@ -69,6 +72,7 @@ def command(spec: str, upgrade: tuple[str, ...], check: bool, diff: bool, **how:
     ):
         told.doing("choosing packages")
         after = make_lock(wanted, before or Lock(), upgraded, place)
+    _check_names(upgrade, [*names_in(before or Lock()), *names_in(after)])
     found = changes(before or Lock(), after)
     written = not diff and write_lock(path, after)
     if how["as_json"]:
@@ -76,6 +80,15 @@ def command(spec: str, upgrade: tuple[str, ...], check: bool, diff: bool, **how:
     elif not how["quiet"]:
         lines = _lines(found) if before else ()
         click.echo("\n".join([*lines, _summary(after, str(path), diff=diff, written=written)]))
+
+
+def _check_names(upgrade: tuple[str, ...], known: list[str]) -> None:
+    """Refuses to upgrade what is not there: it would be left alone without a word."""
+    for name in filter(None, upgrade):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"there is no package {name!r} to upgrade{hint}")
 
 
 def _told(one: "Change") -> dict[str, Any]:

@@ -1,20 +1,32 @@
 """The command line: one module a verb, imported only when it is called, so that `lamella --help` answers at once."""
 
 import difflib
+import errno
 import gc
 import importlib
 import os
 import resource
 import signal
 import sys
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from lamella.errors import LamellaError
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 _GARBAGE = 50_000
 """Few of our values form cycles; looking for them less often saves a twentieth of a build."""
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_OF_SIGNALS = 128
+_CURSOR_SHOWN = b"\x1b[?25h\n"
+_FRESH_LINE = "\r\x1b[K"
+"""Over the `^C` that the terminal shows."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 COMMANDS = {
     "build": "Make an image from a spec, reading only what is not known yet.",
@@ -28,6 +40,7 @@ COMMANDS = {
     "shell": "Open a shell in an image, without a container runtime.",
     "load": "Load an image into Docker, podman or containerd; layers that it has are not sent.",
     "inspect": "Show an image's layers with their sizes, digests and packages.",
+    "report": "Draw an image as a page for people: what is in it, why, and what changed.",
     "sbom": "List all that an image is made of, as SPDX or CycloneDX.",
     "diff": "Show what changed between two images, and what a user has to fetch.",
     "explain": "Say why a layer is new, which layer holds a path, or why a package is there.",
@@ -39,6 +52,8 @@ COMMANDS = {
     "pin": "Keep images in a server's bucket, whatever its policies say.",
     "gc": "Remove from a server's bucket what nothing needs any more.",
     "schema": "Print the JSON Schema of lamella.toml, for editors.",
+    "doctor": "Say what is there of all that lamella works with, and what to do about the rest.",
+    "completion": "Print what makes bash, zsh or fish complete commands and names.",
 }
 
 
@@ -55,11 +70,18 @@ class Verbs(click.Group):
         return command
 
     def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not context.resilient_parsing:
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f". There are: {', '.join(COMMANDS)}."
             context.fail(f"there is no command {args[0]!r}{hint}")
         return super().resolve_command(context, args)
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem
+
+        commands = [(name, said) for name, said in COMMANDS.items() if name.startswith(incomplete)]
+        options = [] if commands else click.Command.shell_complete(self, context, incomplete)
+        return [*(CompletionItem(name, help=said) for name, said in commands), *options]
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -79,9 +101,21 @@ def cli() -> None:
 class _StoppedError(BaseException):
     """Somebody wants the command to end; it tidies up and does."""
 
+    def __init__(self, number: int) -> None:
+        self.exit_code = _OF_SIGNALS + number
 
-def _stop(_signal: int, _frame: object) -> NoReturn:
-    raise _StoppedError
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    for signal_number in _STOPPING:
+        signal.signal(signal_number, _stop_at_once)
+    raise _StoppedError(number)
+
+
+def _stop_at_once(number: int, _frame: object) -> NoReturn:
+    """Somebody does not want to wait. What is half written is staged only, and the next run removes it."""
+    if _is_seen():
+        os.write(sys.stderr.fileno(), _CURSOR_SHOWN)
+    os._exit(_OF_SIGNALS + number)
 
 
 def _allow_many_files() -> None:
@@ -92,28 +126,72 @@ def _allow_many_files() -> None:
 
 def main() -> None:
     """Runs a command; a failure is one line on stderr and an exit code."""
-    signal.signal(signal.SIGTERM, _stop)
+    for number in _STOPPING:
+        signal.signal(number, _stop)
     gc.set_threshold(_GARBAGE)
     _allow_many_files()
     try:
-        code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("lamella: stopped", err=True)
-        code = 130
-    except _StoppedError:
-        click.echo("lamella: stopped", err=True)
-        code = 143
+        code = cli.main(prog_name="lamella", standalone_mode=False, color=_colour())
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = error.exit_code
     except click.ClickException as error:
-        click.echo(f"lamella: {error.format_message()}", err=True)
+        _say(_with_help(error))
+        code = error.exit_code
+    except _StoppedError as error:
+        _say("stopped", _FRESH_LINE if _is_seen() else "")
         code = error.exit_code
     except LamellaError as error:
-        click.echo(click.style("lamella: ", fg="red", bold=True) + str(error), err=True)
+        _say(f"{error}{_hint(error)}")
         code = error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
-        click.echo(f"lamella: {error.strerror or error}{where}", err=True)
+        _say(f"{error.strerror or error}{where}{_hint(error)}")
         code = 5
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(what: str, before: str = "") -> None:
+    click.echo(f"{before}{click.style('lamella: ', fg='red', bold=True)}{what}", err=True, color=_colour())
+
+
+def _is_seen() -> bool:
+    """Whether somebody sees stderr in a terminal that can do more than print."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _colour() -> bool | None:
+    """No colours where nobody wants or can see them; else click decides."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
+
+
+def _with_help(error: click.ClickException) -> str:
+    """What is wrong; and where to read on, if click says it and proposes nothing better."""
+    said = error.format_message()
+    ours = type(error) is click.UsageError and not said.startswith("Got ")
+    if ours or not isinstance(error, click.UsageError) or error.ctx is None or "Did you mean" in said:
+        return said
+    return f"{said.removesuffix('.')}; see {error.ctx.command_path} --help"
+
+
+def _hint(error: BaseException) -> str:
+    """What to do where a disk is full, or the cache cannot be written."""
+    from lamella.cli.common import cache_folder
+
+    cause = next((one for one in _causes(error) if isinstance(one, OSError)), None)
+    if cause and cause.errno in _FULL:
+        return "; make room there: lamella cache prune forgets old builds, and $LAMELLA_CACHE says where the cache is"
+    return "; $LAMELLA_CACHE says where the cache is" if cause and str(cache_folder()) in str(error) else ""
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, each once: some name themselves as their cause."""
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        yield cause
+        seen.append(cause)
+        cause = cause.__cause__

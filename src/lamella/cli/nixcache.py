@@ -35,7 +35,13 @@ def _filling(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--key", type=_FILE, help=f"The file of the key to sign with; else what ${_SECRET} holds."),
         click.option("--exclude", multiple=True, metavar="PATTERN", help="Names that stay out: *-doc; again for more."),
         click.option("--signed-by", multiple=True, metavar="NAME", help="Leave out what it signed; again for more."),
-        click.option("--compression", type=click.Choice(["zstd", "none"]), default="zstd", show_default=True),
+        click.option(
+            "--compression",
+            type=click.Choice(["zstd", "none"]),
+            default="zstd",
+            show_default=True,
+            help="How packages are packed there.",
+        ),
         connection_options,
         json_option,
         quiet_option,
@@ -87,7 +93,8 @@ def watch(words: tuple[str, ...], **how: Any) -> None:
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Unpack below this folder, as in FOLDER/nix/store/...; else they are kept packed, for builds to come.",
+    metavar="FOLDER",
+    help="Unpack below it, as in FOLDER/nix/store/...; else they are kept packed, for builds to come.",
 )
 @connection_options
 @json_option

@@ -15,10 +15,11 @@ from lamella.cli.common import (
     reaching_out,
     registry_options,
 )
+from lamella.cli.completing import IMAGE
 
 
 @click.command("plan")
-@click.argument("spec", default=".")
+@click.argument("spec", default=".", type=IMAGE)
 @previous_option
 @platform_option
 @registry_options

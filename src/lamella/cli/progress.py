@@ -13,7 +13,8 @@ from lamella.cli import show
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rich.progress import Progress, TaskID
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 _PATIENCE = 0.4
 
@@ -74,30 +75,37 @@ def _to_stderr(line: str) -> None:
 
 
 _WAITING = ""
+_FOR_OTHERS = 3
+_NARROW = 72
+"""Columns; with fewer there is no room for bars, and only numbers move."""
 
 
 class _Bars:
-    """A bar for each name under way; they are gone when the work is."""
+    """A line for each name under way, however narrow the terminal is; they are gone when the work is."""
 
     def __init__(self) -> None:
         self._shown: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._shown_columns: tuple[ProgressColumn, ...] = ()
 
     def begin(self, what: str) -> None:
         """Shows `what` without an end in sight, until something moves."""
         shown = self._shown or self._start()
-        self._tasks[_WAITING] = shown.add_task(what, total=None)
+        self._tasks[_WAITING] = shown.add_task(what, total=None, so_far="")
 
     def move(self, name: str, done: int, expected: int) -> None:
         shown = self._shown or self._start()
         if _WAITING in self._tasks:
             shown.remove_task(self._tasks.pop(_WAITING))
         if name not in self._tasks:
-            self._tasks[name] = shown.add_task(show.printable(name), total=expected)
+            self._tasks[name] = shown.add_task(show.printable(name), total=expected, so_far="")
         if done == expected:
             shown.remove_task(self._tasks.pop(name))
         else:
-            shown.update(self._tasks[name], completed=min(done, expected))
+            so_far = f"{100 * done // max(expected, 1)} %"
+            if self._fit(shown):
+                so_far = f"{show.size(done)} of {show.size(expected)}"
+            shown.update(self._tasks[name], completed=min(done, expected), so_far=so_far)
 
     def say(self, line: str) -> None:
         if self._shown:
@@ -110,16 +118,44 @@ class _Bars:
             self._shown.stop()
 
     def _start(self) -> "Progress":
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress
 
-        self._shown = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            DownloadColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
+        self._shown = Progress(console=_screen(), transient=True)
+        self._fit(self._shown)
         self._shown.start()
         return self._shown
+
+    def _fit(self, shown: "Progress") -> bool:
+        """Takes the columns that there is room for now; tells whether all of them are."""
+        is_wide = shown.console.width >= _NARROW
+        if is_wide == shown.expand or not self._shown_columns:
+            shown.expand = not is_wide
+            shown.columns = self._shown_columns = _columns(is_wide=is_wide)
+        return is_wide
+
+
+def _columns(*, is_wide: bool) -> "tuple[ProgressColumn, ...]":
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+
+    name = Column(no_wrap=True, overflow="ellipsis", ratio=None if is_wide else 1)
+    so_far = Column(no_wrap=True, justify="right", min_width=18 if is_wide else 5)
+    first = TextColumn("{task.description}", markup=False, table_column=name)
+    moved = TextColumn("{task.fields[so_far]}", markup=False, table_column=so_far)
+    if not is_wide:
+        return first, moved
+    bar = BarColumn(bar_width=24, table_column=Column(no_wrap=True, min_width=24))
+    return first, bar, moved, TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=7))
+
+
+def _screen() -> "Console":
+    """The terminal, but for the columns that a `^C` at a line's end takes: nothing of ours is ever moved by it."""
+    from rich.console import Console, ConsoleDimensions
+
+    class Screen(Console):
+        @property  # type: ignore[misc] # nobody sets the size of a terminal
+        def size(self) -> ConsoleDimensions:
+            found = super().size
+            return ConsoleDimensions(max(found.width - _FOR_OTHERS, 1), found.height)
+
+    return Screen(stderr=True)

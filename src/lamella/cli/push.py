@@ -11,6 +11,7 @@ from lamella.cli import show, why
 from lamella.cli.attach import attach_contents
 from lamella.cli.common import (
     format_option,
+    image_argument,
     json_option,
     mounted_option,
     open_workplace,
@@ -44,12 +45,12 @@ class Pushed(NamedTuple):
 
 
 @click.command("push")
-@click.argument("image")
+@image_argument
 @click.argument("destinations", nargs=-1, metavar="[DESTINATION]...")
 @click.option(
-    "--cache-from", multiple=True, metavar="REF", help="An image that tells of layers it has; again for more."
+    "--cache-from", multiple=True, metavar="REFERENCE", help="An image that tells of layers it has; again for more."
 )
-@click.option("--cache-to", multiple=True, metavar="REF", help="Also push there, for later --cache-from.")
+@click.option("--cache-to", multiple=True, metavar="REFERENCE", help="Also push there, for later --cache-from.")
 @click.option("--layer-images", metavar="PREFIX", help="Also push each layer as an image PREFIX + its name.")
 @click.option("--sbom", type=click.Choice(FORMATS), help="Also attach a list of all that is in each image.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made and sent, and do nothing.")
@@ -82,7 +83,8 @@ def command(image: str, destinations: tuple[str, ...], dry_run: bool, **how: Any
         told.doing("looking at packages and registries")
         aim = Aim(places, memory, how["previous"], told.doing)
         if dry_run:
-            click.echo("\n".join(show.table(_foreseen(image, aim, wanted, workplace), right=(3,))))
+            foreseen = _foreseen(image, aim, wanted, workplace)
+            click.echo(show.as_json(foreseen) if how["as_json"] else "\n".join(_foreseen_lines(foreseen)))
             return
         brought = list(bring(image, aim, wanted, workplace))
         pushed = _named(image, brought, aim, wanted, workplace)
@@ -132,12 +134,12 @@ def _push_layers(prefix: str, brought: Sequence[Brought], aim: Aim, workplace: "
                 pipeline.build(draft, workplace, alone.targets(workplace, Wanted(), named=True))
 
 
-def _foreseen(image: str, aim: Aim, wanted: Wanted, workplace: "Workplace") -> list[tuple[str, ...]]:
-    """What a push would do, a row for each layer and place; nothing is written anywhere."""
+def _foreseen(image: str, aim: Aim, wanted: Wanted, workplace: "Workplace") -> list[dict[str, Any]]:
+    """What a push would do with each layer at each place; nothing is written anywhere."""
     from lamella.oci.wire import Descriptor
 
     layers = list(_layers(image, aim, wanted, workplace))
-    rows: list[tuple[str, ...]] = []
+    found: list[dict[str, Any]] = []
     for place in aim.places:
         destination = target_at(str(place), workplace).destination
         for name, record, size, said in layers:
@@ -145,9 +147,17 @@ def _foreseen(image: str, aim: Aim, wanted: Wanted, workplace: "Workplace") -> l
             if record:
                 blob = Descriptor(media_type=record.media_type, digest=record.digest, size=record.size)
                 word = "exists" if destination.has(blob) else "upload"
-            told = show.size(record.size if record else size)
-            rows.append((str(reference_of(place)), show.printable(name), told, word, said))
-    return rows
+            told = {"name": name, "size": record.size if record else size, "state": word, "why": said}
+            found.append({"reference": str(reference_of(place)), **told})
+    return found
+
+
+def _foreseen_lines(found: list[dict[str, Any]]) -> list[str]:
+    rows = [
+        (one["reference"], show.printable(one["name"]), show.size(one["size"]), one["state"], one["why"])
+        for one in found
+    ]
+    return show.table(rows, right=(2,))
 
 
 def _layers(

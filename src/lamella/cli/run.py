@@ -8,12 +8,20 @@ from typing import Any
 
 import click
 
-from lamella.cli.common import layer_option, platform_option, quiet_option, registry_options, verbose_option
+from lamella.cli.common import (
+    WithArguments,
+    image_argument,
+    layer_option,
+    platform_option,
+    quiet_option,
+    registry_options,
+    verbose_option,
+)
 from lamella.cli.load import loaded
 
 
-@click.command("run")
-@click.argument("image")
+@click.command("run", cls=WithArguments)
+@image_argument
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
 @click.option("--options", default="", metavar="OPTIONS", help='Options for the run of it, as in "-p 8080:80".')
 @click.option("--into", type=click.Choice(["docker", "podman"]), help="Who runs it; without it, whichever is there.")

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamella.cli.common import open_workplace, platform_option, reach_of, reaching_out, registry_options, view_at
+from lamella.cli.common import (
+    image_argument,
+    open_workplace,
+    platform_option,
+    reach_of,
+    reaching_out,
+    registry_options,
+    view_at,
+)
 
 if TYPE_CHECKING:
     from lamella.sbom.contents import Contents
@@ -14,8 +22,10 @@ FORMATS = ("spdx", "cyclonedx")
 
 
 @click.command("sbom")
-@click.argument("image", default=".")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="spdx", show_default=True)
+@image_argument
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="spdx", show_default=True, help="The form of the list."
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it there, not to stdout.")
 @platform_option
 @registry_options

@@ -8,6 +8,8 @@ import click
 
 from lamella.cli import inside, run
 from lamella.cli.common import (
+    WithArguments,
+    image_argument,
     layer_option,
     open_workplace,
     platform_option,
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 _SHELLS = ("/bin/bash", "/bin/sh", "/bin/busybox")
 
 
-@click.command("shell")
-@click.argument("image", default=".")
+@click.command("shell", cls=WithArguments)
+@image_argument
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND]")
 @platform_option
 @layer_option

@@ -7,6 +7,7 @@ import click
 from lamella.cli import show
 from lamella.cli.common import (
     draft_at,
+    image_argument,
     json_option,
     open_workplace,
     platform_option,
@@ -14,6 +15,7 @@ from lamella.cli.common import (
     reach_of,
     reaching_out,
     registry_options,
+    verbose_option,
 )
 
 if TYPE_CHECKING:
@@ -23,34 +25,37 @@ if TYPE_CHECKING:
 
 
 @click.command("validate")
-@click.argument("image", default=".")
-@click.option("--remote", multiple=True, metavar="REF", help="Check what REF remembers of a spec's layers instead.")
+@image_argument
+@click.option(
+    "--remote", multiple=True, metavar="REFERENCE", help="Check what it remembers of a spec's layers; again for more."
+)
 @platform_option
 @registry_options
 @json_option
 @quiet_option
-def command(image: str, remote: tuple[str, ...], as_json: bool, quiet: bool, **how: Any) -> None:
+@verbose_option
+def command(image: str, remote: tuple[str, ...], **how: Any) -> None:
     """Hash every byte of IMAGE again; layers that are only recipes are made again and compared.
 
-    With --remote, each layer of the spec IMAGE of which REF tells is made from its files, and compared with that.
+    With --remote, each layer of the spec IMAGE of which REFERENCE tells is made from its files, and compared.
     """
     from lamella.cli.progress import Told
 
     with (
-        Told(quiet=quiet or as_json) as told,
+        Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
         reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place,
     ):
         if remote:
             count, problems = _remembered(image, remote, how["platform"], place)
         else:
             count, problems = _bytes(image, how["platform"], place, told.progress)
-    if as_json:
+    if how["as_json"]:
         wrong = [{"layer": problem.layer, "message": problem.message} for problem in problems]
         click.echo(show.as_json({"problems": wrong, "layers": count}))
     else:
         for problem in problems:
             click.echo(show.printable(problem.message))
-        if not quiet:
+        if not how["quiet"]:
             click.echo(f"{show.plural(count, 'layer')}, {show.plural(len(problems), 'problem')}")
     if problems:
         raise click.exceptions.Exit(4)

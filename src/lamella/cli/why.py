@@ -2,15 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from lamella.cli import show
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lamella.package import Package
     from lamella.pipeline.explain.reasons import Reason
-
-_NAMED = 2
 
 
 def said(reason: "Reason") -> str:
@@ -21,9 +14,9 @@ def said(reason: "Reason") -> str:
         return "no image before"
     if reason.same:
         return "made in another compression" if reason.recompressed else "unknown to this cache"
-    found = reason.difference
-    parts = [_some(found.changed, "changed"), _some(found.added, "new")]
-    return "; ".join(part for part in parts if part) or "other company, or other rules"
+    from lamella.pipeline.explain.compare import in_words
+
+    return in_words(reason.difference)
 
 
 def told(reason: "Reason") -> dict[str, Any]:
@@ -35,12 +28,3 @@ def told(reason: "Reason") -> dict[str, Any]:
         "added": [package.id for package in found.added],
         "moved": [] if reason.same else [package.id for package in found.moved],
     }
-
-
-def _some(packages: "Sequence[Package]", word: str) -> str:
-    """`numpy, scipy and 3 more changed`, the largest first."""
-    if not packages:
-        return ""
-    names = [show.printable(p.name) for p in sorted(packages, key=lambda p: (-p.size, p.id))]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more} {word}"

@@ -70,9 +70,14 @@ def write_docker_archive(
     _write(files, out, progress)
 
 
-def archive_file(path: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
+@contextlib.contextmanager
+def archive_file(path: Path) -> Iterator[IO[bytes]]:
     """A file for an archive: it gets its name at the end, unless something was raised."""
-    return staged_beside(path)
+    try:
+        with staged_beside(path) as file:
+            yield file
+    except DestinationError as error:
+        raise DestinationError(f"{path}: {error}") from error
 
 
 def _blob(digest: str) -> str:

@@ -29,6 +29,10 @@ class Daemon(Protocol):
         """Writes the image `name` as an archive."""
 
 
+_SILENT = ("failed to dial", "Cannot connect", "connection refused")
+"""What clients of daemons say where none answers."""
+
+
 @dataclass(frozen=True)
 class Program:
     """A program that speaks with a daemon, and the first words of its command line."""
@@ -88,4 +92,5 @@ class Program:
             lines = [line for line in said.splitlines() if line.strip()]
             what = " ".join([*self.words, *arguments[:2]])
             why = lines[-1] if lines else f"exit code {error.returncode}"
-            raise DestinationError(f"{what} fails: {why}") from error
+            hint = "; is it running?" if any(sign in why for sign in _SILENT) else ""
+            raise DestinationError(f"{what} fails: {why}{hint}") from error

@@ -50,7 +50,7 @@ class Engine:
         """Asks for something that is done while the engine tells of it, line by line; a body may be pushed."""
         with self._asked(method, path, give) as response:
             for line in _read(response).splitlines():
-                with contextlib.suppress(ValueError, AttributeError):
+                with contextlib.suppress(ValueError, TypeError):
                     if "error" in (told := json.loads(line)):
                         raise DestinationError(f"Docker does not do this: {told['error']}")
 
@@ -84,9 +84,8 @@ class Engine:
             yield response
         except (OSError, http.client.HTTPException, ValueError) as error:
             told = getattr(error, "strerror", None) or error
-            raise DestinationError(
-                f"Docker at {self.host.address} cannot be reached: {told}; is it running?"
-            ) from error
+            hint = "may you use it?" if isinstance(error, PermissionError) else "is it running?"
+            raise DestinationError(f"Docker at {self.host.address} cannot be reached: {told}; {hint}") from error
         finally:
             connection.close()
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamella.destinations.destination import DestinationError
+from lamella.transport.credential import home
 
 _USUAL = "unix:///var/run/docker.sock"
 
@@ -27,7 +28,7 @@ class DockerHost:
 
 def docker_host(environment: Mapping[str, str]) -> DockerHost:
     """The engine that Docker's own commands would ask."""
-    folder = Path(environment.get("DOCKER_CONFIG") or Path(environment.get("HOME") or "~", ".docker")).expanduser()
+    folder = Path(environment.get("DOCKER_CONFIG") or home(environment) / ".docker").expanduser()
     if environment.get("DOCKER_HOST"):
         named = environment.get("DOCKER_CERT_PATH")
         wanted = environment.get("DOCKER_TLS_VERIFY")

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from lamella.destinations.destination import DestinationError
 from lamella.oci import media
 from lamella.oci.digest import Digest, DigestError, sha256
-from lamella.oci.image import Body, Buffer
+from lamella.oci.image import Body
 from lamella.oci.wire import Descriptor
 from lamella.registry.repository import Repository
-from lamella.registry.upload import Upload, upload
+from lamella.registry.streaming import StreamedUpload
+from lamella.registry.upload import upload
 
 
 class RegistryDestination:
@@ -25,18 +26,19 @@ class RegistryDestination:
             return self.repository.has_manifest(blob.digest)
         return self.repository.has_blob(blob.digest, blob.size)
 
-    def stage(self) -> Upload:
+    def stage(self) -> StreamedUpload:
         """A blob that goes up while it is made."""
-        return Upload(self.repository)
+        return StreamedUpload(self.repository)
 
     def put(self, blob: Descriptor, body: Body) -> bool:
         """Mounts or sends `blob`."""
         if media.is_manifest(blob.media_type):
-            data = _collected(body)
+            data = bytearray()
+            body(data.extend)
             if sha256(data) != blob.digest:
                 raise DigestError(f"the manifest {blob.digest} is {sha256(data)}")
-            self._manifests[blob.digest] = data
-            self.repository.put_manifest(blob.digest, blob.media_type, data)
+            self._manifests[blob.digest] = bytes(data)
+            self.repository.put_manifest(blob.digest, blob.media_type, bytes(data))
             return True
         return upload(self.repository, blob, body, self._others)
 
@@ -49,13 +51,3 @@ class RegistryDestination:
                 raise DestinationError(f"{self.repository} does not hold {root.digest}, which is to be named {name}")
             data = found[1]
         self.repository.put_manifest(name, root.media_type, data)
-
-
-def _collected(body: Body) -> bytes:
-    data = bytearray()
-
-    def take(block: Buffer) -> None:
-        data.extend(block)
-
-    body(take)
-    return bytes(data)

@@ -24,7 +24,7 @@ def parse_digest(text: str) -> Digest:
     return Digest(text)
 
 
-def sha256(data: bytes) -> Digest:
+def sha256(data: bytes | bytearray) -> Digest:
     """The digest of `data`."""
     return Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
 
@@ -37,6 +37,24 @@ def encoded(digest: Digest) -> str:
 def hasher(digest: Digest) -> "hashlib._Hash":
     """A new hash of the kind that `digest` is of."""
     return hashlib.new(parse_digest(digest).partition(":")[0])
+
+
+class Passed:
+    """Bytes that passed by: how many they were, and their sha256."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def add(self, block: bytes | bytearray | memoryview) -> None:
+        """Counts the next bytes."""
+        self._hash.update(block)
+        self._size += memoryview(block).nbytes
+
+    def check(self, digest: Digest, size: int) -> None:
+        """A `DigestError` if they are not what they are said to be."""
+        if (self._hash.hexdigest(), self._size) != (encoded(digest), size):
+            raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
 
 
 def is_digest_of(digest: Digest, data: bytes) -> bool:

@@ -50,7 +50,8 @@ _DIGEST = r"sha256:[0-9a-f]{64}"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
-NAME = rf"(?:{HOST}/)?{_PART}(?:/{_PART})*"
+REPOSITORY = rf"{_PART}(?:/{_PART})*"
+NAME = rf"(?:{HOST}/)?{REPOSITORY}"
 TAG = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
 LONGEST_NAME = 255
 _REF_NAME = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9._:@/+-]*[a-zA-Z0-9_])?")
@@ -130,7 +131,7 @@ def parse_reference(text: str) -> Reference:
     host, slash, rest = name.partition("/")
     if not slash or not ("." in host or ":" in host or host == "localhost"):
         host, rest = _HUB, name if slash else f"library/{name}"
-    if not re.fullmatch(f"{_PART}(?:/{_PART})*", rest):
+    if not re.fullmatch(REPOSITORY, rest):
         raise PlaceError(
             f"{text!r}: {rest!r} is not a repository (lower-case letters, digits, and . _ - / between them); "
             "a registry's name has a dot or a port, as in registry.example.com or localhost:5000"

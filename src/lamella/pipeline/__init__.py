@@ -48,7 +48,7 @@ from lamella.spec.model import Spec
 def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Draft:
     """What `spec` would become, given the image before it: each layer with its key, and its record if there is one."""
     image = spec.image
-    wanted = _platform(spec)
+    wanted = platform_of(spec)
     lock = locked(spec, wanted)
     base = open_base(lock.pinned(image.base), spec.folder, wanted, place.outside)
     sections = gather(spec, wanted, lock, place)
@@ -135,7 +135,7 @@ def remember(built: Built, place: Workplace) -> ImageItem:
 
 def last(spec: Spec, place: Workplace) -> ImageItem | None:
     """The last image that was built of this name and tag here, for that platform."""
-    return place.records.read(_last(spec.image.name, spec.image.tag, _platform(spec)), ImageItem)
+    return place.records.read(_last(spec.image.name, spec.image.tag, platform_of(spec)), ImageItem)
 
 
 def _last(name: str, tag: str, platform: Platform) -> str:
@@ -172,7 +172,7 @@ def _pinned(text: str, base: Image | None) -> str:
     return text
 
 
-def _platform(spec: Spec) -> Platform:
+def platform_of(spec: Spec) -> Platform:
     """This machine's platform if the spec has it or names none, else the first that it names."""
     named = [platform(text) for text in spec.image.platforms]
     own = here()

@@ -18,13 +18,22 @@ from lamella.pipeline.memory.documents import churn_of
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.workplace import Workplace
 from lamella.plan import Planned, Stored, tar_key
-from lamella.staging import explained
+from lamella.staging import StorageError, explained
 
 
 def open_place(
     place: Place, folder: Path = Path(), platform: Platform | None = None, outside: Outside | None = None
 ) -> Image:
-    """The image in a registry, a daemon, a layout or an archive; relative paths start from `folder`."""
+    """The image in a registry, a daemon, a layout or an archive; relative paths start from `folder`.
+
+    One for another platform than the one that is asked for is refused.
+    """
+    image = _open(place, folder, platform, outside)
+    _check_platform(str(place), image, platform)
+    return image
+
+
+def _open(place: Place, folder: Path, platform: Platform | None, outside: Outside | None) -> Image:
     from lamella.images.reading import open_directory, open_docker_archive, open_layout, open_oci_archive
 
     if place.kind == DOCKER:
@@ -33,7 +42,7 @@ def open_place(
         return open_remote(reference_of(place), outside, platform)
     if place.kind in DAEMONS:
         there = needed(outside, str(place))
-        return open_place(there.daemons.save(place, there.file()))
+        return _open(there.daemons.save(place, there.file()), folder, None, outside)
     path = folder / place.path
     if place.kind == OCI:
         return open_layout(path, place.name, platform)
@@ -66,11 +75,15 @@ def open_base(text: str, folder: Path, platform: Platform, outside: Outside | No
     """The image to build on for that platform, if one is named."""
     if not text:
         return None
-    image = open_place(parse_place(text), folder, platform, outside)
-    has = image.config.platform
-    if not matches(platform, has):
-        raise ImageError(f"the base {text} is an image for {spelled(has)}, and one for {spelled(platform)} is wanted")
+    image = _open(parse_place(text), folder, platform, outside)
+    _check_platform(f"the base {text}", image, platform)
     return image
+
+
+def _check_platform(name: str, image: Image, wanted: Platform | None) -> None:
+    has = image.config.platform
+    if wanted and not matches(wanted, has):
+        raise ImageError(f"{name} is an image for {spelled(has)}, and one for {spelled(wanted)} is wanted")
 
 
 def is_bytes(place: Place) -> bool:
@@ -80,6 +93,8 @@ def is_bytes(place: Place) -> bool:
 
 def read_document(path: Path) -> ImageItem:
     """The `image.json` or `layers.json` at `path`."""
+    if not path.exists():
+        raise StorageError(f"there is no {path}; lamella build writes such files")
     with explained(path, "cannot read"):
         data = path.read_bytes()
     item = read_image(data, str(path))

@@ -51,6 +51,13 @@ def password_of(address: str, username: str, environment: Mapping[str, str]) -> 
     return stored(address, username, environment)
 
 
+def words_of_uv() -> list[str]:
+    """How uv is called, which chooses Python packages."""
+    from lamella.sources.python.uv import uv_command
+
+    return uv_command()
+
+
 def needed(outside: Outside | None, what: str) -> Outside:
     """`outside`, where `what` is; an error if nothing there can be asked."""
     if outside is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETER = re.compile(rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))\s*,?')
-_SCHEME = re.compile(rf"\s*,*\s*({_TOKEN})(?:\s+|$|,)")
+_SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?:\s+|$|,)")
 
 
 @dataclass(frozen=True)

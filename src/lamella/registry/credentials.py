@@ -35,13 +35,13 @@ class Keychain:
         """The credential to use there, if there is one."""
         if self.said:
             return self.said
-        for file in self._auth_files():
+        for file in self.auth_files():
             found = _in_file(file, registry, repository, self.environment)
             if found:
                 return found
         return self._of_ci(registry) or of_netrc(urlsplit(f"//{registry}").hostname or "", self.environment)
 
-    def _auth_files(self) -> Iterator[Path]:
+    def auth_files(self) -> Iterator[Path]:
         """Where podman and Docker keep what `login` was told; podman's first, as the more specific."""
         told = self.environment
         if told.get("REGISTRY_AUTH_FILE"):

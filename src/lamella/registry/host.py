@@ -241,6 +241,10 @@ class Host:
             hint = "; if it speaks plain http, say --insecure"
         elif _is_alert(cause):
             hint = f"; if it wants a certificate, put it into /etc/containers/certs.d/{self.name}"
+        elif isinstance(cause, ConnectionRefusedError):
+            hint = "; does it run, and at that port?"
+        elif isinstance(cause, socket.gaierror):
+            hint = "; is its name right, and is there a network?"
         message = f"{self.name} cannot be reached for {ask.what}: {error}{hint}"
         return RegistryError(message, passing=not self._is_for_good(cause))
 

@@ -15,15 +15,13 @@ from lamella.registry.host import Ask
 from lamella.registry.repository import Repository
 from lamella.registry.tokens import pull
 
-_MOST_PAGES = 100
-
 
 def referrers(repository: Repository, digest: Digest) -> Sequence[Descriptor]:
     """What speaks of `digest`."""
     url, what = repository.url("referrers", digest), f"what refers to {digest}"
     answer = repository.host.ask(Ask("GET", url, what, [pull(repository.name)]), (200, 400, 404, 405))
     if answer.status == 200:
-        pages = [page for page, _ in zip(repository.pages(url, what), range(_MOST_PAGES), strict=False)]
+        pages = list(repository.pages(answer, what))
     else:
         found = repository.manifest(_tag(digest))
         pages = [found[1]] if found else []

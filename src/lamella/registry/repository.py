@@ -20,7 +20,9 @@ _LONGEST_MANIFEST = 4 << 20
 _BLOCK = 1 << 20
 _ACCEPT = {"Accept": ", ".join(sorted(media.MANIFESTS | media.INDEXES))}
 _PER_PAGE = 1000
-_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next\b"?')
+_MOST_PAGES = 10_000
+_LINK = re.compile(r"<([^<>]*)>([^<>]*)")
+_IS_NEXT = re.compile(r';\s*rel\s*=\s*"?next\b', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ class Repository:
     def tags(self) -> Iterator[str]:
         """All tags."""
         what = f"the tags of {self.name}"
-        for page in self.pages(f"{self.url('tags', 'list')}?n={_PER_PAGE}", what):
+        url = f"{self.url('tags', 'list')}?n={_PER_PAGE}"
+        for page in self.pages(self.host.ask(Ask("GET", url, what, [pull(self.name)]), (200,)), what):
             try:
                 found = json.loads(page)["tags"] or []
                 yield from [str(tag) for tag in found]
@@ -129,15 +132,22 @@ class Repository:
         ask = Ask("DELETE", self.url(kind, reference), what, [delete(self.name)])
         return self.host.ask(ask, (200, 202, 204, 404)).status != 404
 
-    def pages(self, url: str, what: str) -> Iterator[bytes]:
-        """The pages of a list, as long as each names a next one that was not seen."""
-        seen: set[str] = set()
-        while url and url not in seen:
+    def pages(self, answer: Answer, what: str) -> Iterator[bytes]:
+        """The pages of a list from the first one on, as long as each names a next one that was not seen."""
+        seen = {answer.url}
+        for _ in range(_MOST_PAGES):
+            yield answer.body
+            url = self._next(answer)
+            if not url or url in seen:
+                return
             seen.add(url)
             answer = self.host.ask(Ask("GET", url, what, [pull(self.name)]), (200,))
-            yield answer.body
-            link = _NEXT.search(", ".join(answer.headers.get_all("Link") or ()))
-            url = self.host.joined(answer.url, link[1]) if link else ""
+        raise RegistryError(f"{self.host.name} gives page after page of {what}, and comes to no end")
+
+    def _next(self, answer: Answer) -> str:
+        links = _LINK.finditer(", ".join(answer.headers.get_all("Link") or ()))
+        where = next((link[1] for link in links if _IS_NEXT.search(link[2])), "")
+        return self.host.joined(answer.url, where) if where else ""
 
     def url(self, kind: str, rest: str) -> str:
         """Where something of a kind is."""

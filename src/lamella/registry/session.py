@@ -14,6 +14,8 @@ from lamella.registry.tokens import pull, push
 
 _OCTETS = {"Content-Type": "application/octet-stream"}
 _NOT_OURS = (401, 403)
+_MOST_HELD = 64 << 20
+"""The largest chunk that is kept in memory for a registry that takes no smaller ones."""
 _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})")
 
 
@@ -69,7 +71,10 @@ class Session:
         """Sends the next bytes."""
         start = self.offset
         headers = {**_OCTETS, "Content-Range": f"{start}-{start + len(data) - 1}"}
-        give = _given(data)
+
+        def give(send: Callable[[Buffer], None]) -> None:
+            send(data)
+
         ask = Ask("PATCH", self._url, self._what, self._scopes, headers, give=give, length=len(data), repeatable=False)
         self._note(self._repository.host.ask(ask, (201, 202, 204)), start + len(data))
 
@@ -104,7 +109,7 @@ class Session:
         self._note(answer, 0)
         self.offset = 0
         least = answer.header("OCI-Chunk-Min-Length")
-        self.least = int(least[:12]) if least.isascii() and least.isdigit() else 0
+        self.least = min(int(least[:12]), _MOST_HELD) if least.isascii() and least.isdigit() else 0
 
     def _note(self, answer: Answer, assumed: int) -> None:
         """What the registry says of the upload. `0-0` may mean one byte or none, and is the one that was `assumed`."""
@@ -120,10 +125,3 @@ class Session:
     @property
     def _uploads(self) -> str:
         return self._repository.url("blobs", "uploads/")
-
-
-def _given(data: memoryview) -> Callable[[Callable[[Buffer], None]], None]:
-    def give(send: Callable[[Buffer], None]) -> None:
-        send(data)
-
-    return give

@@ -1,33 +1,28 @@
-"""Uploads: a blob in one stream; what fails goes on in chunks, from where the registry says that it ended.
+"""A blob that is known goes up in one stream; what fails goes on in chunks, from where the registry says that it ended.
 
-a blob that is known     a mount if another repository has it; else POST, and one PUT with all bytes
-                         then, if need be: GET for the offset, PATCH for each chunk of the rest, PUT
-a blob while it is made  POST, one PATCH without a length, and a PUT when the digest is known
+a mount if another repository has it; else POST, and one PUT with all bytes
+then, if need be: GET for the offset, PATCH for each chunk of the rest, PUT
 """
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from queue import SimpleQueue
-from typing import Self
 
-from lamella.oci.digest import Digest, DigestError
+from lamella.oci.digest import DigestError
 from lamella.oci.image import Body, Buffer
 from lamella.oci.wire import Descriptor
 from lamella.registry.errors import RegistryError
 from lamella.registry.repository import Repository
 from lamella.registry.session import Session
-from lamella.transport.errors import LostError
 from lamella.transport.retry import TRIES
+from lamella.words import size as sized
 
-UPLOADING = "uploading a layer"
-_IN_FLIGHT = 4
 _CHUNKS = (16 << 20, 4 << 20, 1 << 20)
 """How many bytes go in a request when not all do; smaller ones where a proxy finds them too many."""
 
 _PROGRESS = 1 << 20
-_DAMAGED = "DIGEST_INVALID"
-_NEVER = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+DAMAGED = "DIGEST_INVALID"
+"""How registries say that bytes are not those of their digest."""
+
 _ANEW = frozenset(
     {
         HTTPStatus.BAD_REQUEST,
@@ -119,7 +114,7 @@ class _Sending:
                 raise self._too_large(error) from error
             self._session.cancel()
             return
-        damaged, self._damaged = self._damaged, _DAMAGED in str(error)
+        damaged, self._damaged = self._damaged, DAMAGED in str(error)
         if self._damaged and (damaged or not self._chunk):
             raise DigestError(f"what was sent to {self._repository} is not {self._blob.digest}: {error}") from error
         if not error.passing and error.status not in _ANEW:
@@ -200,102 +195,3 @@ class _Chunks:
         if self._held:
             held, self._held = self._held, bytearray()
             self._send(memoryview(held))
-
-
-class Upload:
-    """A blob that goes up while it is made.
-
-    It is sent by a thread of its own. If that fails the bytes are made on: `commit` does nothing then, and whoever
-    publishes sees that the blob is not there, and sends it anew with more patience. A registry that does not let us
-    write at all is told of at once.
-    """
-
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        self._blocks: SimpleQueue[bytes | None] = SimpleQueue()
-        self._room = threading.BoundedSemaphore(_IN_FLIGHT)
-        self._size = 0
-        self._complete = False
-        self._ended = False
-        self._session = Session(repository, "a layer that is being made")
-        self._failed: Exception | None = None
-        self._thread = threading.Thread(target=self._send, name=UPLOADING, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        if self._thread.is_alive():
-            self._blocks.put(None)
-            self._thread.join()
-        if not self._failed:
-            self._session.cancel()
-
-    def write(self, block: Buffer) -> None:
-        """Takes the next bytes."""
-        self._size += len(block)
-        self._room.acquire()
-        self._give_up_if_hopeless()
-        self._blocks.put(bytes(block))
-
-    def commit(self, digest: Digest, size: int) -> None:
-        """Ends the upload."""
-        if size != self._size:
-            raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
-        self._complete = True
-        self._blocks.put(None)
-        self._thread.join()
-        self._give_up_if_hopeless()
-        if self._failed:
-            return
-        arrived = self._session.offset
-        try:
-            self._session.finish(digest)
-        except RegistryError as error:
-            if _DAMAGED in str(error) and arrived in (0, size):
-                raise DigestError(f"what was sent to {self._repository} is not {digest}: {error}") from error
-
-    def _give_up_if_hopeless(self) -> None:
-        error = self._failed
-        if error and (not isinstance(error, RegistryError) or error.status in _NEVER):
-            raise error
-
-    def _remaining(self) -> Iterator[bytes]:
-        """The blocks that are still to be sent, as they come."""
-        while not self._ended:
-            block = self._blocks.get()
-            if block is None:
-                self._ended = True
-            else:
-                self._room.release()
-                yield block
-
-    def _send(self) -> None:
-        begun = False
-
-        def give(send: Callable[[Buffer], None]) -> None:
-            nonlocal begun
-            if begun:
-                raise LostError("what was sent is not kept")
-            begun = True
-            for block in self._remaining():
-                send(block)
-            if not self._complete:
-                raise LostError("the rest is not made")
-
-        try:
-            self._session.open()
-            self._session.stream(give)
-        except Exception as error:
-            self._failed = error
-            for _ in self._remaining():
-                pass
-
-
-def sized(count: int) -> str:
-    """A number of bytes as people say it."""
-    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if count >= unit:
-            return f"{count / unit:.1f} {name}"
-    return f"{count} B"

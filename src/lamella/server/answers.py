@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from lamella.errors import LamellaError
+from lamella.staging import StorageError
 
 _log = logging.getLogger("lamella.server")
 
@@ -62,7 +63,10 @@ def refused(error: RefusedError) -> web.Response:
 
 @web.middleware
 async def explaining(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns whatever goes wrong into an answer; what is our own fault is in the log under the number it tells."""
+    """Turns whatever goes wrong into an answer; what is our own fault is in the log under the number it tells.
+
+    Where the bucket is, and what it says, is nobody's business but ours.
+    """
     try:
         return await handler(request)
     except RefusedError as error:
@@ -78,8 +82,11 @@ async def explaining(request: web.Request, handler: Handler) -> web.StreamRespon
         raise
     except LamellaError as error:
         request[FAILURE] = error
-        _log.error("%s %s: %s", request.method, request.path, error)
-        return _told(request, RefusedError(503, "UNAVAILABLE", str(error), headers={"Retry-After": "5"}))
+        number = NUMBER.get("") or secrets.token_hex(4)
+        _log.error("%s %s: %s, number %s", request.method, request.path, error, number)
+        where = f"the bucket of this server fails; its log tells more under {number}"
+        message = where if isinstance(error, StorageError) else str(error)
+        return _told(request, RefusedError(503, "UNAVAILABLE", message, headers={"Retry-After": "5"}))
     except Exception:
         number = NUMBER.get("") or secrets.token_hex(4)
         _log.exception("%s %s failed, number %s", request.method, request.path, number)

@@ -43,7 +43,7 @@ from lamella.server.page.lines import Tell
 from lamella.server.page.metrics import Metrics
 from lamella.server.page.view import About
 from lamella.server.page.watch import watching
-from lamella.server.registry.registry import Origin, Registry
+from lamella.server.registry.registry import Largest, Origin, Registry
 from lamella.server.settings import Settings
 
 _THREADS = 64
@@ -82,10 +82,10 @@ class Server:
             self._origins(jobs),
             writable=settings.writable,
             redirect=self._redirect,
-            largest_manifest=settings.limits.manifest_size,
+            largest=Largest(settings.limits.manifest_size, settings.limits.blob_size),
         )
         app.add_routes([*admission.routes(), *registry.routes(images)])
-        for service in self._caches():
+        for service in self._caches(proxies):
             app.add_routes(service.routes())
             app.on_cleanup.append(_closing(service))
         caches = [cache.name for cache in settings.caches]
@@ -94,12 +94,12 @@ class Server:
         looks.add_to(app)
         return app
 
-    def _caches(self) -> Iterator[Service]:
+    def _caches(self, proxies: Proxies) -> Iterator[Service]:
         settings, downloads = self.settings, needed(self.place.outside, "binary caches").downloads
         largest = settings.limits.blob_size or _UNBOUNDED
         for each in settings.caches:
             cache = cache_of(each, self.bucket, downloads.fetcher, largest)
-            yield Service(cache, downloads.folder, self._redirect)
+            yield Service(cache, downloads.folder, self._redirect, proxies)
 
     @property
     def _redirect(self) -> timedelta | None:
@@ -107,7 +107,7 @@ class Server:
 
     def _origins(self, jobs: Jobs) -> list[Origin]:
         settings, outside = self.settings, needed(self.place.outside, "what images are made of")
-        mirrors = Mirrors(self.bucket, settings.mirrors, outside.registries)
+        mirrors = Mirrors(self.bucket, settings.mirrors, outside.registries, settings.limits.blob_size)
         offers = Offers(settings.sources, settings.demand, settings.wait)
         builder = Builder(self.bucket, offers, jobs, self._build, lambda request: pin_of(request, self.place))
         return [mirrors, builder]

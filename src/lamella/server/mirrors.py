@@ -1,6 +1,6 @@
 """Other registries, seen through this one: what is pulled is fetched from there once, and kept.
 
-    mirrored/<repository>/<tag>     the digest that the tag led to when it was looked at last
+    mirrored/<repository>/_<tag>    the digest that the tag led to when it was looked at last
 
 A tag is looked at again each time it is pulled, but for a short while; where the other registry cannot be reached, it
 leads where it did. What a digest names is asked for only if it is not here. What nobody pulls any more is garbage.
@@ -8,18 +8,22 @@ leads where it did. What a digest names is asked for only if it is not here. Wha
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
 
+from lamella import words
 from lamella.cache.bucket import SharedBucket
-from lamella.cache.repositories import Manifest, Repository
+from lamella.cache.repositories import MIRRORED, Manifest, Repository, note
 from lamella.errors import LamellaError
+from lamella.oci import media
 from lamella.oci.digest import Digest
 from lamella.oci.reference import HOST, Reference
-from lamella.oci.wire import AnyManifest, Descriptor, decode
+from lamella.oci.wire import AnyManifest, Descriptor, WireError, decode
 from lamella.registry.registries import Registries
+from lamella.server.answers import RefusedError
 from lamella.server.hot import Hot
 from lamella.server.once import Once
 from lamella.server.registry.registry import Permit
@@ -32,6 +36,8 @@ _log = logging.getLogger("lamella.server.mirrors")
 
 _FRESH = 15.0
 _TAGS = 10_000
+_BLOBS, _KEPT = 200_000, 3600.0
+"""How many blobs that manifests name are remembered, and for how many seconds."""
 _HUB = "docker.io"
 
 
@@ -48,16 +54,21 @@ class Mirror(Value, frozen=True, kw_only=True):
 
 
 class Mirrors:
-    """An origin of images for a registry."""
+    """An origin of images for a registry; no blob that is fetched is larger than `largest`, if that is said."""
 
-    def __init__(self, bucket: SharedBucket, mirrors: Sequence[Mirror], registries: Registries) -> None:
+    def __init__(
+        self, bucket: SharedBucket, mirrors: Sequence[Mirror], registries: Registries, largest: int | None = None
+    ) -> None:
         self._bucket = bucket
+        self._largest = largest
         self._origins = {mirror.name: mirror.origin for mirror in mirrors}
         self._registries = registries
         self._fresh: Hot[tuple[str, str], Digest] = Hot(_TAGS, _FRESH, lambda _: 1)
         self._threads = Threads("mirrors")
         self._manifests: Once[tuple[str, str], Manifest | None] = Once()
         self._blobs: Once[tuple[str, str], bool] = Once()
+        self._named: Hot[tuple[str, Digest], tuple[Descriptor, ...]] = Hot(_BLOBS, _KEPT, len)
+        self._lock = threading.Lock()
 
     async def manifest(self, name: str, reference: str, _permit: Permit) -> Manifest | None:
         """The manifest as the other registry has it, or had it when it could be reached last."""
@@ -89,7 +100,7 @@ class Mirrors:
         return Reference(origin, f"library/{rest}" if origin == _HUB and "/" not in rest else rest, reference)
 
     def _fetched(self, name: str, upstream: Reference) -> Manifest | None:
-        pointer = f"mirrored/{name}/{upstream.name}"
+        pointer = f"{MIRRORED}{note(name, upstream.name)}"
         repository = Repository(self._bucket, name)
         try:
             found = self._registries.repository(upstream).manifest(upstream.name)
@@ -104,6 +115,8 @@ class Mirrors:
             return None
         descriptor, data = found
         decode(data, AnyManifest, f"what {upstream} leads to")
+        if not media.is_manifest(descriptor.media_type):
+            raise WireError(f"{upstream} leads to {descriptor.media_type[:100]!a}, which is no kind of manifest")
         manifest = Manifest(descriptor.digest, descriptor.media_type, data)
         repository.put_manifest(manifest)
         if ":" not in upstream.name:
@@ -112,21 +125,27 @@ class Mirrors:
 
     def _bring(self, name: str, digest: Digest, upstream: Reference) -> bool:
         repository = Repository(self._bucket, name)
-        blob = next((one for one in _named_by(repository) if one.digest == digest), None)
+        blob = next((one for one in self._named_by(repository) if one.digest == digest), None)
         if blob is None:
             return False
+        if self._largest is not None and blob.size > self._largest:
+            most = words.size(self._largest)
+            raise RefusedError(403, "DENIED", f"{digest} has {words.size(blob.size)}, and no more than {most} may be")
         shelf = Shelf(repository)
         if not shelf.has(blob):
             source = self._registries.repository(upstream)
             shelf.put(blob, lambda sink: source.read_blob(blob, sink))
         return True
 
-
-def _named_by(repository: Repository) -> Iterator[Descriptor]:
-    """The blobs that the manifests of a repository name."""
-    for digest in repository.manifests():
-        manifest = repository.manifest(digest)
-        if manifest:
-            named = decode(manifest.data, AnyManifest, f"{repository.name} {digest}")
-            yield from [named.config] if named.config else []
-            yield from named.layers
+    def _named_by(self, repository: Repository) -> Iterator[Descriptor]:
+        """The blobs that the manifests of a repository name; each manifest is read once, whatever is asked for."""
+        for digest in repository.manifests():
+            with self._lock:
+                named = self._named.get((repository.name, digest))
+            manifest = repository.manifest(digest) if named is None else None
+            if manifest:
+                told = decode(manifest.data, AnyManifest, f"{repository.name} {digest}")
+                named = (*([told.config] if told.config else []), *told.layers)
+                with self._lock:
+                    self._named.put((repository.name, digest), named)
+            yield from named or ()

@@ -1,12 +1,11 @@
 """A repository of the server's own bucket as a destination, for images that are made here."""
 
-import hashlib
 from typing import Self
 
 from lamella.cache.publishing import arriving, mount, publish
 from lamella.cache.repositories import Manifest, Repository, blob_name
 from lamella.destinations.destination import Staging, put_staged
-from lamella.oci.digest import Digest, DigestError, encoded, is_digest_of
+from lamella.oci.digest import Digest, DigestError, Passed, is_digest_of
 from lamella.oci.image import Body, Buffer
 from lamella.oci.media import is_manifest
 from lamella.oci.wire import Descriptor
@@ -19,9 +18,15 @@ class Shelf:
         self._repository = repository
 
     def has(self, blob: Descriptor) -> bool:
-        """Whether the blob is in the bucket, whole as far as a look can tell; then this repository has it."""
+        """Whether the blob is in the bucket, whole as far as a look can tell; then this repository has it.
+
+        What is there counts as new from then on, so that no collector of garbage takes it away under who builds.
+        """
         if is_manifest(blob.media_type):
-            return self._repository.has_manifest(blob.digest)
+            known = self._repository.manifest(blob.digest)
+            if known:
+                publish(self._repository, known)
+            return known is not None
         item = self._repository.bucket.find(blob_name(blob.digest))
         return item is not None and item.size == blob.size and mount(self._repository, blob.digest)
 
@@ -49,8 +54,7 @@ class _Staged:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._staged = repository.bucket.stage()
-        self._hash = hashlib.sha256()
-        self._size = 0
+        self._passed = Passed()
 
     def __enter__(self) -> Self:
         self._staged.__enter__()
@@ -61,13 +65,11 @@ class _Staged:
 
     def write(self, block: Buffer) -> None:
         """Takes the next bytes."""
-        self._hash.update(block)
-        self._size += len(block)
+        self._passed.add(block)
         self._staged.write(block)
 
     def commit(self, digest: Digest, size: int) -> None:
         """Makes the blob of what was written, if it is that."""
-        if (self._hash.hexdigest(), self._size) != (encoded(digest), size):
-            raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
+        self._passed.check(digest, size)
         with arriving(self._repository, digest):
             self._staged.commit(blob_name(digest))

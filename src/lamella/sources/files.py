@@ -9,6 +9,7 @@ each file. So that an unchanged folder answers without one file being read, the 
 A file that changed just before a look could change again without a trace, so it is not trusted the next time.
 """
 
+import difflib
 import hashlib
 import marshal
 import os
@@ -143,7 +144,17 @@ def scan(root: Path, at: str, ignore: str) -> Iterator[tuple[bytes, list[Told]]]
         if stat.S_ISDIR(top.st_mode):
             yield from _scan_below(os.fsencode(root), left_out)
     except OSError as error:
-        raise SourceError(f"cannot read {os.fsdecode(error.filename or root)}: {error.strerror}") from error
+        raise SourceError(
+            f"cannot read {os.fsdecode(error.filename or root)}: {error.strerror}{_meant(root)}"
+        ) from error
+
+
+def _meant(path: Path) -> str:
+    """What is there with a name like that of `path`, which is not."""
+    if os.path.lexists(path) or not path.parent.is_dir():
+        return ""
+    near = difflib.get_close_matches(path.name, os.listdir(path.parent), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _scan_below(root: bytes, left_out: Callable[[bytes], bool] | None) -> Iterator[tuple[bytes, list[Told]]]:

@@ -53,8 +53,14 @@ class Spool:
         """A part of it as a file."""
         return cast("BinaryIO", _Window(self, offset, size))
 
+    def close(self) -> None:
+        """Gives its room back now. An error may speak of it until garbage is collected."""
+        number, self.number = self.number, -1
+        if number >= 0:
+            os.close(number)
+
     def __del__(self) -> None:
-        os.close(self.number)
+        self.close()
 
 
 def opened(path: Path, origin: str) -> Spool:

@@ -1,5 +1,6 @@
 """From `lamella.toml` to a `Spec`. All that is wrong with a file is told at once, each with its line."""
 
+import difflib
 import re
 import tomllib
 from dataclasses import replace
@@ -20,7 +21,19 @@ V = TypeVar("V", bound=Value)
 def read(path: Path) -> Spec:
     """The spec in the file `path`, or in the `lamella.toml` of the folder `path`."""
     file = path / NAME if path.is_dir() else path
+    if not file.exists():
+        raise SpecError(str(file), [Problem((), f"there is no such file; {_instead(file)}")])
     return Spec(parse(text_of(file), str(file)), file.parent, file)
+
+
+def _instead(file: Path) -> str:
+    """What somebody may have meant who named `file`, which is not there."""
+    host = str(file).partition("/")[0]
+    if "." in host.strip(".") and "/" in str(file) and not Path(host).exists():
+        return f"an image in a registry is written docker://{file}"
+    beside = [one.name for one in file.parent.iterdir()] if file.parent.is_dir() else []
+    near = difflib.get_close_matches(file.name, beside, 1)
+    return f"did you mean {file.with_name(near[0])}?" if near else "write a spec, or name the folder of one"
 
 
 def text_of(file: Path) -> str:

@@ -100,7 +100,8 @@ class PypiWant(Value, frozen=True):
     lock: Annotated[
         str,
         Said(
-            "The `uv.lock` of a project, or a `pylock.toml`: all that it holds, but for the project itself.", kinds.line
+            "The `uv.lock` of a project: what it needs to run, without itself or groups; or all of a `pylock.toml`.",
+            kinds.line,
         ),
     ] = ""
 

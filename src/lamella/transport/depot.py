@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lamella.staging import explained, staged_beside
+from lamella.transport.connections import shown
 from lamella.transport.errors import TransportError
 from lamella.transport.fetch import Fetcher, GoneError
 
@@ -25,7 +26,7 @@ class Depot:
     def __init__(self, address: str, fetcher: Fetcher) -> None:
         if urlsplit(address).scheme not in KINDS:
             raise TransportError(
-                f"{address!r} is no place for files; write file:///FOLDER, http(s)://HOST or s3://BUCKET"
+                f"{shown(address)!r} is no place for files; write file:///FOLDER, http(s)://HOST or s3://BUCKET"
             )
         self.address = address
         self._fetcher = fetcher

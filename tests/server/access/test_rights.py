@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamella.oci.patterns import matches
@@ -27,7 +27,6 @@ def by_hand(pattern: str, text: str) -> bool:
     return text[:1] == pattern[0] and by_hand(pattern[1:], text[1:])
 
 
-@settings(deadline=None)  # by hand it takes long
 @given(PATTERN, NAME)
 def test_a_pattern_means_what_it_says(pattern: str, name: str) -> None:
     assert matches(pattern, name) == by_hand(pattern, name)

@@ -17,7 +17,10 @@ from tests.made import sample
 from tests.server.running import open_registry, running
 
 from lamella.cache.bucket import Item, Memory, SharedBucket
-from lamella.cache.repositories import Repository
+from lamella.cache.collect import collect
+from lamella.cache.holds import DOOMED, Doom
+from lamella.cache.policies import DAY, Rules
+from lamella.cache.repositories import MANIFESTS, Repository
 from lamella.destinations.publish import bring
 from lamella.errors import LamellaError
 from lamella.oci.digest import sha256
@@ -127,7 +130,9 @@ def test_names_that_mean_the_same_are_one_build() -> None:
 def test_who_pulls_keeps_what_was_built() -> None:
     with made() as (one, host):
         _, body = asked(host, "deb/bash")
-        assert [item.name for item in one.bucket.list("pulls/")] == [f"pulls/deb/bash/{sha256(body).replace(':', '-')}"]
+        assert [item.name for item in one.bucket.list("pulls/")] == [
+            f"pulls/deb/bash/_{sha256(body).replace(':', '-')}"
+        ]
 
 
 def test_what_is_pinned_is_never_built_again() -> None:
@@ -225,3 +230,28 @@ def test_a_warm_pull_lists_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         status, body = asked(host, "deb/bash")
         assert status == 200
         assert is_whole(host, "deb/bash", body)
+
+
+def test_what_is_built_again_counts_as_new() -> None:
+    """Else a collector could take it away before whoever asked for it has it."""
+    now = [1e6]
+    bucket = Memory(lambda: now[0])
+    repository = Repository(bucket, "deb/bash")
+    root = bring(parcel_of(sample()), Shelf(repository)).root
+    now[0] += 40 * DAY
+    assert bring(parcel_of(sample()), Shelf(repository)).root == root
+    assert not collect(bucket, Rules(), now=now[0]).removals
+    assert repository.manifest(root.digest)
+
+
+def test_what_is_being_removed_is_not_given() -> None:
+    one = Made()
+    with running(one.application) as host:
+        status, body = asked(host, "deb/bash")
+        assert status == 200
+    doomed = Repository(one.bucket, "deb/bash").at(MANIFESTS, sha256(body))
+    one.bucket.put(DOOMED, msgspec.json.encode(Doom("somebody", 1e12, [doomed])))
+    with running(one.application) as host:
+        assert asked(host, "deb/bash")[0] == 503
+        one.bucket.delete(DOOMED)
+        assert asked(host, "deb/bash") == (200, body)

@@ -48,3 +48,15 @@ def test_what_is_usual_for_new_files_says_nothing(store: Path, tmp_path: Path) -
     folders = [path for path in (tmp_path / "root").rglob("*") if path.is_dir() and not path.is_symlink()]
     modes = {path.name: path.stat().st_mode & 0o7777 for path in folders}
     assert modes == {"bin": 0o755, "share": 0o755, "doc": 0o755, "usr": 0o755, "tmp": 0o1777}
+
+
+@pytest.mark.parametrize("name", ["tmp", "usr", "usr/bin"])
+def test_nothing_is_changed_through_links_of_packages(store: Path, tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o700)
+    (store / "evil" / name).parent.mkdir(parents=True)
+    (store / "evil" / name).symlink_to(outside)
+    link([str(store / "evil"), str(store / "one")], tmp_path / "root")
+    assert (tmp_path / "root" / name).is_symlink()
+    assert outside.stat().st_mode & 0o7777 == 0o700
+    assert not list(outside.iterdir())

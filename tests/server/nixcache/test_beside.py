@@ -14,6 +14,7 @@ from tests.server.nixcache.house import AT, Client, Sent, lines, served, tree
 
 from lamella.cache.bucket import Memory, SharedBucket
 from lamella.cache.folder import Folder
+from lamella.server import threads
 from lamella.server.nixcache.settings import NixCache, Upstream
 
 PATH, OTHER = store_path("a", "app-1.0"), store_path("b", "lib-2")
@@ -142,6 +143,44 @@ def test_the_first_bytes_do_not_wait_for_the_last(tmp_path: Path, theirs: Cache)
     asyncio.run(run())
 
 
+def test_nars_that_do_not_come_hold_up_nothing_else(
+    tmp_path: Path, theirs: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "_AT_ONCE", 1)
+    theirs.add(PATH, _tree(tmp_path))
+
+    async def run() -> None:
+        asked, seen = asyncio.Event(), asyncio.Event()
+
+        async def give(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+            if "/nar/" in path:
+                asked.set()
+                await seen.wait()
+            file = theirs.folder / path[1:]
+            body = file.read_bytes() if file.exists() else b""
+            status = "200 OK" if body else "404 Not Found"
+            writer.write(
+                f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+            )
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(give, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        settings = NixCache(name="main", upstreams=[Upstream(url=url, keys=[theirs.key])])
+        async with server, served(Memory(), tmp_path / "spool", settings) as client:
+            told = lines(await (await client.get(f"{AT}/{HASH}.narinfo")).text())
+            waiting = asyncio.create_task(client.get(f"{AT}/{told['URL'][0]}"))
+            await asked.wait()
+            async with asyncio.timeout(10):
+                assert (await client.get(f"{AT}/{'1' * 32}.narinfo")).status == 404
+            seen.set()
+            assert (await waiting).status == 200
+
+    asyncio.run(run())
+
+
 def test_what_nobody_waits_for_is_not_fetched(tmp_path: Path, theirs: Cache) -> None:
     """Unless it is to be kept, the other side is told to stop when the last client goes."""
     theirs.compression = "none"
@@ -220,6 +259,23 @@ def test_a_lie_never_looks_whole_and_is_not_kept(
         assert not stored(bucket)
         file.write_bytes(right)
         assert (await fetched(client))[1] == right
+
+    ask(asked, bucket, tmp_path, beside(theirs))
+
+
+def test_a_size_that_is_wrong_leaves_nobody_waiting(tmp_path: Path, theirs: Cache) -> None:
+    """The signature is not about the size of the file; who is told of more bytes than there are would wait for them."""
+    theirs.add(PATH, _tree(tmp_path), FileHash="", FileSize="1000000")
+    bucket = Memory()
+
+    async def asked(client: Client) -> None:
+        told = lines(await (await client.get(f"{AT}/{HASH}.narinfo")).text())
+        answer = await client.get(f"{AT}/{told['URL'][0]}")
+        if answer.status == 200:
+            with pytest.raises(ClientPayloadError):
+                await asyncio.wait_for(answer.read(), 10)
+        assert answer.status in (200, 502)
+        assert not stored(bucket)
 
     ask(asked, bucket, tmp_path, beside(theirs))
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,8 +16,10 @@ from tests.nars import Cache, store_path
 from tests.server.nixcache.house import AT, Client, Sent, lines, served, tree
 
 from lamella.cache.bucket import Memory, SharedBucket
-from lamella.cache.narinfos import leads, nar_of
+from lamella.cache.holds import DOOMED, Doom
+from lamella.cache.narinfos import leads, nar_of, narinfo_item
 from lamella.server.answers import RefusedError
+from lamella.server.nixcache import listing
 from lamella.server.nixcache.settings import NixCache
 
 HASH = "a" * 32
@@ -255,11 +258,35 @@ def test_what_is_too_large_is_refused(tmp_path: Path, theirs: Cache) -> None:
         assert await plain.put_nar(client) == 413
         narinfo = await client.put(f"{AT}/{bomb.hashed}.narinfo", data=io.BytesIO(b"x: y\n" * 300_000))
         assert narinfo.status == 413
-        coded = await client.put(f"{AT}/nar/{bomb.file}", data=b"x", headers={"Content-Encoding": "br"})
-        assert coded.status in (400, 415)
+        for coding in ("br", "gzip", "deflate"):
+            coded = await client.put(f"{AT}/nar/{bomb.file}", data=b"x", headers={"Content-Encoding": coding})
+            assert coded.status in (400, 415)
 
     ask(asked, bucket, tmp_path, largest=30_000_000)
     assert not stored(bucket)
+
+
+def test_what_has_too_many_files_is_not_listed(tmp_path: Path, sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def asked(client: Client) -> None:
+        await sent.put(client)
+        monkeypatch.setattr(listing, "_MOST_FILES", 3)
+        assert (await client.get(f"{AT}/{sent.hashed}.ls")).status == 413
+        monkeypatch.undo()
+        assert (await client.get(f"{AT}/{sent.hashed}.ls")).status == 200
+
+    ask(asked, Memory(), tmp_path)
+
+
+@pytest.mark.parametrize("host", ["x:999999", "[::", "a b", '"><script>', "u@h", ""])
+def test_a_host_that_is_none_is_not_repeated(tmp_path: Path, host: str) -> None:
+    async def asked(client: Client) -> None:
+        answer = await client.get(f"{AT}/", headers={"Host": host})
+        assert answer.status == 200
+        assert "nix copy --to http://HOST/nix/main" in await answer.text()
+        answer = await client.get(f"{AT}/", headers={"Host": "cache.example.com:8080"})
+        assert "nix copy --to http://cache.example.com:8080/nix/main" in await answer.text()
+
+    ask(asked, Memory(), tmp_path)
 
 
 def test_facts_that_were_lost_are_found_again(tmp_path: Path, sent: Sent) -> None:
@@ -393,3 +420,16 @@ def test_names_that_are_none(tmp_path: Path, name: str) -> None:
 
     ask(asked, bucket, tmp_path)
     assert not stored(bucket)
+
+
+def test_a_path_that_is_being_removed_is_not_told_of(tmp_path: Path, sent: Sent) -> None:
+    bucket = Memory()
+
+    async def asked(client: Client) -> None:
+        await sent.put(client)
+        bucket.put(DOOMED, msgspec.json.encode(Doom("somebody", 1e12, [narinfo_item("main", sent.hashed)])))
+        assert (await client.get(f"{AT}/{sent.hashed}.narinfo")).status == 503
+        bucket.delete(DOOMED)
+        assert (await client.get(f"{AT}/{sent.hashed}.narinfo")).status == 200
+
+    ask(asked, bucket, tmp_path)

@@ -215,6 +215,6 @@ def _layers(git: int) -> list[Made]:
         Made(
             "python3", 38_000_000, {"python3": 112_000_000, "openssl": 8_300_000, "sqlite": 4_100_000, "expat": 400_000}
         ),
-        Made("rest", 4_000_000, {f"library-{i}": 1_300_000 - i * 26_000 for i in range(48)}),
+        Made("rest", 4_000_000, {f"library-{i}": 1_300_000 - i * 13_000 for i in range(72)}),
         Made("git", git, {"git": git * 3, "curl": 4_200_000, "pcre2": 1_900_000, "cacert": 500_000}),
     ]

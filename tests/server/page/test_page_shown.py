@@ -107,7 +107,7 @@ def test_an_image_is_shown_with_its_layers_and_packages(tmp_path: Path) -> None:
             assert "perl: 21.0 MB, as before" in titles
             assert "coreutils: 12.1 MB unpacked, in tools" in titles
             assert "/nix/store/coreutils-1.0" in [element.text for element in found.all("th")]
-            assert "8 more: " in " ".join(titles)
+            assert "13 smaller: " in " ".join(titles)
             other = await page(client, "/images/nix/shell/git/-/latest?platform=linux/arm64")
             assert [e.text for e in other.all("a") if e.attributes.get("aria-current") == "true"] == ["linux/arm64"]
             first = await page(client, "/images/nix/shell/git/-/2.44")

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 from typing import Any
+from urllib.parse import quote
 
 from tests.server.registry.asking import BYTES, Asking, descriptor, image_of, index_of
 from tests.server.running import open_registry, running
@@ -211,6 +212,29 @@ def test_referrers(ask: Asking) -> None:
     assert ask("DELETE", f"manifests/{signed.digest}").status == 202
     left = [one["digest"] for one in ask("GET", f"referrers/{subject.digest}").json["manifests"]]
     assert left == sorted([plain.digest, index.digest])
+
+
+def test_referrers_a_page_at_a_time(ask: Asking, host: str) -> None:
+    subject = ask.image(tag="v1")
+    about: dict[str, Any] = {"subject": descriptor(subject.digest, media.MANIFEST)}
+    pushed = [
+        ask.push(index_of(subject.digest, artifactType=f"text/{n % 2}", annotations={"n": str(n)}, **about))
+        for n in range(3)
+    ]
+    assert {answer.status for answer in pushed} == {201}
+    everything = [one["digest"] for one in ask("GET", f"referrers/{subject.digest}").json["manifests"]]
+    assert everything == sorted(everything)
+    found: dict[str, list[str]] = {}
+    for kind in ("", "text/0", "text/1"):
+        following = f"referrers/{subject.digest}?n=1&artifactType={quote(kind, safe='')}"
+        found[kind] = []
+        while following:
+            page = ask("GET", following)
+            found[kind] += [one["digest"] for one in page.json["manifests"]]
+            link = page.headers["Link"]
+            following = link[1 : link.index(">")] if link else ""
+    assert found[""] == everything
+    assert sorted(found["text/0"] + found["text/1"]) == everything
 
 
 def test_referrers_of_what_is_not_there(ask: Asking) -> None:

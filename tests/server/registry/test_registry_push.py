@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.server.running import open_registry, running
 from lamella.cache.bucket import Memory, SharedBucket
 from lamella.cache.folder import Folder
 from lamella.oci.digest import Digest, sha256
+from lamella.server.registry.registry import Largest
 
 DATA = os.urandom(300_000)
 PARTS = (DATA[:100_000], DATA[100_000:200_001], DATA[200_001:])
@@ -131,6 +133,14 @@ def test_a_chunk_is_as_long_as_it_says(ask: Asking) -> None:
     assert ask("PUT", f"{where}?digest={sha256(b'hello')}").status == 201
 
 
+def test_chunks_together_are_no_larger_than_a_blob_may_be(bucket: SharedBucket) -> None:
+    with running(lambda: open_registry(bucket, largest=Largest(blob=2000))) as host, closing(Asking(host)) as ask:
+        where = ask("PATCH", ask.begin(), DATA[:1500]).location
+        refused = ask("PATCH", where, DATA[1500:2001])
+        assert (refused.status, refused.code) == (413, "SIZE_INVALID")
+        assert ask("PUT", f"{where}?digest={sha256(DATA[:2000])}", DATA[1500:2000]).status == 201
+
+
 def test_an_upload_that_is_cancelled_is_gone(ask: Asking) -> None:
     where = ask.begin()
     ask("PATCH", where, PARTS[0])
@@ -202,7 +212,7 @@ def test_two_servers_take_turns(bucket: SharedBucket) -> None:
 
 def test_a_blob_is_mounted(ask: Asking) -> None:
     digest = ask.blob(DATA)
-    for query in (f"mount={digest}&from=team/app", f"mount={digest}&from=team%2Fapp", f"mount={digest}"):
+    for query in (f"mount={digest}&from=team/app", f"mount={digest}&from=team%2Fapp", f"from=team/app&mount={digest}"):
         other = f"other/{len(query)}"
         made = ask("POST", f"/v2/{other}/blobs/uploads/?{query}")
         assert (made.status, made.location) == (201, f"/v2/{other}/blobs/{digest}")
@@ -212,7 +222,12 @@ def test_a_blob_is_mounted(ask: Asking) -> None:
 def test_what_cannot_be_mounted_is_uploaded(ask: Asking) -> None:
     digest = ask.blob(DATA)
     nothing = sha256(b"nothing")
-    for query in (f"mount={nothing}", f"mount={nothing}&from=team/app", f"mount={digest}&from=never/seen"):
+    for query in (
+        f"mount={nothing}",
+        f"mount={nothing}&from=team/app",
+        f"mount={digest}&from=no/one",
+        f"mount={digest}",
+    ):
         begun = ask("POST", f"/v2/other/blobs/uploads/?{query}")
         assert begun.status == 202
         assert begun.location.startswith("/v2/other/blobs/uploads/")

@@ -1,12 +1,13 @@
 """What a base image holds, as far as its names tell."""
 
+import contextlib
 import posixpath
 import tarfile
 import tempfile
 from collections.abc import Iterator
 
 from lamella.images.stored import ImageError
-from lamella.oci.image import Image, Layer
+from lamella.oci.image import Body, Image, Layer
 
 
 def names_in(base: Image | None) -> set[str]:
@@ -15,13 +16,23 @@ def names_in(base: Image | None) -> set[str]:
 
 
 def _names(layer: Layer) -> Iterator[str]:
+    with opened(layer.content.tar, layer.record.digest) as archive:
+        yield from (place_of(member) for member in archive if not member.isdir())
+
+
+def place_of(member: tarfile.TarInfo) -> str:
+    """Where in the image a member of a layer lies."""
+    return posixpath.normpath("/" + member.name.lstrip("/"))
+
+
+@contextlib.contextmanager
+def opened(tar: Body, name: str) -> Iterator[tarfile.TarFile]:
+    """The tar of the layer `name`, to be read in any order."""
     with tempfile.TemporaryFile() as file:
-        layer.content.tar(file.write)
+        tar(file.write)
         file.seek(0)
         try:
             with tarfile.open(fileobj=file, mode="r:") as archive:
-                yield from (
-                    posixpath.normpath("/" + member.name.lstrip("/")) for member in archive if not member.isdir()
-                )
+                yield archive
         except tarfile.TarError as error:
-            raise ImageError(f"the layer {layer.record.digest} of the base cannot be read: {error}") from error
+            raise ImageError(f"the layer {name} cannot be read: {error}") from error

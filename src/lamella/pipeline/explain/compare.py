@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lamella.errors import shown
 from lamella.package import Package
 from lamella.pipeline.explain.view import ImageView, LayerView
+
+_NAMED = 2
 
 
 @dataclass(frozen=True)
@@ -61,3 +64,19 @@ def difference(packages: Sequence[Package], old: ImageView) -> Difference:
     return Difference(
         tuple(p for p in fresh if p.name not in old.names), tuple(p for p in fresh if p.name in old.names), moved
     )
+
+
+def in_words(found: Difference) -> str:
+    """`numpy, scipy and 3 more changed; six new`: why a layer is another one."""
+    parts = [_some(found.changed, "changed"), _some(found.added, "new")]
+    return "; ".join(part for part in parts if part) or "other company, or other rules"
+
+
+def _some(packages: Sequence[Package], word: str) -> str:
+    """The largest by their names."""
+    if not packages:
+        return ""
+    ordered = sorted(packages, key=lambda package: (-package.size, package.id))
+    names = ", ".join(shown(package.name.encode(errors="replace")) for package in ordered[:_NAMED])
+    more = f" and {len(packages) - _NAMED} more" if len(packages) > _NAMED else ""
+    return f"{names}{more} {word}"

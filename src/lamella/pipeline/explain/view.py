@@ -94,10 +94,16 @@ def of_document(item: ImageItem, origin: str) -> ImageView:
     return ImageView(notes.name, notes.tag, platform, item.image_config, tuple(layers), created)
 
 
+def closure_of(view: ImageView) -> Closure:
+    """All packages; the roots are those that no other refers to."""
+    packages = tuple(view.packages.values())
+    referred = {to for package in packages for to in package.references if to != package.id}
+    return Closure(packages, tuple(package.id for package in packages if package.id not in referred))
+
+
 def graph_of(view: ImageView) -> list[dict[str, Any]]:
     """The closure of all packages, as Nix's `exportReferencesGraph` and the spec's `graph` have it."""
-    packages = view.packages
-    whole = Closure(tuple(packages.values()), ())
+    packages, whole = view.packages, closure_of(view)
     return [
         {
             "path": package.id,

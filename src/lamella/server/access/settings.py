@@ -187,9 +187,13 @@ class Limits(Value, frozen=True, kw_only=True):
     manifest_size: Annotated[int, Said("The largest manifest, and the largest body that is no blob.", kinds.size)] = (
         4 << 20
     )
-    blob_size: Annotated[int | None, Said("The largest body of an upload of a blob; without it any.", kinds.size)] = (
-        None
-    )
+    blob_size: Annotated[
+        int | None,
+        Said(
+            "The largest blob that is pushed, or fetched from a mirror, and the largest NAR; without it any.",
+            kinds.size,
+        ),
+    ] = None
     header_size: Annotated[int, Said("The longest header, and the longest address.", kinds.size)] = 16 << 10
     header_seconds: Annotated[int, Said("How long the head of a request may take.", kinds.whole(1, _SECONDS))] = 20
     stall_seconds: Annotated[

@@ -1,4 +1,7 @@
-"""What store paths look like from the root of an image: real folders, and in them links to files in the store."""
+"""What store paths look like from the root of an image: real folders, and in them links to files in the store.
+
+A package may hold links to anywhere under names that are folders in others; through none of them anything is changed.
+"""
 
 import os
 from collections.abc import Sequence
@@ -11,20 +14,20 @@ def link(paths: Sequence[str], root: Path) -> None:
     for path in paths:
         if Path(path).is_dir():
             _link_below(path, root)
-    _folder(root / "tmp")
-    (root / "tmp").chmod(0o1777)
+    if _folder(root / "tmp"):
+        (root / "tmp").chmod(0o1777)
     env = root / "usr" / "bin" / "env"
-    if os.path.lexists(root / "bin" / "env") and not os.path.lexists(env):
-        _folder(root / "usr")
-        _folder(env.parent)
+    wanted = os.path.lexists(root / "bin" / "env")
+    if wanted and _folder(root / "usr") and _folder(env.parent) and not os.path.lexists(env):
         env.symlink_to("/bin/env")
 
 
-def _folder(path: Path) -> None:
-    """A folder that everyone may look into, whatever is usual for who runs this."""
+def _folder(path: Path) -> bool:
+    """Whether this is a folder of ours now: one that everyone may look into, whatever is usual for who runs this."""
     if not os.path.lexists(path):
         path.mkdir()
         path.chmod(0o755)
+    return path.is_dir() and not path.is_symlink()
 
 
 def _link_below(source: str, target: Path) -> None:
@@ -33,8 +36,7 @@ def _link_below(source: str, target: Path) -> None:
     for entry in entries:
         place = target / entry.name
         if entry.is_dir(follow_symlinks=False):
-            _folder(place)
-            if not place.is_symlink() and place.is_dir():
+            if _folder(place):
                 _link_below(entry.path, place)
         elif not os.path.lexists(place):
             place.symlink_to(entry.path)

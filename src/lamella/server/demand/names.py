@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from lamella.layers.compress import compressor
 from lamella.oci.platforms import here, spelled
-from lamella.oci.reference import LONGEST_NAME, TAG
+from lamella.oci.reference import LONGEST_NAME, REPOSITORY, TAG
 from lamella.plan import TAR_RULES
 from lamella.server.demand.errors import UnknownError, WrongNameError, WrongTagError
 from lamella.server.demand.pin import Pin
@@ -29,8 +29,6 @@ COMPRESSION = "gzip"
 
 _RULES = "demand-1"
 """Changes whenever other images are made of the same packages."""
-
-_PART = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,7 @@ class Request:
 
 def parse(repository: str, tag: str, sources: Sequence[Source], limits: Limits) -> Request:
     """What `repository:tag` asks for of `sources`, the first of which answers names that begin with none of theirs."""
-    parts = repository.split("/")
-    if len(repository) > LONGEST_NAME or not all(map(_PART.fullmatch, parts)):
+    if len(repository) > LONGEST_NAME or not re.fullmatch(REPOSITORY, repository):
         raise WrongNameError(
             f"{_shown(repository)} is not the name of an image (lower-case letters, digits, and . _ - / between them)"
         )
@@ -82,6 +79,7 @@ def parse(repository: str, tag: str, sources: Sequence[Source], limits: Limits) 
         raise WrongTagError(f"{_shown(tag)} is not a tag (letters, digits, and . _ - after the first; at most 128)")
     if not sources:
         raise UnknownError(f"{repository} is not here, and this server makes no images")
+    parts = repository.split("/")
     named = next((one for one in sources if one.name == parts[0] and parts[1:]), None)
     source, words = (named, parts[1:]) if named else (sources[0], parts)
     if source.kind == SPECS:

@@ -10,7 +10,6 @@ signed. So nobody ever has a wrong NAR that looks whole.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -22,6 +21,7 @@ from lamella.server.nixcache import nars
 from lamella.server.nixcache.cache import Cache, Found
 from lamella.server.nixcache.names import item_of
 from lamella.server.nixcache.nars import UnfitError
+from lamella.server.threads import Threads
 from lamella.sources.nix.narinfo import NarInfo
 from lamella.sources.spool import nameless
 from lamella.staging import StorageError, explained
@@ -92,7 +92,7 @@ class Flight:
         """Somebody is done with it. With the last one goes the file."""
         self.users -= 1
         if not self.users:
-            del self._file
+            self._file.close()
 
     def _tell(self, there: int, ended: bool = False, failed: tuple[str, int] | None = None) -> None:
         self._there, self._ended, self._failed = there, ended, failed
@@ -103,12 +103,12 @@ class Flight:
 class Flights:
     """All that are on their way to one cache."""
 
-    def __init__(self, cache: Cache, spool: Path, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, cache: Cache, spool: Path) -> None:
         self._cache = cache
         self._spool = spool
-        self._pool = pool
+        self._threads = Threads("nars")
         self._flights: dict[str, Flight] = {}
-        self._tasks: set[asyncio.Future[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def has(self, found: Found) -> bool:
         """Whether a NAR is on its way."""
@@ -134,10 +134,10 @@ class Flights:
         key = found.info.url
         flight = self._flights[key] = Flight(self._spool)
         flight.users += 1
-        task = asyncio.get_running_loop().run_in_executor(self._pool, self._fetch, flight, found)
+        task = asyncio.create_task(self._threads.run(self._fetch, flight, found))
         self._tasks.add(task)
 
-        def ended(task: asyncio.Future[None]) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
             del self._flights[key]
             flight.leave()
@@ -179,8 +179,8 @@ class Flights:
         with explained(self._spool, "cannot write to"):
             self._cache.upstreams.fetcher.download(found.upstream, sink)
         facts = scales.finish()
-        told = (info.nar_hash, info.nar_size, info.file_hash or facts.file_hash)
-        if (facts.nar_hash, facts.nar_size, facts.file_hash) != told:
+        of_file = (info.file_hash or facts.file_hash, info.file_size or facts.file_size)
+        if facts != nars.Facts(*of_file, info.nar_hash, info.nar_size):
             raise DigestError(f"the NAR of {info.path} as it was fetched is not the one that was signed")
         return facts
 

@@ -18,6 +18,10 @@ from lamella.sources.nix import nar
 from lamella.sources.nix.narinfo import NarInfo
 from lamella.sources.spool import nameless
 
+_MOST_FILES = 1_000_000
+"""More than any package has, and as many as are kept in memory."""
+_TOO_LARGE = 413
+
 
 def listing(blocks: Iterable[Buffer], info: NarInfo, spool: Path) -> bytes:
     """The listing of a NAR, as JSON; `spool` is a folder that takes it unpacked meanwhile."""
@@ -33,7 +37,9 @@ def listing(blocks: Iterable[Buffer], info: NarInfo, spool: Path) -> bytes:
         for block in blocks:
             unpacking.write(block)
     nodes: dict[bytes, dict[str, Any]] = {}
-    for entry, offset in nar.located(plain, b"", info.path):
+    for count, (entry, offset) in enumerate(nar.located(plain, b"", info.path)):
+        if count == _MOST_FILES:
+            raise UnfitError(f"{info.path} has more than {_MOST_FILES:,} files, which are not listed", _TOO_LARGE)
         folder, _, name = entry.path.rpartition(b"/")
         node: dict[str, Any]
         if entry.kind is Kind.DIRECTORY:

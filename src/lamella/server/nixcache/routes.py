@@ -11,11 +11,9 @@ replica is asked.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
 
 from aiohttp import web
 
@@ -23,6 +21,7 @@ from lamella.cache.bucket import MissingError
 from lamella.cache.narinfos import LOGS, NARS
 from lamella.cache.publishing import NIX, Pulls, used
 from lamella.errors import LamellaError
+from lamella.server.access.client import Proxies
 from lamella.server.answers import Handler, RefusedError
 from lamella.server.gate import admit
 from lamella.server.nixcache.cache import Cache, Found
@@ -31,7 +30,9 @@ from lamella.server.nixcache.listing import listing
 from lamella.server.nixcache.local import dumped
 from lamella.server.nixcache.names import DERIVATION, FILE, HASH, PASSING
 from lamella.server.nixcache.nars import Incoming, UnfitError
+from lamella.server.page.address import Address
 from lamella.server.serving import Served, in_threads, send_blocks, serve_item
+from lamella.server.threads import Threads
 from lamella.sources.nix.graph import STORE, base32
 from lamella.sources.nix.narinfo import written
 from lamella.staging import StorageError
@@ -39,28 +40,28 @@ from lamella.transport.errors import TransportError
 
 _LARGEST_NARINFO, _LARGEST_LISTING, _LARGEST_LOG = 1 << 20, 1 << 28, 1 << 26
 _BLOCK = 1 << 20
-_AT_ONCE = 16
 _FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
 _NAR, _NARINFO = "application/x-nix-nar", "text/x-nix-narinfo"
 _CODES = {403: "DENIED", 404: "NOT_FOUND", 413: "SIZE_INVALID", 502: "UNAVAILABLE", 503: "UNAVAILABLE"}
 _NOT_FOUND, _TOO_LARGE, _UNKNOWN_CODING, _BAD_GATEWAY, _NO_STORAGE = 404, 413, 415, 502, 503
 
-T = TypeVar("T")
-
 
 class Service:
     """One cache, as it is served. `spool` is a folder for what is on its way; with `redirect` clients are sent to the
-    bucket for NARs, where that can be."""
+    bucket for NARs, where that can be; `proxies` are believed in how clients find us."""
 
-    def __init__(self, cache: Cache, spool: Path, redirect: timedelta | None = None) -> None:
+    def __init__(
+        self, cache: Cache, spool: Path, redirect: timedelta | None = None, proxies: Proxies | None = None
+    ) -> None:
         self._cache = cache
         self._bucket = cache.bucket
         self._name = f"{NIX}{cache.settings.name}"
         self._pulls = Pulls(cache.bucket)
         self._spool = spool
         self._redirect = redirect
-        self._pool = ThreadPoolExecutor(_AT_ONCE, f"nix-{cache.settings.name}")
-        self._flights = Flights(cache, spool, self._pool)
+        self._proxies = proxies or Proxies()
+        self._threads = Threads("caches")
+        self._flights = Flights(cache, spool)
 
     def routes(self) -> list[web.RouteDef]:
         """All addresses, from the root of the server on."""
@@ -88,6 +89,8 @@ class Service:
             admit(request, action, self._name)
             try:
                 return await handler(request)
+            except StorageError:
+                raise
             except LamellaError as error:
                 status = _status(error)
                 raise RefusedError(status, _CODES.get(status, "UNSUPPORTED"), str(error)) from error
@@ -97,12 +100,11 @@ class Service:
     async def close(self) -> None:
         """Waits for what is on its way from other caches."""
         await self._flights.settle()
-        self._pool.shutdown(wait=False)
 
     async def _page(self, request: web.Request) -> web.Response:
         settings = self._cache.settings
         keys = " ".join(key.public for key in self._cache.keys)
-        url = request.url.origin() / "nix" / settings.name
+        url = f"{Address(self._proxies.origin(request)).url}/{self._name}"
         lines = [
             f"This is {settings.name}, a binary cache of Nix. To take packages from it, put into nix.conf:",
             "",
@@ -127,14 +129,19 @@ class Service:
         return web.Response(text=text, content_type=_NARINFO)
 
     def _kept(self, hashed: str) -> str | None:
+        """The narinfo in the bucket. That it is fetched is noted, so that it is kept, and then it is still there."""
         text = self._cache.kept(hashed)
-        return text if text is not None and self._pulls.pulled(self._name, hashed) else None
+        if text is None or self._pulls.is_noted(self._name, hashed):
+            return text
+        if not self._pulls.pulled(self._name, hashed):
+            raise UnfitError(f"{hashed} is being removed as garbage; ask again", _NO_STORAGE)
+        return self._cache.kept(hashed)
 
     async def _found(self, hashed: str) -> Found:
         """What is told of a path. Other caches may be slow, so threads of their own ask them."""
         found = await asyncio.to_thread(self._cache.here, hashed)
         if found is None and self._cache.upstreams:
-            found = await self._in_pool(self._cache.elsewhere, hashed)
+            found = await self._threads.run(self._cache.elsewhere, hashed)
         if found is None:
             raise UnfitError(f"{hashed} is not in this cache", _NOT_FOUND)
         return found
@@ -220,7 +227,7 @@ class Service:
 
     async def _put_narinfo(self, request: web.Request) -> web.Response:
         data = await _body(request, _LARGEST_NARINFO)
-        await self._in_pool(self._cache.accept, request.match_info["hash"], data.decode("utf-8", "replace"))
+        await self._threads.run(self._cache.accept, request.match_info["hash"], data.decode("utf-8", "replace"))
         return web.Response()
 
     async def _put_listing(self, request: web.Request) -> web.Response:
@@ -233,14 +240,11 @@ class Service:
             raise UnfitError("it is not in this cache", _NOT_FOUND)
         return web.Response(status=204)
 
-    async def _in_pool(self, function: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
-
 
 async def _blocks(request: web.Request, largest: int) -> AsyncIterator[bytes]:
     """The body of a request, in blocks that are worth a thread's while."""
     coding = request.headers.get("Content-Encoding", "identity")
-    if coding not in ("identity", "gzip", "deflate"):
+    if coding != "identity":
         raise UnfitError(f"what is encoded by {coding[:100]!r} cannot be read", _UNKNOWN_CODING)
     passed, waiting = 0, bytearray()
     async for chunk in request.content.iter_any():
@@ -261,5 +265,5 @@ async def _body(request: web.Request, largest: int) -> bytes:
 def _status(error: LamellaError) -> int:
     if isinstance(error, UnfitError):
         return error.status
-    kinds = {MissingError: _NOT_FOUND, TransportError: _BAD_GATEWAY, StorageError: _NO_STORAGE}
+    kinds = {MissingError: _NOT_FOUND, TransportError: _BAD_GATEWAY}
     return next((status for kind, status in kinds.items() if isinstance(error, kind)), 400)

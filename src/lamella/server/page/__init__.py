@@ -3,7 +3,7 @@
     watch       each request: its number, its counters, its line in the log
     metrics     the counters          lines       the log's lines         health      probes
     view        what can be pulled    follow      builds                  errors      refusals, as pages
-    render      HTML                  picture     layers as a drawing     paging      long lists
+    render      HTML                  paging      long lists
     shelves     repositories          leaf        one of their images     images      its layers
     jobs        builds and their logs
     latest      items of the bucket   amounts     how much there is of them

@@ -15,12 +15,8 @@ from lamella.oci.wire import Descriptor, RuntimeConfig
 from lamella.package import Package
 from lamella.pipeline.explain.view import ImageView, LayerView, of_image
 from lamella.pipeline.memory.registries import IMAGE_NOTES, document_in
-from lamella.server.page.picture import Part, Tile, tiles
+from lamella.report.tree import Node, tree
 
-WIDE, NARROW = (1000.0, 420.0), (360.0, 480.0)
-"""The pictures' sizes, for screens of either kind."""
-_SHOWN = 40
-"""How many packages of a layer are drawn, and the rest as one."""
 _LISTED = 500
 
 
@@ -38,22 +34,13 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """The layers as tiles in a rectangle."""
-
-    kind: str
-    width: float
-    height: float
-    tiles: tuple[Tile, ...]
-
-
-@dataclass(frozen=True)
 class Shown:
     """An image on a page."""
 
     platform: str
     created: str
     layers: tuple[Layer, ...]
+    picture: Node
     runtime: RuntimeConfig
     annotations: dict[str, str]
 
@@ -67,16 +54,6 @@ class Shown:
         """How many of them the image before has too."""
         return sum({layer.digest: layer.size for layer in self.layers if layer.kept}.values())
 
-    @property
-    def pictures(self) -> tuple[Picture, ...]:
-        """The layers and their packages, drawn for wide and for narrow screens."""
-        parts = [Part(layer.name, layer.size, tuple(_parts(layer))) for layer in self.layers]
-        return tuple(
-            Picture(kind, width, height, tiles(parts, width, height))
-            for kind, (width, height) in (("wide", WIDE), ("narrow", NARROW))
-            if parts
-        )
-
 
 def show_image(repository: Repository, manifest: Manifest, before: Sequence[Digest]) -> Shown:
     """An image of one platform; `before` are the layers that the one before it has. A `LamellaError` if it is none."""
@@ -87,6 +64,7 @@ def show_image(repository: Repository, manifest: Manifest, before: Sequence[Dige
         spelled(view.platform),
         view.created,
         tuple(_layers(view, frozenset(before))),
+        tree(view.layers, (None,) * len(view.layers), {}),
         view.runtime,
         {name: text for name, text in image.annotations.items() if name != IMAGE_NOTES},
     )
@@ -104,15 +82,6 @@ def _layers(view: ImageView, before: frozenset[Digest]) -> Iterator[Layer]:
 
 def _name(layer: LayerView) -> str:
     return layer.name.partition("\n")[0][:200]
-
-
-def _parts(layer: Layer) -> Iterator[Part]:
-    """What is drawn of a layer's packages; their sizes are those before compression."""
-    for package in layer.packages[:_SHOWN]:
-        yield Part(package.name, package.size)
-    rest = layer.packages[_SHOWN:]
-    if rest:
-        yield Part(f"{len(rest) + layer.more:,} more", sum(package.size for package in rest))
 
 
 @dataclass(frozen=True)

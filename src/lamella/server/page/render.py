@@ -13,12 +13,18 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import jinja2
+import msgspec
 from aiohttp import web
 
+from lamella.report import ASSETS
+from lamella.report.tree import spot
+from lamella.report.treemap import NARROW, WIDE
 from lamella.server.page.words import ago, duration, plain, plain_lines, rate
 from lamella.words import plural, size
 
 _HERE = Path(__file__).parent
+_SHARED = ("icon.svg", "look.css", "picture.js")
+"""What reports look by, too."""
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -44,7 +50,7 @@ class _Asset:
 
 
 def _assets() -> dict[str, _Asset]:
-    files = sorted((_HERE / "assets").iterdir())
+    files = [*(ASSETS / name for name in _SHARED), *sorted((_HERE / "assets").iterdir())]
     return {file.name: _Asset(file.read_bytes(), _KINDS[file.suffix]) for file in files if file.suffix in _KINDS}
 
 
@@ -64,6 +70,7 @@ class Renderer:
             "ago": lambda moment: ago(time.time() - moment),
             "date": _date,
             "duration": duration,
+            "json": lambda value: msgspec.json.encode(value).decode(),
             "plain": plain,
             "plain_lines": plain_lines,
             "plural": plural,
@@ -75,6 +82,8 @@ class Renderer:
             "image_address": image_address,
             "query": urlencode,
             "rate": rate,
+            "screens": (("wide", WIDE), ("narrow", NARROW)),
+            "spot": spot,
         }
 
     def page(self, name: str, /, status: int = 200, **values: Any) -> web.Response:

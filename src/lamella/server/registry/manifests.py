@@ -30,7 +30,7 @@ class _Told(msgspec.Struct):
 async def put(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
     """Takes a manifest, all of whose blobs are here, under a tag, under its digest, or under that and several tags."""
     admit(request, "push", address.name)
-    data = await _body(request, registry.largest_manifest)
+    data = await _body(request, registry.largest.manifest)
     named = digest(address.last) if is_digest(address.last) else None
     tags = [tag(text) for text in request.query.getall("tag", [])] if named else [tag(address.last)]
     if named and not is_digest_of(named, data):

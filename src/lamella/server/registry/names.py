@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamella.oci.digest import Digest, DigestError, parse_digest
-from lamella.oci.reference import LONGEST_NAME, TAG
+from lamella.oci.reference import LONGEST_NAME, REPOSITORY, TAG
 from lamella.server.answers import RefusedError
 
-_PART = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_NAME = re.compile(f"{_PART}(?:/{_PART})*")
+_NAME = re.compile(REPOSITORY)
 _TAG = re.compile(TAG)
 _UPLOAD = re.compile("[0-9a-f]{32}")
 

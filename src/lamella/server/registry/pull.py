@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 from aiohttp import web
 
 from lamella.cache.bucket import MissingError
-from lamella.cache.repositories import Referrer, blob_name, repositories
+from lamella.cache.repositories import Referrer, blob_name
 from lamella.oci import media
 from lamella.server.answers import RefusedError
 from lamella.server.gate import admit, is_admitted
@@ -17,6 +18,10 @@ from lamella.server.registry.registry import Registry
 from lamella.server.serving import Served, has_already, serve_item
 
 MOST_TAGS = 1000
+N = TypeVar("N", bound=str)
+
+_MOST_REFERRERS = 100
+"""How many are told at once; each has to be read, and may be as large as a manifest's annotations."""
 DIGEST = "Docker-Content-Digest"
 
 
@@ -28,7 +33,7 @@ async def base(request: web.Request) -> web.StreamResponse:
 
 async def catalog(registry: Registry, request: web.Request) -> web.StreamResponse:
     """The names of the repositories that whoever asks may pull from, a page at a time."""
-    everything = await asyncio.to_thread(lambda: list(repositories(registry.bucket)))
+    everything = await registry.names()
     page, headers = paged(request, [name for name in everything if is_admitted(request, "pull", name)])
     return _json({"repositories": page}, headers)
 
@@ -84,31 +89,32 @@ async def tags(registry: Registry, request: web.Request, address: Address) -> we
     return _json({"name": address.name, "tags": page}, headers)
 
 
-def paged(request: web.Request, names: list[str]) -> tuple[list[str], dict[str, str]]:
-    """The page of sorted `names` that a request asks for, and where the next one is."""
+def paged(request: web.Request, names: list[N], most: int = MOST_TAGS) -> tuple[list[N], dict[str, str]]:
+    """The page of sorted `names` that a request asks for, with `most` of them, and where the next one is."""
     wanted = number(request.query.getall("n", []), "n")
-    count = MOST_TAGS if wanted is None else min(wanted, MOST_TAGS)
+    count = most if wanted is None else min(wanted, most)
     last = request.query.get("last", "")
     rest = [name for name in names if name > last]
     page = rest[:count]
     if not page or len(rest) <= count:
         return page, {}
-    following = urlencode({"n": count, "last": page[-1]})
+    following = urlencode({**request.query, "n": count, "last": page[-1]})
     return page, {"Link": f'<{quote(request.path)}?{following}>; rel="next"'}
 
 
 async def referrers(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
-    """What refers to a manifest, which need not be here."""
+    """What refers to a manifest, which need not be here, a page at a time; what is not of a wanted type is left out."""
     admit(request, "pull", address.name)
     subject = digest(address.last)
     repository = registry.repository(address.name)
-    found = await asyncio.to_thread(lambda: list(repository.referrers(subject)))
-    headers = {}
+    everything = await asyncio.to_thread(lambda: list(repository.referring(subject)))
+    page, headers = paged(request, everything, _MOST_REFERRERS)
+    found = await asyncio.to_thread(lambda: [repository.referrer(subject, one) for one in page])
     wanted = request.query.get("artifactType")
     if wanted:
-        found = [one for one in found if one.artifact_type == wanted]
         headers["OCI-Filters-Applied"] = "artifactType"
-    return web.Response(body=_index(found), content_type=media.INDEX, headers=headers)
+    told = [one for one in found if one and wanted in (None, "", one.artifact_type)]
+    return web.Response(body=_index(told), content_type=media.INDEX, headers=headers)
 
 
 def _index(found: list[Referrer]) -> bytes:

@@ -8,16 +8,16 @@ from aiohttp import web
 
 from lamella.cache import uploads
 from lamella.cache.publishing import arriving, mount
-from lamella.cache.repositories import Repository, blob_name, repositories
+from lamella.cache.repositories import Repository
 from lamella.cache.uploads import ALGORITHMS, Upload, UploadError
 from lamella.oci.digest import Digest
+from lamella.server.access.refusals import too_large
 from lamella.server.answers import RefusedError
 from lamella.server.gate import admit, is_admitted
 from lamella.server.registry.names import Address, digest, repository_name, upload
 from lamella.server.registry.pull import DIGEST
 from lamella.server.registry.registry import Registry
 
-_MOST_ORIGINS = 100
 _RANGE = re.compile("([0-9]{1,18})-([0-9]{1,18})")
 
 
@@ -41,25 +41,22 @@ async def start(registry: Registry, request: web.Request, address: Address) -> w
 
 
 async def _mounted(registry: Registry, request: web.Request, address: Address) -> bool:
-    """Gives the repository a blob that another one has; without `from`, any that whoever asks may pull from."""
+    """Gives the repository a blob that another one has, if whoever asks may pull from that.
+
+    Without `from` nobody is searched for it: that would be a look through all repositories for each blob of a push.
+    """
     wanted = digest(request.query["mount"])
-    if "from" in request.query:
-        origins = [repository_name(request.query["from"])]
-    elif await asyncio.to_thread(registry.bucket.find, blob_name(wanted)):
-        origins = await asyncio.to_thread(lambda: list(repositories(registry.bucket)))
-    else:
+    origin = repository_name(request.query["from"]) if "from" in request.query else ""
+    if not origin or not is_admitted(request, "pull", origin) or await registry.blob(origin, wanted) is None:
         return False
-    for origin in [name for name in origins if is_admitted(request, "pull", name)][:_MOST_ORIGINS]:
-        if await registry.blob(origin, wanted) is not None:
-            return await asyncio.to_thread(mount, registry.repository(address.name), wanted)
-    return False
+    return await asyncio.to_thread(mount, registry.repository(address.name), wanted)
 
 
 async def patch(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
     """Takes the next chunk of an upload."""
     admit(request, "push", address.name)
     found = await _found(registry, address)
-    return _accepted(address, await _received(request, address, found))
+    return _accepted(address, await _received(registry, request, address, found))
 
 
 async def status(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
@@ -89,7 +86,7 @@ async def finish(registry: Registry, request: web.Request, address: Address) -> 
 async def _finished(
     registry: Registry, request: web.Request, address: Address, found: Upload, named: Digest
 ) -> web.StreamResponse:
-    whole = await _received(request, address, found)
+    whole = await _received(registry, request, address, found)
     try:
         await asyncio.to_thread(_finish, registry.repository(address.name), whole, named)
     except UploadError as error:
@@ -103,13 +100,15 @@ def _finish(repository: Repository, whole: Upload, named: Digest) -> None:
         whole.finish(named)
 
 
-async def _received(request: web.Request, address: Address, found: Upload) -> Upload:
-    """The upload with the body of the request."""
+async def _received(registry: Registry, request: web.Request, address: Address, found: Upload) -> Upload:
+    """The upload with the body of the request. All of its chunks together may be as large as one blob."""
     if not request.body_exists:
         return found
     length = _told_length(request, address, found)
     with found.receive() as receiving:
         async for block in request.content.iter_any():
+            if registry.largest.blob is not None and found.size + receiving.size + len(block) > registry.largest.blob:
+                raise too_large(registry.largest.blob)
             await asyncio.to_thread(receiving.write, block)
         if length not in (None, receiving.size):
             raise RefusedError(400, "SIZE_INVALID", f"the range has {length} bytes, and {receiving.size} came")

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.publishing import Pulls, used
-from lamella.cache.repositories import Manifest, Repository, blob_name
+from lamella.cache.repositories import Manifest, Repository, blob_name, repositories
 from lamella.oci.digest import Digest
+from lamella.server.answers import RefusedError
 from lamella.server.hot import Hot
+from lamella.server.once import Once
 from lamella.server.registry.names import is_digest
 
 _MANIFESTS = 64 << 20
@@ -33,6 +36,14 @@ class Origin(Protocol):
         """Sees to it that a blob of a manifest that came from here is in the bucket; False if that is not known."""
 
 
+@dataclass(frozen=True, slots=True)
+class Largest:
+    """How many bytes what is pushed may have."""
+
+    manifest: int = 4 << 20
+    blob: int | None = None
+
+
 class Registry:
     """A registry over a bucket. What is named by a digest is remembered for a while; tags never are."""
 
@@ -43,15 +54,16 @@ class Registry:
         *,
         writable: bool = False,
         redirect: timedelta | None = None,
-        largest_manifest: int = 4 << 20,
+        largest: Largest = Largest(),
     ) -> None:
         self.bucket = bucket
         self.origins = origins
         self.writable = writable
         self.redirect = redirect
-        self.largest_manifest = largest_manifest
+        self.largest = largest
         self.manifests: Hot[tuple[str, Digest], Manifest] = Hot(_MANIFESTS, _SECONDS, lambda one: len(one.data) + 200)
         self._pulls = Pulls(bucket)
+        self._names: Once[str, list[str]] = Once()
         self._blobs: Hot[tuple[str, Digest], int] = Hot(_BLOBS, _SECONDS, lambda _: 1)
 
     @property
@@ -61,6 +73,10 @@ class Registry:
             "manifests": (self.manifests.hits, self.manifests.misses),
             "blobs": (self._blobs.hits, self._blobs.misses),
         }
+
+    async def names(self) -> list[str]:
+        """The names of all repositories. Who asks at once shares the look through all that they hold."""
+        return await self._names.do("", lambda: asyncio.to_thread(lambda: list(repositories(self.bucket))))
 
     def repository(self, name: str) -> Repository:
         """A repository by its name."""
@@ -72,10 +88,12 @@ class Registry:
         digest = Digest(reference) if is_digest(reference) else await asyncio.to_thread(repository.tagged, reference)
         found = await self._kept(repository, digest) if digest else None
         for origin in self.origins if found is None else ():
-            found = await origin.manifest(name, reference, permit)
-            if found:
-                self.manifests.put((name, found.digest), found)
-                await asyncio.to_thread(self._pulls.pulled, name, found.digest)
+            given = await origin.manifest(name, reference, permit)
+            if given:
+                found = await self._kept(repository, given.digest)
+                if found is None:
+                    message = f"{name} was just removed as garbage; pull again"
+                    raise RefusedError(503, "UNAVAILABLE", message, headers={"Retry-After": "1"})
                 break
         return found
 

@@ -4,6 +4,7 @@ The newest version of a package counts. Of alternatives the first that can be ha
 already. A name that no package has stands for those that provide it: the most important one, then the first by name.
 """
 
+import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -111,6 +112,10 @@ class Catalogue:
         kept = next((deb for deb in there if deb.version == self._kept.get(name)), None)
         return kept or max(there, key=lambda deb: version_key(deb.version), default=None)
 
+    def like(self, name: str) -> list[str]:
+        """The package whose name is most like that, if any is; the first letter is taken for right."""
+        return difflib.get_close_matches(name, [one for one in self._stanzas if one[:1] == name[:1]], 1)
+
     def that_satisfy(self, relation: Relation) -> Iterator[Deb]:
         """What satisfies it, the best first."""
         own = self.newest(relation.name)
@@ -175,7 +180,9 @@ def _wanted(name: str, catalogue: Catalogue) -> Deb:
     relation = next((one for clause in clauses(name) for one in clause), None)
     found = next(catalogue.that_satisfy(relation), None) if relation else None
     if found is None:
-        raise DependencyError(f"no archive that is asked has a package {name}")
+        near = catalogue.like(name)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise DependencyError(f"no archive that is asked has a package {name}{hint}")
     return found
 
 

@@ -11,6 +11,7 @@ from lamella.sources.locked import LockedPath
 from lamella.sources.nix.graph import Facts, NixError, facts_in, is_store_path, paths_in
 
 _NIX = ("nix", "--extra-experimental-features", "nix-command flakes")
+_LONGEST_SAID = 400
 _ORIGIN = "the output of nix path-info"
 
 
@@ -69,9 +70,15 @@ def _asked(words: Sequence[str], what: str, folder: Path | None = None) -> bytes
         )
     ran = subprocess.run([*_NIX, *words], cwd=folder, capture_output=True, check=False)
     if ran.returncode:
-        said = ran.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise NixError(f"nix {words[0]} failed: {next((line for line in said if 'error:' in line), said[-1]).strip()}")
+        raise NixError(f"nix {words[0]} failed: {_said(ran.stderr.decode(errors='replace'))}")
     return ran.stdout
+
+
+def _said(text: str) -> str:
+    """Nix's last error with its hints, on one line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["it said nothing"]
+    errors = [number for number, line in enumerate(lines) if line.startswith("error:")]
+    return " ".join(lines[errors[-1] if errors else -1 :])[:_LONGEST_SAID]
 
 
 def store_path(path: Path) -> str:

@@ -104,10 +104,11 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def read_lock(file: Path) -> Asked:
-    """What the `uv.lock` of a project holds but for the project itself, or all of a `pylock.toml`."""
+    """What a project needs to run, as its `uv.lock` has it, but for the project itself; or all of a `pylock.toml`."""
     if file.name == "uv.lock":
-        command = ("export", "--frozen", "--no-emit-project", "--no-hashes", "--no-header", "--no-annotate", "--quiet")
-        return Asked(tuple(parse(line, str(file)) for line in _run_uv([*command, "--project", str(file.parent)], file)))
+        command = ("export", "--frozen", "--no-emit-project", "--no-default-groups", "--no-hashes", "--no-header")
+        told = _run_uv([*command, "--no-annotate", "--quiet", "--project", str(file.parent)], file)
+        return Asked(tuple(parse(line, str(file)) for line in told))
     try:
         packages = tomllib.loads(file.read_text())["packages"]
         found = [(str(one["name"]), str(one["version"]), one.get("marker")) for one in packages]

@@ -100,8 +100,9 @@ def resolve(question: Question) -> list[Candidate]:
         lines = "".join(f"{line}\n" for line in question.lines)
         ran = subprocess.run(command, input=lines, cwd=question.folder, capture_output=True, text=True, check=False)
         if ran.returncode:
-            kind = UnsatisfiableError if ran.returncode == _UNSATISFIABLE else ResolveError
-            raise kind(f"uv finds no packages that go together: {_said(ran.stderr)}")
+            if ran.returncode == _UNSATISFIABLE:
+                raise UnsatisfiableError(f"uv finds no packages that go together: {_said(ran.stderr)}")
+            raise ResolveError(f"uv cannot look for packages: {_said(ran.stderr)}")
         try:
             return [_candidate(told) for told in tomllib.loads(out.read_text()).get("packages", [])]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

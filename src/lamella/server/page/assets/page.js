@@ -63,6 +63,16 @@ function follow(log) {
   if (log.dataset.state === "running") setTimeout(look, LOOK);
 }
 
+// The picture of layers, to walk in.
+function showPicture(host) {
+  const root = JSON.parse(host.dataset.picture);
+  root.name = document.querySelector("h1").textContent;
+  host.replaceChildren();
+  const isKept = (layer) => (document.querySelector(`#layer-${layer + 1} .swatch.kept`) ? "kept" : "");
+  new Picture(host, root, isKept, () => []);
+}
+
 addCopyButtons(document);
+document.querySelectorAll("[data-picture]").forEach(showPicture);
 if (document.querySelector("[data-live]")) setTimeout(renew, LOOK_AGAIN);
 document.querySelectorAll("[data-log]").forEach(follow);

@@ -1,0 +1,90 @@
+"""`lamella report`: a page that shows an image to people."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lamella.cli.common import (
+    json_option,
+    open_workplace,
+    platform_option,
+    quiet_option,
+    reach_of,
+    reaching_out,
+    registry_options,
+    seen_at,
+)
+
+if TYPE_CHECKING:
+    from lamella.pipeline.workplace import Workplace
+    from lamella.report.facts import Image
+
+
+@click.command("report")
+@click.argument("image", default=".")
+@click.argument("image2", required=False)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    default="report.html",
+    show_default=True,
+    help="Where to write the page; - is stdout.",
+)
+@click.option("--no-files", is_flag=True, help="Read no layers: tell of packages and sizes, not of files.")
+@platform_option
+@registry_options
+@json_option
+@quiet_option
+def command(image: str, image2: str | None, output: Path, no_files: bool, **how: Any) -> None:
+    """Draw IMAGE as a page that works from a file: layers, packages, why each is there, and what is there for nothing.
+
+    With IMAGE2 the page is about that, and also tells what it changed and what it costs those who have IMAGE.
+    """
+    from lamella.cli.progress import Told
+    from lamella.cli.sbom import written
+    from lamella.pipeline.explain.contents import contents_of
+    from lamella.report.facts import facts
+    from lamella.report.page import data_of, page
+
+    quiet = how["quiet"] or how["as_json"]
+    with (
+        Told(quiet=quiet) as told,
+        reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place,
+    ):
+        told.doing(f"looking at {image2 or image}")
+        look = partial(_image, place=place, platform=how["platform"], no_files=no_files)
+        before = look(image) if image2 else None
+        shown = look(image2 or image, before=before)
+        found = facts(shown, before)
+        sbom = b"" if how["as_json"] else written(contents_of(shown.view, place), "spdx")[0]
+    if how["as_json"]:
+        click.echo(data_of(found))
+    else:
+        _write(page(found, sbom), output, quiet)
+
+
+def _write(data: bytes, output: Path, quiet: bool) -> None:
+    from lamella.staging import staged_beside, write_all
+
+    if str(output) == "-":
+        click.echo(data, nl=False)
+        return
+    with staged_beside(output) as file:
+        write_all(file, data)
+    click.echo(output if quiet else f"wrote {output}")
+
+
+def _image(text: str, *, place: "Workplace", platform: str, no_files: bool, before: "Image | None" = None) -> "Image":
+    """The image at a place; what it has in common with the one `before` is not read again."""
+    from lamella.report.facts import Image
+    from lamella.report.files import files_of
+
+    view, layers = seen_at(text, place, platform)
+    if no_files:
+        return Image(text, view, (None,) * len(layers))
+    seen = zip(before.view.layers, before.files, strict=True) if before else ()
+    known = {layer.identity: files for layer, files in seen if layer.record and files is not None}
+    return Image(text, view, files_of(view, layers, place, known))

@@ -1,0 +1,57 @@
+"""The page: one file that needs nothing else.
+
+The facts stand in it as data, and a script shows them. Names come from anywhere: in the data nothing can end it or
+begin a tag, the script gives the browser texts and never markup, and the browser is told to run this script alone and
+to ask nobody for anything.
+"""
+
+import base64
+import hashlib
+import html
+from string import Template
+
+import msgspec
+from isal import isal_zlib
+
+from lamella.report import ASSETS
+from lamella.report.facts import Facts
+
+_STYLES = ("look.css", "report.css")
+_SCRIPTS = ("picture.js", "report.js")
+_UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def data_of(facts: Facts) -> bytes:
+    """The facts as JSON."""
+    return msgspec.json.encode(facts)
+
+
+def page(facts: Facts, sbom: bytes) -> bytes:
+    """The page that shows the facts; `sbom` is a document that can be saved from there."""
+    style, script = "".join(map(_read, _STYLES)), "".join(map(_read, _SCRIPTS))
+    values = {
+        "policy": f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'",
+        "title": html.escape(facts.name),
+        "style": style,
+        "script": script,
+        "icon": _read("icon.svg"),
+        "facts": _embedded(data_of(facts)),
+        "sbom": base64.b64encode(isal_zlib.compress(sbom)).decode(),
+    }
+    return Template(_read("report.html")).substitute(values).encode()
+
+
+def _read(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _embedded(data: bytes) -> str:
+    """JSON as it may stand in a page: the same data, without signs that mean something there."""
+    text = data.decode()
+    for sign, escape in _UNSAFE.items():
+        text = text.replace(sign, escape)
+    return text

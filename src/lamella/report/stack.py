@@ -1,0 +1,134 @@
+"""What layers give when they are stacked, and what is in them for nothing: files that no one sees, twins, leftovers."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lamella.report.files import WHITEOUT, File, Files, Sort
+
+_OPAQUE = ".wh..wh..opq"
+_LEFTOVERS = {
+    "lists of packages that apt fetched": r"^/var/lib/apt/lists/",
+    "what a package manager fetched": r"^/var/cache/(apt|apk|dnf|yum|pacman)/|^/(opt/conda|root/miniconda3)/pkgs/",
+    "a user's caches (pip, npm, ...)": r"^/(root|home/[^/]+)/(\.cache|\.npm|\.cargo/registry)/",
+    "Python bytecode": r"/__pycache__/[^/]+\.pyc$",
+    "temporary files": r"^/(var/)?tmp/",
+    "logs": r"^/var/log/",
+    "version control": r"/\.git/",
+}
+"""What is often left in images, and is rarely needed there."""
+_PATTERNS = {what: re.compile(pattern) for what, pattern in _LEFTOVERS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A file in the layer of that number."""
+
+    file: File
+    layer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A file that travels and is not seen: the layer `by` has another at its place, or takes it away."""
+
+    placed: Placed
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """The same content at several places that are all seen."""
+
+    places: tuple[Placed, ...]
+
+    @property
+    def wasted(self) -> int:
+        """What one of them would save."""
+        return self.places[0].file.size * (len(self.places) - 1)
+
+
+@dataclass
+class Stack:
+    """Layers, the lowest first. `seen` is what a container finds, by path."""
+
+    seen: dict[str, Placed] = field(default_factory=dict)
+    hidden: list[Hidden] = field(default_factory=list)
+
+    def add(self, number: int, files: tuple[File, ...]) -> None:
+        """Puts a layer on top. What a layer takes away is taken from those below, wherever in it that is said."""
+        for file in files:
+            folder, _, name = file.path.rpartition("/")
+            if name == _OPAQUE:
+                self._clear(f"{folder}/", number)
+            elif name.startswith(WHITEOUT):
+                self._remove(f"{folder}/{name.removeprefix(WHITEOUT)}", number, whole=True)
+        for file in files:
+            if not file.path.rpartition("/")[2].startswith(WHITEOUT):
+                self._remove(file.path, number, whole=file.sort is not Sort.FOLDER)
+                self.seen[file.path] = Placed(file, number)
+
+    def _remove(self, path: str, by: int, *, whole: bool) -> None:
+        """Takes what is at `path`; the `whole` of it if that is a folder that does not stay one."""
+        old = self.seen.get(path)
+        if old is None or old.layer == by:
+            return
+        del self.seen[path]
+        if old.file.sort is Sort.FILE:
+            self.hidden.append(Hidden(old, by))
+        if whole and old.file.sort is Sort.FOLDER:
+            self._clear(f"{path}/", by)
+
+    def _clear(self, start: str, by: int) -> None:
+        for path in [path for path in self.seen if path.startswith(start)]:
+            self._remove(path, by, whole=False)
+
+
+def stacked(files: Files) -> Stack:
+    """The layers whose files are known, on each other."""
+    stack = Stack()
+    for number, layer in enumerate(files):
+        stack.add(number, layer or ())
+    return stack
+
+
+def twins(stack: Stack) -> list[Twins]:
+    """Contents that are there more than once, those that waste most first."""
+    found: defaultdict[bytes, list[Placed]] = defaultdict(list)
+    for placed in stack.seen.values():
+        if placed.file.size:
+            found[placed.file.digest].append(placed)
+    several = [Twins(tuple(sorted(one, key=_order))) for one in found.values() if len(one) > 1]
+    return sorted(several, key=lambda one: (-one.wasted, one.places[0].file.path))
+
+
+def _order(placed: Placed) -> tuple[int, str]:
+    return placed.layer, placed.file.path
+
+
+def leftovers(stack: Stack) -> Iterator[tuple[str, int, int]]:
+    """What is often left behind: what it is, how many files, and their bytes."""
+    for what, pattern in _PATTERNS.items():
+        sizes = [
+            one.file.size for path, one in stack.seen.items() if one.file.sort is Sort.FILE and pattern.search(path)
+        ]
+        if sizes:
+            yield what, len(sizes), sum(sizes)
+
+
+def changed(old: Stack, new: Stack) -> Iterator[tuple[str, File]]:
+    """The files that differ: `added` and `changed` ones as they are now, `removed` ones as they were."""
+    for path, placed in new.seen.items():
+        before = old.seen.get(path)
+        if before is None:
+            yield "added", placed.file
+        elif not _same(before.file, placed.file):
+            yield "changed", placed.file
+    for path, placed in old.seen.items():
+        if path not in new.seen:
+            yield "removed", placed.file
+
+
+def _same(old: File, new: File) -> bool:
+    return (old.sort, old.size, old.digest) == (new.sort, new.size, new.digest)

@@ -1,0 +1,187 @@
+"""What is shown while work is under way: in terminals of any width, in those that can only print, and in pipes."""
+
+import fcntl
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+MAIN = "from lamella.cli.main import main; main()"
+WORK = """
+import sys, time
+from lamella.cli.progress import Told
+with Told(verbose="-v" in sys.argv) as told:
+    told.doing("looking at packages and registries")
+    time.sleep(0.6)
+    for done in range(0, 101, 20):
+        told.progress("a layer with quite a long name, and with a name", done * 10**6, 100 * 10**6)
+        told.progress("another", done * 10**7, 10**9)
+        time.sleep(0.12)
+"""
+STUBBORN = """
+import sys, time
+from lamella.cli import main
+def run(**_):
+    try:
+        sys.stdout.write("ready\\n"); sys.stdout.flush()
+        time.sleep(60)
+    finally:
+        sys.stdout.write("tidying\\n"); sys.stdout.flush()
+        time.sleep(60)
+main.cli.main = run
+main.main()
+"""
+CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Terminal:
+    """A program in a terminal of that width, and all that it has shown."""
+
+    def __init__(self, width: int, folder: Path, *command: str, **more: str) -> None:
+        self._ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+        env = {**os.environ, "TERM": "xterm", "LAMELLA_CACHE": str(folder / "cache"), **more}
+        env = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", *command],
+            cwd=folder,
+            env=env,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(theirs)
+        self.shown = ""
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        try:
+            while block := os.read(self._ours, 1 << 16):
+                self.shown += block.decode(errors="replace")
+        except OSError:
+            return
+
+    def wait_for(self, words: str) -> None:
+        end = time.monotonic() + 30
+        while words not in self.shown:
+            assert time.monotonic() < end, self.shown
+            time.sleep(0.01)
+
+    def press(self, keys: bytes) -> None:
+        os.write(self._ours, keys)
+
+    def resize(self, width: int) -> None:
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+
+    def ended(self) -> int:
+        """The exit code."""
+        code = self.process.wait(60)
+        self._reader.join()
+        os.close(self._ours)
+        return code
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "large").write_bytes(os.urandom(1000))
+    (tmp_path / "lamella.toml").write_text('name = "hello"\nfiles = ["app"]\n')
+    return tmp_path
+
+
+@contextmanager
+def large(folder: Path) -> Iterator[None]:
+    """A layer that takes a while; its file has holes, which cost no room."""
+    with (folder / "app" / "large").open("wb") as file:
+        file.truncate(1 << 30)
+    yield
+    (folder / "app" / "large").unlink()
+
+
+def lines(shown: str) -> list[str]:
+    return [line for part in CONTROLS.sub("", shown).split("\r\n") for line in part.split("\r")]
+
+
+@pytest.mark.parametrize("width", [20, 40, 100])
+def test_no_line_is_wider_than_the_terminal(folder: Path, width: int) -> None:
+    terminal = Terminal(width, folder, WORK)
+    assert terminal.ended() == 0
+    assert max(map(len, lines(terminal.shown))) <= width - len("^C") - 1
+    assert "another" in terminal.shown
+    assert ("200 MB of 1.0 GB" if width == 100 else "20 %") in CONTROLS.sub("", terminal.shown)
+    assert terminal.shown.rpartition("another")[2].count("\x1b[2K") == 3  # what was shown last is gone
+    assert terminal.shown.rindex("\x1b[?25h") > terminal.shown.rindex("\x1b[?25l")
+
+
+def test_a_terminal_that_becomes_narrower_is_followed(folder: Path) -> None:
+    terminal = Terminal(100, folder, WORK)
+    terminal.wait_for("200 MB")
+    terminal.resize(30)
+    assert terminal.ended() == 0
+    last = CONTROLS.sub("", terminal.shown.rpartition("another")[2])
+    assert " 80 %" in last
+    assert len(last.partition("\r")[0]) <= 30 - len("another")
+
+
+def test_a_pipe_gets_lines_only_if_they_are_asked_for(folder: Path) -> None:
+    for args, expected in (([], 0), (["-v"], 3)):
+        ran = subprocess.run([sys.executable, "-c", WORK, *args], capture_output=True, text=True, check=True)
+        assert len(ran.stderr.splitlines()) == expected
+        assert "\x1b" not in ran.stderr
+        assert "\r" not in ran.stderr
+
+
+@pytest.mark.parametrize("more", [{"TERM": "dumb"}, {"NO_COLOR": "1", "TERM": "xterm"}])
+def test_no_colours_where_nobody_wants_or_sees_them(folder: Path, more: dict[str, str]) -> None:
+    for command in (("build",), ("inspect",), ("build", "nowhere.toml")):
+        terminal = Terminal(80, folder, MAIN, *command, **more)
+        assert terminal.ended() in (0, 2)
+        assert "\x1b[3" not in terminal.shown
+        assert "\x1b[1m" not in terminal.shown
+    coloured = Terminal(80, folder, MAIN, "build", "nowhere.toml")
+    assert coloured.ended() == 2
+    assert "\x1b[31m" in coloured.shown
+
+
+def test_a_dumb_terminal_gets_no_control_characters(folder: Path) -> None:
+    terminal = Terminal(80, folder, WORK, TERM="dumb")
+    assert terminal.ended() == 0
+    assert "\x1b" not in terminal.shown
+
+
+def test_control_c_ends_it_with_one_line_and_nothing_half_written(folder: Path) -> None:
+    with large(folder):
+        terminal = Terminal(60, folder, MAIN, "build", "--to", "oci:out")
+        terminal.wait_for("looking at")
+        terminal.press(b"\x03")
+        assert terminal.ended() == 130
+    assert [line for line in lines(terminal.shown.partition("^C")[2]) if line.strip()][-1] == "lamella: stopped"
+    assert terminal.shown.count("stopped") == 1
+    assert terminal.shown.rindex("\x1b[?25h") > terminal.shown.rindex("\x1b[?25l")
+    assert not (folder / "image.json").exists()
+    assert [path for path in folder.rglob("*") if "staging" in path.parts and path.is_file()] == []
+
+
+def test_a_second_control_c_does_not_wait(folder: Path) -> None:
+    terminal = Terminal(60, folder, STUBBORN)
+    terminal.wait_for("ready")
+    terminal.press(b"\x03")
+    terminal.wait_for("tidying")
+    started = time.monotonic()
+    terminal.press(b"\x03")
+    assert terminal.ended() == 128 + signal.SIGINT
+    assert time.monotonic() - started < 20
+    assert terminal.shown.rstrip().endswith("\x1b[?25h")
