@@ -16,6 +16,8 @@ from lamella.package import NO_RULES, Package, Rules
 
 Key = NewType("Key", str)
 
+_NO_RULES = asdict(NO_RULES)
+
 TAR_RULES = "tar-1"
 """Changes whenever the tar writer's bytes would."""
 
@@ -64,7 +66,8 @@ def key(parts: Sequence[Part], compressor: str) -> Key:
 
 
 def _tell(part: Part) -> list[object]:
-    return [part.package.content, asdict(part.rules), asdict(part.slice) if part.slice else None]
+    rules = _NO_RULES if part.rules is NO_RULES else asdict(part.rules)
+    return [part.package.content, rules, asdict(part.slice) if part.slice else None]
 
 
 @dataclass(frozen=True, slots=True)
