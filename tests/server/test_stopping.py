@@ -70,12 +70,14 @@ def get(server: Served, path: str) -> tuple[int, bytes]:
 
 
 def refuses(server: Served) -> bool:
-    """Whether it takes no new connections."""
+    """Whether it takes no new connections; who was in the queue when it closed is reset, and asks again."""
     connection = connect(server)
     try:
         connection.connect()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        return False
     finally:
         connection.close()
     return False
