@@ -39,8 +39,8 @@ class SourceOnlyError(UnsatisfiableError):
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            f"only wheels are taken, and {why.rstrip('.')}; ask for a version that has wheels. To have it built, which runs its "
-            "code, say build = true of that python, and do not set UV_NO_BUILD"
+            f"only wheels are taken, and {why.rstrip('.')}; ask for a version that has wheels. To have it built, which "
+            "runs its code, say build = true of that python, and do not set UV_NO_BUILD"
         )
 
 
