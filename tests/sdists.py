@@ -26,7 +26,7 @@ def make_sdist(folder: Path, name: str, version: str, ran: Path) -> Path:
     told = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     files = {
         "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        "pyproject.toml": f'{told}[project]\nname = "{name}"\ndynamic = ["version"]\n',
+        "pyproject.toml": f'{told}[project]\nname = "{name}"\ndynamic = ["version", "dependencies"]\n',
         "backend.py": _BACKEND.format(name=name, version=version, ran=str(ran)),
     }
     made = folder / f"{name}-{version}.tar.gz"
