@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tests.command import LAMELLA
 from tests.index import Index, serving
+from tests.sdists import make_sdist
 from tests.wheels import make_wheel
 
 from lamella.sources.python.uv import uv_command
@@ -384,6 +385,55 @@ def test_packages_that_are_source_only(work: Path, index: Index) -> None:
     subprocess.run(["tar", "-czf", sdist, "-C", work / "src", "fromsource-3.0"], check=True)
     forget(work)
     assert "fromsource" in bad(work, index, "lock")
+
+
+def test_wheels_alone_are_taken_where_a_spec_says_so(work: Path, index: Index) -> None:
+    ran = work / "ran"
+    make_sdist(index.folder, "low", "1.5", ran)
+    make_sdist(index.folder, "onlysource", "1.0", ran)
+    (work / "lamella.toml").write_text(SPEC.replace('"3.12"', '"3.12"\nbuild = false'))
+    good(work, index, "lock")
+    assert locked(work)["low"]["version"] == "1.0"
+    (work / "low.txt").write_text("onlysource\n")
+    assert "only wheels are taken" in bad(work, index, "lock")
+    git = project(work / "repository", "fromsource")
+    for command in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=t", "-c", "user.email=t@x", "commit", "-qm", "one"],
+    ):
+        subprocess.run(["git", "-C", git, *command], check=True)
+    for where in (f"git+{git.as_uri()}", f"http://127.0.0.1:{index.port}/files/onlysource-1.0.tar.gz"):
+        name = "fromsource" if where.startswith("git") else "onlysource"
+        (work / "low.txt").write_text(f"{name} @ {where}\n")
+        assert "only wheels are taken" in bad(work, index, "lock")
+    assert not ran.exists()
+
+
+def test_uv_may_be_forbidden_to_build(work: Path, index: Index) -> None:
+    ran = work / "ran"
+    make_sdist(index.folder, "onlysource", "1.0", ran)
+    (work / "low.txt").write_text("onlysource\n")
+    assert "UV_NO_BUILD" in bad(work, index, "lock", UV_NO_BUILD="1")
+    assert not ran.exists()
+    good(work, index, "lock", UV_NO_BUILD="0")
+    ran.unlink()
+    forget(work)
+    assert "its code" in bad(work, index, "build", UV_NO_BUILD="true")
+    assert not ran.exists()
+
+
+def test_nothing_is_built_of_what_an_image_tells(work: Path, index: Index) -> None:
+    ran = work / "ran"
+    make_sdist(index.folder, "onlysource", "1.0", ran)
+    (work / "low.txt").write_text("onlysource\n")
+    good(work, index, "lock")
+    good(work, index, "copy", "lamella.toml", "oci:out:v1", "--platform", "linux/amd64")
+    ran.unlink()
+    forget(work)
+    path = "/usr/local/lib/python3.12/site-packages/onlysource.py"
+    assert "its code" in bad(work, index, "explain", path, "oci:out:v1")
+    assert not ran.exists()
 
 
 def test_packages_at_a_commit(work: Path, index: Index) -> None:

@@ -13,16 +13,18 @@ from lamella.oci.platforms import here, spelled
 from lamella.server.demand.build import build
 from lamella.server.demand.names import parse
 from lamella.server.demand.pins import pin_of
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.settings import Limits, ServedPython, Source
 from lamella.server.demand.workshop import Workshop
 from lamella.sources.debian.archives import apt_suites
-from lamella.spec.python import Python
 
 pytestmark = pytest.mark.real
 
 SOURCES = [
     Source(
-        name="py3.11", kind="pypi", python=Python(version="3.11", libc="manylinux_2_36"), platforms=[spelled(here())]
+        name="py3.11",
+        kind="pypi",
+        python=ServedPython(version="3.11", libc="manylinux_2_36"),
+        platforms=[spelled(here())],
     ),
     Source(name="deb", kind="deb", platforms=[spelled(here())]),
 ]

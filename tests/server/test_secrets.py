@@ -2,11 +2,19 @@
 
 import base64
 import hashlib
+import json
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tests.index import Index, serving
+from tests.made import sample
+from tests.sdists import make_sdist
 from tests.served import Served, served
+
+from lamella.destinations.layout import Layout
+from lamella.destinations.publish import publish
+from lamella.oci.image import parcel_of
 
 SECRET = "s3cret"
 HERE = f"me:{SECRET}@127.0.0.1:1"
@@ -73,3 +81,32 @@ def test_no_password_is_told(tmp_path: Path) -> None:
     for text in said:
         for secret in (SECRET, basic, wrong):
             assert secret.encode() not in text
+
+
+def test_what_builds_run_is_told_no_secrets(tmp_path: Path) -> None:
+    """Code of a package sees what uv needs, and nothing that is for the server."""
+    ran, files = tmp_path / "ran", tmp_path / "index"
+    files.mkdir()
+    make_sdist(files, "onlysource", "1.0", ran)
+    publish(parcel_of(sample()), Layout(tmp_path / "base"), "v1")
+    settings = f"""
+access = {{ anonymous = ["*"] }}
+[[source]]
+name = "py"
+kind = "pypi"
+base = "oci:{tmp_path}/base:v1"
+python = {{ version = "3.12", build = true }}
+platforms = ["linux/amd64"]
+"""
+    secrets = dict.fromkeys(("AWS_SECRET_ACCESS_KEY", "LAMELLA_CREDS", "GITHUB_TOKEN", "OF_OURS"), SECRET)
+    with serving(Index(files)) as index:
+        told = {"UV_DEFAULT_INDEX": index.url, "UV_CACHE_DIR": str(tmp_path / "uv"), **secrets}
+        with (
+            served(tmp_path / "server", config=settings, environment=told) as server,
+            urllib.request.urlopen(f"{server.url}/v2/py/onlysource/manifests/latest") as answer,
+        ):
+            assert answer.status == 200
+    seen = json.loads(ran.read_text())
+    assert "UV_DEFAULT_INDEX" in seen
+    assert not set(secrets) & set(seen)
+    assert SECRET not in ran.read_text()

@@ -117,10 +117,11 @@ def reaching_out(
     from lamella.transport.downloads import Downloads
     from lamella.transport.fetch import Fetcher
 
-    registries = Registries(os.environ, creds or os.environ.get("LAMELLA_CREDS", "").split("\n"), home, insecure, ca)
-    fetcher = Fetcher(Settings(insecure, ca, os.environ), stored=password_of)
+    told = dict(os.environ)
+    registries = Registries(told, creds or told.get("LAMELLA_CREDS", "").split("\n"), home, insecure, ca)
+    fetcher = Fetcher(Settings(insecure, ca, told), stored=password_of)
     downloads = Downloads(cache_folder(), fetcher, place.progress)
-    with contextlib.closing(Outside(registries, Daemons(os.environ), place.blobs, downloads)) as outside:
+    with contextlib.closing(Outside(registries, Daemons(told), place.blobs, downloads)) as outside:
         yield replace(place, outside=outside)
 
 

@@ -5,6 +5,7 @@ The order is a line on stdin, which stays open as long as the server lives; the 
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -19,6 +20,12 @@ from lamella.errors import LamellaError
 from lamella.oci.typed import decode_as
 
 _DESERTED = 4
+_NEEDED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|TZ|TMPDIR|LANG|LC_\w+|LOCALE_ARCHIVE|XDG_\w+|PYTHONPATH|LD_LIBRARY_PATH|"
+    r"(?i:(http|https|all|no)_proxy)|SSL_CERT_\w+|NETRC|(UV|GIT|SSH|NIX)_\w+|CONTAINER_HOST|CONTAINERD_ADDRESS|"
+    r"AWS_(ROLE_ARN|WEB_IDENTITY_TOKEN_FILE|CONTAINER_CREDENTIALS_\w+_URI)"
+)
+"""What uv, git and Nix are told of the environment, and how a machine says who it is. All else may be secret."""
 
 
 @click.command()
@@ -37,6 +44,7 @@ def main(**how: Any) -> None:
     try:
         bucket = bucket_at(order.bucket, os.environ, cache_folder())
         with Told(verbose=True) as told, reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place:
+            _keep_to_ourselves()
             workshop = Workshop(place, settings.demand, told.doing)
             outcome = carry_out(order, tuple(settings.sources), settings.demand, bucket, workshop)
     except LamellaError as error:
@@ -44,6 +52,12 @@ def main(**how: Any) -> None:
     if outcome.message:
         click.echo(outcome.message, err=True)
     click.echo(msgspec.json.encode(outcome))
+
+
+def _keep_to_ourselves() -> None:
+    """Takes out of the environment what is for us: programs that we start may run code of others."""
+    for name in [name for name in os.environ if not _NEEDED.fullmatch(name)]:
+        del os.environ[name]
 
 
 def _end_with_the_server() -> None:

@@ -77,7 +77,11 @@ def _of_index(thing: Python) -> str:
     match = re.match(r"(?:cp|py)(3)(\d+)", thing.python)
     version = f"3.{match[2]}" if match else _USUAL_PYTHON
     question = uv.Question(
-        [f"{thing.name}=={thing.version}"], Target(version, "x86_64", "manylinux_2_28"), Path(), only_these=True
+        [f"{thing.name}=={thing.version}"],
+        Target(version, "x86_64", "manylinux_2_28"),
+        Path(),
+        only_these=True,
+        builds=True,
     )
     files = {_plain(file.name): file.sha256 for one in uv.resolve(question) for file in one.files}
     found = files.get(_plain(thing.file))

@@ -53,7 +53,8 @@ def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Dra
     base = open_base(lock.pinned(image.base), spec.folder, wanted, place.outside)
     sections = gather(spec, wanted, lock, place)
     room = (image.max_layers or USUAL_LAYERS) - (len(base.layers) if base else 0)
-    where = Where(tuple(image.debian.archives), tuple(image.store.caches))
+    builds = image.python is not None and image.python.build
+    where = Where(tuple(image.debian.archives), tuple(image.store.caches), builds)
     arrangement = arrange(sections, room, sections_of(previous), fetched(where, place))
     return Draft(
         name=image.name,

@@ -27,10 +27,14 @@ EPOCH = "1970-01-01T00:00:00Z"
 
 @dataclass(frozen=True)
 class Where:
-    """Where packages may be fetched from, if the spec says: archives of debs, and caches of store paths."""
+    """How packages may be had, if the spec says: archives of debs, caches of store paths, and whether wheels are built.
+
+    Nothing is built of what an image in a registry tells of itself, for anybody may have made it.
+    """
 
     archives: tuple[str, ...] = ()
     caches: tuple[str, ...] = ()
+    builds: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from lamella.oci.image import Image, Parcel, Record, parcel_of
 from lamella.oci.platforms import matches, spelled
 from lamella.oci.reference import DAEMONS, DIR, DOCKER, FILE, OCI, OCI_ARCHIVE, Place, parse_place, reference_of
 from lamella.oci.wire import Platform
-from lamella.pipeline.draft import EPOCH, Draft
+from lamella.pipeline.draft import EPOCH, Draft, Where
 from lamella.pipeline.memory.documents import churn_of
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.workplace import Workplace
@@ -129,6 +129,7 @@ def draft_of(item: ImageItem, path: Path, place: Workplace, compression: str = "
         base_place=notes.base,
         annotations=notes.annotations,
         churn=churn_of(item),
+        where=Where(builds=True),
     )
 
 

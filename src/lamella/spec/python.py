@@ -60,6 +60,14 @@ class Python(Value, frozen=True, kw_only=True):
             kinds.flag,
         ),
     ] = False
+    build: Annotated[
+        bool,
+        Said(
+            "Whether packages that are there as source only are built, when they are locked and when an image is made. "
+            "That runs their code, as whoever does it. Where it is `false`, versions are chosen that have wheels.",
+            kinds.flag,
+        ),
+    ] = True
     shared: Annotated[
         Sequence[str],
         Said(

@@ -12,13 +12,12 @@ from lamella.oci.platforms import here, spelled
 from lamella.server.demand.errors import UnknownError, WrongNameError, WrongTagError
 from lamella.server.demand.names import Request, parse
 from lamella.server.demand.pin import Pin
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.settings import Limits, ServedPython, Source
 from lamella.spec.debian import Debian
-from lamella.spec.python import Python
 
 NIX = Source(name="nix", kind="nix", origin="nixos-24.11")
 DEB = Source(name="deb", kind="deb")
-PYPI = Source(name="py3.12", kind="pypi", python=Python(version="3.12"))
+PYPI = Source(name="py3.12", kind="pypi", python=ServedPython(version="3.12"))
 IMAGES = Source(name="images", kind="specs", origin="/srv/images")
 SOURCES = [NIX, DEB, PYPI, IMAGES]
 PIN = Pin("x", moving=False)

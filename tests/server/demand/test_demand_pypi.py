@@ -9,6 +9,7 @@ import pytest
 from tests.debs import Repository
 from tests.index import Index, serving
 from tests.made import sample
+from tests.sdists import make_sdist
 from tests.server.demand.images import files_of, opened
 from tests.wheels import make_wheel
 
@@ -19,10 +20,9 @@ from lamella.server.demand.build import build
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.names import Request, parse
 from lamella.server.demand.pins import pin_of
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.settings import Limits, ServedPython, Source
 from lamella.server.demand.workshop import Workshop
 from lamella.spec.debian import Debian
-from lamella.spec.python import Python
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -54,7 +54,9 @@ def archive(tmp_path: Path) -> Repository:
 @pytest.fixture
 def source(archive: Repository) -> Source:
     debian = Debian(archives=[archive.line])
-    return Source(name="py3.12", kind="pypi", python=Python(version="3.12"), debian=debian, platforms=["linux/amd64"])
+    return Source(
+        name="py3.12", kind="pypi", python=ServedPython(version="3.12"), debian=debian, platforms=["linux/amd64"]
+    )
 
 
 def asked(source: Source, name: str, tag: str = "latest") -> Request:
@@ -87,7 +89,7 @@ def test_the_order_of_names_says_nothing_and_nothing_is_fetched_twice(
 def test_a_base_may_give_python(source: Source, index: Index, workshop: Workshop, tmp_path: Path) -> None:
     base = sample()
     publish(parcel_of(base), Layout(tmp_path / "base"), "v1")
-    named = Source(name="py", kind="pypi", python=Python(version="3.12"), base=f"oci:{tmp_path}/base:v1")
+    named = Source(name="py", kind="pypi", python=ServedPython(version="3.12"), base=f"oci:{tmp_path}/base:v1")
     request = asked(named, "amd64/numpie")
     root = build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))
     image = opened(tmp_path / "out", root)
@@ -117,6 +119,35 @@ def test_packages_that_cannot_be_had(
         build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))
 
 
+def test_nothing_of_a_package_is_run(source: Source, index: Index, workshop: Workshop, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    make_sdist(index.folder, "onlysource", "1.0", ran)
+    request = asked(source, "onlysource")
+    with pytest.raises(UnknownError, match=r"only wheels are taken, .*onlysource.* say build = true of that python"):
+        build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))
+    assert not ran.exists()
+
+
+def test_versions_are_chosen_that_have_wheels(source: Source, index: Index, workshop: Workshop, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    make_sdist(index.folder, "lower", "9.0", ran)
+    request = asked(source, "numpie")
+    root = build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))
+    assert "/usr/local/lib/python3.12/dist-packages/lower/__init__.py" in files_of(opened(tmp_path / "out", root))
+    assert not ran.exists()
+
+
+def test_settings_may_have_source_built(source: Source, index: Index, workshop: Workshop, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    make_sdist(index.folder, "onlysource", "1.0", ran)
+    python = ServedPython(version="3.12", build=True)
+    building = Source(name="py", kind="pypi", python=python, debian=source.debian, platforms=["linux/amd64"])
+    request = asked(building, "onlysource")
+    root = build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))
+    assert "/usr/local/lib/python3.12/dist-packages/onlysource.py" in files_of(opened(tmp_path / "out", root))
+    assert ran.exists()
+
+
 def test_an_index_that_is_away_is_not_one_without_packages(
     source: Source, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,12 +173,12 @@ def test_a_base_is_pinned_by_its_digest_alone(source: Source, workshop: Workshop
         ("docker://localhost/python:3", True),
         (f"docker://localhost/python@sha256:{'0' * 64}", False),
     ):
-        named = Source(name="py", kind="pypi", python=Python(version="3.12"), base=base)
+        named = Source(name="py", kind="pypi", python=ServedPython(version="3.12"), base=base)
         assert pin_of(asked(named, "x", "2026-02-28"), workshop.place, NOW).moving == moving
 
 
 def test_no_day_is_later_than_the_settings_allow(source: Source, workshop: Workshop) -> None:
-    python = Python(version="3.12", exclude_newer="2026-01-31")
+    python = ServedPython(version="3.12", exclude_newer="2026-01-31")
     held = Source(name="py3.12", kind="pypi", python=python, debian=source.debian)
     pins = [pin_of(asked(held, "x", tag), workshop.place, NOW) for tag in ("latest", "2026-02-28", "2026-01-30")]
     assert pins[0] == pins[1] != pins[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lamella.pipeline.lock.file import LockedPython
 from lamella.pipeline.outside import Outside, needed
-from lamella.pipeline.packages.building import Source, build
+from lamella.pipeline.packages.building import Source, build, may_build
 from lamella.pipeline.packages.python import Asking
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.locked import LockedWheel
@@ -24,6 +24,7 @@ from lamella.transport.remote import RemoteBytes, WholeOnlyError
 def lock_python(asked: Asking, folder: Path, kept: LockedPython, place: Workplace) -> LockedPython:
     """What is asked for, resolved now; versions that are `kept` stay where nothing speaks against them."""
     outside = needed(place.outside, "an index of Python packages")
+    builds = may_build(asked.python.build, outside)
     question = uv.Question(
         [*asked.whole.options, *map(str, asked.whole.requirements)],
         asked.target,
@@ -31,8 +32,10 @@ def lock_python(asked: Asking, folder: Path, kept: LockedPython, place: Workplac
         asked.constraints,
         asked.python.exclude_newer,
         [(one.name, one.version) for one in kept.wheels],
+        builds=builds,
     )
-    chosen = {one.candidate.name: one for one in pypi.choose(uv.resolve(question), asked.target)}
+    found = pypi.choose(uv.resolve(question), asked.target, builds=builds)
+    chosen = {one.candidate.name: one for one in found}
     looks = {name: _look(one, asked.target, place, outside) for name, one in chosen.items()}
     told = pypi.summaries(looks, lambda done: place.progress("looking at packages", done, len(looks)))
     refer = pypi.references(asked.whole.requirements, {name: one.requires for name, one in told.items()}, asked.target)

@@ -20,6 +20,14 @@ class Source:
     commit: str = ""
 
 
+_NO = ("", "0", "f", "false", "n", "no", "off")
+
+
+def may_build(told: bool, outside: Outside) -> bool:
+    """Whether code of packages may be run to build them: it was told so, and UV_NO_BUILD does not forbid it."""
+    return told and outside.registries.environment.get("UV_NO_BUILD", "").lower() in _NO
+
+
 def build(source: Source, target: Target, urls: Sequence[str], outside: Outside) -> None:
     """Sees to it that the wheel is there; `urls` are where its source may be."""
     out = built_path(outside.downloads.folder, source.what, target)

@@ -108,14 +108,26 @@ def fetch(packages: Iterable[Package], where: Where, place: Workplace) -> None:
     outside = needed(place.outside, lacking[0].id)
     recipes = [_recipe(one, Recipe) for one in lacking]
     missing = {found.what: Missing(one, found) for one, found in zip(lacking, recipes, strict=True)}
+    sources = [one for one in missing.values() if one.recipe.is_source]
+    _check_sources(sources, where, outside)
     outside.downloads.fetch(
         [one.wanted for one in missing.values() if not one.recipe.is_source],
         lambda lost: _addresses([missing[one.sha256] for one in lost], where, place, outside),
     )
-    sources = [one for one in missing.values() if one.recipe.is_source]
     addresses = _addresses(sources, where, place, outside)
     for one in sources:
         _build(one, addresses.get(one.recipe.what, []), outside)
+
+
+def _check_sources(sources: Sequence[Missing], where: Where, outside: Outside) -> None:
+    from lamella.pipeline.packages.building import may_build
+
+    if sources and not may_build(where.builds, outside):
+        one = sources[0]
+        raise SourceError(
+            f"{one.package.id} is there as source only ({one.recipe.file}), and building it would run its code, which "
+            "is not allowed here; build its spec with build = true in [python] (and do not set UV_NO_BUILD)"
+        )
 
 
 def fetched(where: Where, place: Workplace) -> Entries:
@@ -179,18 +191,18 @@ def _in_archives(file: str, archives: Sequence[str], outside: Outside) -> list[s
 
 
 def _in_indexes(packages: Sequence[Package]) -> dict[str, list[str]]:
+    """Where the files of `packages` are; code is run only for those that are to be built."""
     if not packages:
         return {}
     from lamella.sources.python import uv
 
     found: dict[str, list[str]] = {}
-    by_target: dict[Target, list[str]] = {}
+    alike: dict[tuple[Target, bool], list[str]] = {}
     for package in packages:
-        by_target.setdefault(_target(package), []).append(
-            f"{package.name}=={package.id.removeprefix(f'{package.name}-')}"
-        )
-    for target, lines in by_target.items():
-        for candidate in uv.resolve(uv.Question(lines, target, Path(), only_these=True)):
+        kind = (_target(package), _recipe(package, Recipe).is_source)
+        alike.setdefault(kind, []).append(f"{package.name}=={package.id.removeprefix(f'{package.name}-')}")
+    for (target, builds), lines in alike.items():
+        for candidate in uv.resolve(uv.Question(lines, target, Path(), only_these=True, builds=builds)):
             for file in candidate.files:
                 found.setdefault(file.sha256, []).append(file.url)
     return found

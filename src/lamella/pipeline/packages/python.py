@@ -41,8 +41,9 @@ class Asking:
         limits = [line for file in self.constraints for line in _constraint_lines(file)]
         newest = [f"no newer than {self.python.exclude_newer}"] if self.python.exclude_newer else []
         bytecode = ["bytecode"] if self.python.bytecode else []
+        wheels = [] if self.python.build else ["wheels only"]
         shared = [f"shared {pattern}" for pattern in self.python.shared]
-        return (f"Python {told.version} {told.libc}", *newest, *bytecode, *shared, *limits, *self.whole.texts)
+        return (f"Python {told.version} {told.libc}", *newest, *bytecode, *wheels, *shared, *limits, *self.whole.texts)
 
     def roots(self, want: PypiWant) -> list[str]:
         """The names of the packages that `want` asks for."""

@@ -39,6 +39,19 @@ def _check_prefix(value: str) -> str:
     return value
 
 
+class ServedPython(Python, frozen=True, kw_only=True):
+    """The Python that packages are for that anybody may ask for: nothing of theirs is run, unless that is said."""
+
+    build: Annotated[
+        bool,
+        Said(
+            "Whether packages that are there as source only are built. Then whoever may `build` here has code of *any* "
+            "uploader of the index run, as this server's user. Else versions are chosen that have wheels.",
+            kinds.flag,
+        ),
+    ] = False
+
+
 class Source(Value, frozen=True, kw_only=True):
     """Where what an image's name asks for comes from."""
 
@@ -71,7 +84,7 @@ class Source(Value, frozen=True, kw_only=True):
         ),
     ] = msgspec.field(name="from", default="")
     debian: Annotated[Debian, Said(Debian.summary, table=Debian)] = Debian()
-    python: Annotated[Python | None, Said(Python.summary, table=Python)] = None
+    python: Annotated[ServedPython | None, Said(ServedPython.summary, table=ServedPython)] = None
     base: Annotated[
         str,
         Said(

@@ -24,7 +24,7 @@ from lamella.sources.locked import LockedWheel
 from lamella.sources.python import wheel
 from lamella.sources.python.scheme import Scheme, absolute
 from lamella.sources.python.target import Target
-from lamella.sources.python.uv import Candidate, File, ResolveError
+from lamella.sources.python.uv import Candidate, File, ResolveError, SourceOnlyError
 from lamella.sources.python.wheel import Recipe, Wheel
 from lamella.sources.python.zipped import Archive, Bytes, WheelError
 
@@ -57,16 +57,18 @@ class Chosen:
         return self.file.sha256 or self.candidate.commit
 
 
-def choose(candidates: Iterable[Candidate], target: Target) -> list[Chosen]:
-    """For each package the wheel that suits the target best, or its source where there is none."""
-    return [_chosen(candidate, target) for candidate in candidates]
+def choose(candidates: Iterable[Candidate], target: Target, *, builds: bool) -> list[Chosen]:
+    """For each package the wheel that suits the target best, or its source where there is none and it may be built."""
+    return [_chosen(candidate, target, builds) for candidate in candidates]
 
 
-def _chosen(candidate: Candidate, target: Target) -> Chosen:
+def _chosen(candidate: Candidate, target: Target, builds: bool) -> Chosen:
     ranked = [(target.rank(file.name), file.name, file) for file in candidate.wheels]
     suited = sorted((rank, name, file) for rank, name, file in ranked if rank is not None)
     if suited:
         return Chosen(candidate, suited[0][2])
+    if not builds and (candidate.sdist or candidate.commit):
+        raise SourceOnlyError(f"{candidate.name} {candidate.version} has none that suits")
     if candidate.sdist:
         return Chosen(candidate, candidate.sdist, is_source=True)
     if candidate.commit:

@@ -1,6 +1,7 @@
 """uv decides which versions go together. It is run as a program, with the indexes and credentials of its user."""
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,8 @@ _QUIET = ("--quiet", "--no-header", "--no-annotate", "--no-python-downloads")
 _LONGEST_SAID = 600
 _UNSATISFIABLE = 1
 """What uv ends with when it has looked at everything."""
+_NO_BUILD = re.compile(r"building (from source|source distributions).* is disabled", re.IGNORECASE)
+"""How it says that something would have to be built."""
 
 
 class ResolveError(SourceError):
@@ -29,6 +32,16 @@ class ResolveError(SourceError):
 
 class UnsatisfiableError(ResolveError):
     """There are no packages that go together: indexes were asked, and have none."""
+
+
+class SourceOnlyError(UnsatisfiableError):
+    """A package is there as source only, and only wheels are taken."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"only wheels are taken, and {why.rstrip('.')}; ask for a version that has wheels. To have it built, which "
+            "runs its code, say build = true of that python, and do not set UV_NO_BUILD"
+        )
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,8 @@ class Question:
     """Names and versions to keep where nothing speaks against them."""
     only_these: bool = False
     """Whether the requirements of the requirements are left alone."""
+    builds: bool = False
+    """Whether what is there as source only counts, too. To look at it, uv runs its build code."""
 
 
 def uv_command() -> list[str]:
@@ -94,12 +109,15 @@ def resolve(question: Question) -> list[Candidate]:
         command += ["--python", sys.executable, "--python-version", target.version]
         command += ["--python-platform", target.uv_platform]
         command += ["--no-deps"] if question.only_these else []
+        command += [] if question.builds else ["--no-build"]
         command += ["--exclude-newer", question.newest] if question.newest else []
         for file in question.constraints:
             command += ["--constraints", str(file)]
         lines = "".join(f"{line}\n" for line in question.lines)
         ran = subprocess.run(command, input=lines, cwd=question.folder, capture_output=True, text=True, check=False)
         if ran.returncode:
+            if not question.builds and _NO_BUILD.search(ran.stderr):
+                raise SourceOnlyError(f"uv finds none that go together: {_said(ran.stderr)}")
             if ran.returncode == _UNSATISFIABLE:
                 raise UnsatisfiableError(f"uv finds no packages that go together: {_said(ran.stderr)}")
             raise ResolveError(f"uv cannot look for packages: {_said(ran.stderr)}")
@@ -119,6 +137,7 @@ def _said(text: str) -> str:
     """uv's own words on one line, without the drawing."""
     words = " ".join(text.replace("×", " ").replace("╰─▶", " ").replace("│", " ").split()).removeprefix("error: ")
     words = words.removeprefix("No solution found when resolving dependencies cause: ")
+    words = words.partition(" hint: Wheels are required")[0]
     return words if len(words) <= _LONGEST_SAID else words[:_LONGEST_SAID] + "..."
 
 
