@@ -21,7 +21,7 @@ LIMITS = ("nginx",)
 def table(result: Result) -> Iterator[str]:
     """In Markdown: a row for each task, a column for each way; a new table where the ways are others."""
     for ways, tasks in groupby(result.tasks, key=lambda task: [one.way for one in task.figures]):
-        yield f"| | {' | '.join(ways)} |"
+        yield f"| | {' | '.join(map(_literal, ways))} |"
         yield "| --- |" + " --- |" * len(ways)
         for task in tasks:
             name = task.name if task.at is None else f"{task.name}: {task.at:,}"
@@ -38,6 +38,11 @@ def _cell(task: Task, one: Figures) -> str:
         return "–"
     found = factor(task, one)
     return figure(middle(one), task.unit) + (f", {times(found)}" if found else "")
+
+
+def _literal(way: str) -> str:
+    """Pipes have the same sign as a table's columns."""
+    return way.replace("|", "\\|")
 
 
 def told(result: Result) -> Iterator[str]:
@@ -61,7 +66,7 @@ def glance(results: Sequence[Result]) -> Iterator[str]:
                 continue
             best = (max if task.unit in RATES else min)(rivals, key=middle)
             found = factor(task, best)
-            beside = f"{figure(middle(best), task.unit)}, {best.way}"
+            beside = f"{figure(middle(best), task.unit)}, {_literal(best.way)}"
             title = title_of(result.topic)
             yield f"| {title} | {task.name} | {figure(middle(ours), task.unit)} | {beside} | {times(found) if found else ''} |"
     yield ""

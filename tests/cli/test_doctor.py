@@ -2,16 +2,14 @@
 
 import contextlib
 import json
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.command import run
 from tests.registry.fake import Fake, serving
 
 from lamella.cli.doctor import examined
@@ -36,9 +34,7 @@ def fake() -> Iterator[Fake]:
 
 def doctor(work: Path, *what: str, code: int = 0, **more: str) -> dict[str, tuple[str, str]]:
     """What it found, by what it is about."""
-    command = [sys.executable, "-c", "from lamella.cli.main import main; main()", "doctor", "--json", *what]
-    told = {"HOME": str(work.parent), "LAMELLA_CACHE": str(work.parent / "cache"), **more}
-    ran = subprocess.run(command, cwd=work, env={**os.environ, **told}, capture_output=True, text=True, check=False)
+    ran = run(work, "doctor", "--json", *what, **{"HOME": str(work.parent), **more})
     assert ran.returncode == code, ran.stdout + ran.stderr
     assert SECRET not in ran.stdout + ran.stderr
     found: list[dict[str, Any]] = json.loads(ran.stdout)
@@ -96,6 +92,13 @@ def test_a_bucket_is_written_and_read(work: Path, s3: str, monkeypatch: pytest.M
     for name, value in AWS.items():
         monkeypatch.setenv(name, value)
     assert doctor(work, f"s3://ours/doctor{s3}")["bucket"] == (OK, "s3://ours/doctor can be read and written")
+
+
+def test_a_look_that_goes_wrong_says_so_and_nothing_of_what_it_saw() -> None:
+    def wrong() -> Finding:
+        raise ValueError(SECRET)
+
+    assert examined([("odd", wrong)]) == [Finding("odd", "fault", "it cannot be looked at: ValueError")]
 
 
 def test_a_daemon_that_says_nothing_is_not_waited_for(work: Path) -> None:

@@ -11,7 +11,11 @@ import pytest
 from tests.command import LAMELLA, good, run
 from tests.registry.fake import Fake, serving
 
+from lamella.cli.common import reaching_out
+from lamella.cli.images import Wanted, reference_at
+from lamella.cli.pushing import Aim, drafted, platforms_of
 from lamella.images.index import release_tags
+from lamella.pipeline.workplace import workplace
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello"
 
@@ -95,6 +99,21 @@ def test_an_empty_machine_that_gives_a_new_name_takes_layers_from_latest(hello: 
     good(hello, "index", name, ".", "--release", "v1.2.3")
     assert [line for line in fake.asked if "uploads" in line] == []
     assert platforms(fake, "1.2") == ["linux/amd64", "linux/arm64"]
+
+
+def test_a_job_for_one_platform_goes_on_from_the_image_of_that_platform(hello: Path, fake: Fake) -> None:
+    """Wherever it runs, and also where another platform's image is all that has the name."""
+    name = f"{fake.name}/team/hello"
+    good(hello, "index", name, ".")
+    good(hello, "push", "riscv.toml", f"{fake.name}/team/other")
+    shutil.rmtree(hello.parent / "cache")
+    (hello / "image.json").unlink(missing_ok=True)
+    with reaching_out(workplace(hello.parent / "cache")) as there:
+        for spec, of, arch in (("arm.toml", name, "arm64"), ("arm.toml", f"{fake.name}/team/other", "")):
+            (platform,) = platforms_of(str(hello / spec), there)
+            aim = Aim([], [reference_at(of)])
+            draft, _ = drafted(str(hello / spec), aim, Wanted(platform), there)
+            assert (draft.previous.arch if draft.previous else "") == arch
 
 
 def test_jobs_at_the_same_time_lose_nothing(hello: Path, fake: Fake) -> None:

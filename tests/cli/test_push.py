@@ -110,6 +110,7 @@ def test_the_name_of_the_spec_says_where_it_goes(hello: Path, fake: Fake) -> Non
     ("args", "said", "code"),
     [
         (["."], "say where the image goes", 2),
+        (["localhost:5000/app:v1"], "to push this folder's image there: lamella push . localhost:5000/app:v1", 2),
         ([".", "Host/App:v1"], "did you mean", 2),
         ([".", "127.0.0.1:1/app:v1"], "127.0.0.1:1 cannot be reached", 6),
         (["docker://127.0.0.1:1/app:v1", "127.0.0.1:1/app:v2"], "127.0.0.1:1 cannot be reached", 6),

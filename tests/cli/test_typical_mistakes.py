@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import io
+import json
 import os
 import signal
 import sys
@@ -102,9 +103,17 @@ def test_no_daemon(work: Path) -> None:
 
 def test_bad_credentials(work: Path, fake: Fake) -> None:
     fake.user, fake.password = "me", "right"
-    said = mistake(work, "push", ".", f"{fake.name}/hello:v1", "--creds", "me:wrong-one", code=6)
-    assert f"log in with: docker login {fake.name}" in said
-    assert "wrong-one" not in said
+    push, hint = ("push", ".", f"{fake.name}/hello:v1"), f"; log in with: docker login {fake.name}"
+    said = mistake(work, *push, "--creds", "me:wrong-one", code=6)
+    assert said.endswith(f"; it does not let in me, known from --creds or $LAMELLA_CREDS{hint}")
+    config = work.parent / "config.json"
+    config.write_text(json.dumps({"auths": {fake.name: {"username": "ada", "password": "wrong-one"}}}))
+    from_file = mistake(work, *push, code=6, REGISTRY_AUTH_FILE=str(config))
+    assert from_file.endswith(f"; it does not let in ada, known from {config}{hint}")
+    assert "wrong-one" not in said + from_file
+    nobody = mistake(work, *push, code=6)
+    assert nobody.endswith(hint)
+    assert "let in" not in nobody
 
 
 def test_a_full_disk(work: Path, small_disk: Path) -> None:
@@ -135,10 +144,13 @@ def test_an_unknown_package(work: Path, index: Index, tmp_path: Path) -> None:
 def test_a_wrong_platform(work: Path, fake: Fake) -> None:
     (work / "lamella.toml").write_text(SPEC + 'platforms = ["linux/amd64"]\n')
     there = f"docker://{fake.name}/hello:v1"
-    assert run(work, "push", ".", there).code == 0
+    assert run(work, "build").code == run(work, "push", ".", there).code == 0
     for args in (("inspect", there), ("copy", there, "oci:out"), ("pull", there)):
         said = mistake(work, *args, "--platform", "linux/arm64", code=4)
         assert said == f"{there} is an image for linux/amd64, and one for linux/arm64 is wanted"
+    for args in (("inspect", "image.json"), ("copy", "image.json", "oci:out")):
+        said = mistake(work, *args, "--platform", "linux/arm64", code=4)
+        assert said == "image.json is an image for linux/amd64, and one for linux/arm64 is wanted"
     said = mistake(work, "build", "--platform", "linux/arm64", code=2)
     assert said == "lamella.toml is for linux/amd64, not for linux/arm64"
     (work / "lamella.toml").write_text(SPEC)

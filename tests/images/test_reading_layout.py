@@ -21,8 +21,10 @@ from lamella.oci.decompress import DecompressError
 from lamella.oci.digest import DigestError, encoded, sha256
 from lamella.oci.image import Image, manifest_of
 from lamella.oci.platforms import parse_platform
+from lamella.oci.reference import parse_place
 from lamella.oci.validate import validate
 from lamella.oci.wire import WireError
+from lamella.pipeline.find import open_place
 
 Json = dict[str, Any]
 
@@ -123,6 +125,15 @@ def test_a_platform_is_not_given_where_another_is_asked_for(made: Made) -> None:
     made.index(made.image(sample("amd64")))
     with pytest.raises(ImageError, match=r"no image for linux/arm64; it holds \(linux/amd64\)"):
         made.open("", "linux/arm64")
+
+
+def test_a_variant_that_only_the_index_tells_is_believed(made: Made) -> None:
+    made.index(for_platform(made.image(sample("arm")), "arm", "v5"))
+    image = open_place(parse_place(f"oci:{made.root}"), platform=parse_platform("linux/arm/v5"))
+    assert image.platform.variant == "v5"
+    assert validate(image) == []
+    with pytest.raises(ImageError, match=r"no image for linux/arm/v7; it holds \(linux/arm/v5\)"):
+        open_place(parse_place(f"oci:{made.root}"), platform=parse_platform("linux/arm/v7"))
 
 
 def test_indexes_without_end_are_refused(made: Made) -> None:

@@ -100,6 +100,8 @@ def test_what_is_no_platform(text: str) -> None:
     [
         ("linux/amd64", "linux/amd64", True),
         ("linux/amd64", "linux/amd64/v2", True),
+        ("linux/amd64/v1", "linux/amd64", True),
+        ("linux/amd64/v2", "linux/amd64", False),
         ("linux/arm64/v8", "linux/arm64", True),
         ("linux/arm64", "linux/arm64/v8", True),
         ("linux/arm/v7", "linux/arm", True),

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 BROWSER = "chromium-headless-shell"
-_QUIET = (
+QUIET = (
     "--no-sandbox",
     "--headless",
     "--disable-gpu",
@@ -20,7 +20,6 @@ _QUIET = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    "--remote-debugging-port=0",
 )
 _CODES = {"Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9}
 
@@ -92,7 +91,7 @@ class Tab:
 @contextlib.asynccontextmanager
 async def browser(folder: Path) -> AsyncIterator[Tab]:
     """A browser of its own, that keeps what it needs in `folder`."""
-    command = [BROWSER, *_QUIET, f"--user-data-dir={folder}", "about:blank"]
+    command = [BROWSER, *QUIET, "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         file = folder / "DevToolsActivePort"

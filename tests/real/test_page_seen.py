@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from tests.real.browser import browser
+from tests.real.browser import BROWSER, QUIET, browser
 from tests.real.programs import needs, run
 from tests.server.page import house
 from tests.server.running import running
@@ -23,18 +23,7 @@ from lamella.oci.image import Buffer
 
 pytestmark = pytest.mark.real
 
-BROWSER = "chromium-headless-shell"
-QUIET = (
-    "--no-sandbox",
-    "--headless",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--virtual-time-budget=6000",
-)
+SETTLED = "--virtual-time-budget=6000"
 DARK = "--blink-settings=preferredColorScheme=0"
 HEIGHT = 1000
 IMAGE = "/images/nix/shell/git/-/latest"
@@ -63,7 +52,7 @@ def browse(address: str, tmp_path: Path) -> Look:
     """What the browser makes of a page."""
 
     def look(path: str, *options: str, at: str = address) -> str:
-        return run(BROWSER, *QUIET, f"--user-data-dir={tmp_path}/user", *options, f"{at}{path}")
+        return run(BROWSER, *QUIET, SETTLED, f"--user-data-dir={tmp_path}/user", *options, f"{at}{path}")
 
     return look
 
@@ -201,7 +190,7 @@ def test_a_log_grows_while_it_is_looked_at(tmp_path: Path) -> None:
     house.job(bucket, "nix/git:latest", house.LOG, b"line <b>0</b>\n")
     with house.server(bucket, tmp_path) as make, running(make) as name:
         address = f"http://{name}/builds/{house.LOG}"
-        found = run(BROWSER, *QUIET, f"--user-data-dir={tmp_path}/user", "--dump-dom", address)
+        found = run(BROWSER, *QUIET, SETTLED, f"--user-data-dir={tmp_path}/user", "--dump-dom", address)
     shown = re.search(r'<pre class="log"[^>]*>(.*?)</pre>', found, re.DOTALL)
     assert shown
     assert shown[1] == "".join(f"line &lt;b&gt;{i}&lt;/b&gt;\n" for i in range(4))

@@ -55,6 +55,14 @@ def test_credentials_are_found_where_people_have_them(tmp_path: Path) -> None:
     assert find("safe.io", "x") == Credential(identity_token="t")
     assert find("ghcr.io", "x") == Credential("ci", "ght")
     assert find("n.io", "x") == Credential("net", "rc")
+    names = ("a.io", "b.io", "safe.io", "ghcr.io", "n.io")
+    assert {name: found.source for name in names if (found := find(name, "x"))} == {
+        "a.io": str(docker),
+        "b.io": str(podman),
+        "safe.io": "docker-credential-safe",
+        "ghcr.io": "$GITHUB_TOKEN",
+        "n.io": str(tmp_path / ".netrc"),
+    }
     assert find("nobody.io", "x") is None
     assert Keychain(environment, Credential("said", "p")).find("a.io", "x") == Credential("said", "p")
     docker.write_text("{")

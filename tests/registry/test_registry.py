@@ -187,8 +187,8 @@ def test_tokens_are_fetched_once_and_again_when_they_end(fake: Fake) -> None:
     fake.token = "two"
     upload(to, blob(b"more"), given(b"more"))
     assert fake.blobs["team/app"][sha256(b"more")] == b"more"
-    with pytest.raises(CredentialError, match=r"gives no token to you \(401, DENIED: who are you\)"):
-        repository(fake, said=Credential("you", "secret")).has_blob(sha256(b""), 0)
+    with pytest.raises(CredentialError, match=r"no token to you, known from FILE \(401, DENIED: who are you\)"):
+        repository(fake, said=Credential("you", "secret", source="FILE")).has_blob(sha256(b""), 0)
     assert repository(fake, said=Credential(identity_token="secret-identity")).has_blob(sha256(b""), 0) is False
 
 

@@ -91,6 +91,13 @@ def test_a_file_takes_the_place_of_a_folder() -> None:
     assert [one.placed.file.path for one in stack.hidden] == ["/a/one"]
 
 
+def test_a_folder_that_no_layer_names_is_taken_away_with_what_is_in_it() -> None:
+    low = (file("/srv/data/deep/one", 1), file("/srv/data.txt", 2), file("/etc/one", 3))
+    stack = stacked((low, (File("/srv/.wh.data", Sort.OTHER), File("/etc/.wh..wh..opq", Sort.OTHER))))
+    assert list(stack.seen) == ["/srv/data.txt"]
+    assert [one.placed.file.path for one in stack.hidden] == ["/srv/data/deep/one", "/etc/one"]
+
+
 def test_a_folder_that_comes_again_hides_nothing() -> None:
     low = (File("/a", Sort.FOLDER), file("/a/one", 1))
     stack = stacked((low, (File("/a", Sort.FOLDER), file("/a/two", 1)), None))
@@ -152,6 +159,14 @@ def test_a_large_image_is_told_in_short() -> None:
     (top,) = picture.parts
     assert sum(part.size for part in top.parts) == sum(one.size for one in files)
     assert sum(part.files for part in top.parts) == len(files)
+
+
+def test_a_picture_is_never_too_deep_to_be_written() -> None:
+    """A layer of others may have folders in folders as many as a name has room for."""
+    deep = [file("".join(f"/{step}" for step in range(depth)) + "/file", 1) for depth in range(1, 1500)]
+    found = facts(image("deep", {layer("all", 10): deep}))
+    assert data_of(found)
+    assert found.picture.parts[0].files == len(deep)
 
 
 def test_the_same_image_gives_the_same_facts() -> None:

@@ -1,10 +1,14 @@
 """Where reports have files from: each layer is read once, and what is not here is not asked for."""
 
+import io
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.made import held, image_with, layer_of, tar_of
 
+from lamella.images.stored import ImageError
 from lamella.oci.digest import sha256
 from lamella.package import Package
 from lamella.pipeline.explain.view import ImageView, LayerView, of_image
@@ -29,6 +33,18 @@ def test_a_layer_that_is_known_is_not_read_again(tmp_path: Path) -> None:
     asked = held(image.layers[0]).asked
     assert files_of(view, image.layers, place, {view.layers[0].identity: first}) == (first,)
     assert held(image.layers[0]).asked == asked
+
+
+def test_a_tar_that_is_none_is_named(tmp_path: Path) -> None:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("a")
+        member.pax_headers = {"GNU.sparse.map": "here,there"}
+        tar.addfile(member)
+    for wrong in (data.getvalue(), b"no tar at all" * 100):
+        image = image_with(layer_of(wrong))
+        with pytest.raises(ImageError, match=f"the layer {image.layers[0].record.digest} cannot be read"):
+            files_of(of_image(image), image.layers, workplace(tmp_path), {})
 
 
 def test_files_are_of_the_package_whose_place_they_are_in(tmp_path: Path) -> None:

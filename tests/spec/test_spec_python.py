@@ -128,6 +128,8 @@ def test_a_message_stays_on_one_line() -> None:
 def test_sizes(written: str, size: int) -> None:
     image = parse(f'name = "a"\nfiles = ["a"]\nmax_bytes = "{written}"')
     assert image.max_bytes == size
+    steps = f'[{{ split = "a" }}, {{ bytes = "{written}" }}]'
+    assert parse(f'name = "a"\nfiles = ["a"]\nlayering = {steps}').layering[1] == {"bytes": size}
 
 
 @pytest.mark.parametrize("name", lamella.__all__)

@@ -100,6 +100,11 @@ def reach_of(how: dict[str, Any]) -> dict[str, Any]:
     return {name: how[name] for name in ("creds", "insecure", "ca") if name in how}
 
 
+def said_creds(creds: Sequence[str]) -> Sequence[str]:
+    """Those of `--creds`; without any, those of the environment."""
+    return creds or list(filter(None, os.environ.get("LAMELLA_CREDS", "").split("\n")))
+
+
 @contextlib.contextmanager
 def reaching_out(
     place: "Workplace", *, creds: Sequence[str] = (), insecure: bool = False, ca: str = "", home: str = ""
@@ -118,7 +123,7 @@ def reaching_out(
     from lamella.transport.fetch import Fetcher
 
     told = dict(os.environ)
-    registries = Registries(told, creds or told.get("LAMELLA_CREDS", "").split("\n"), home, insecure, ca)
+    registries = Registries(told, said_creds(creds), home, insecure, ca)
     fetcher = Fetcher(Settings(insecure, ca, told), stored=password_of)
     downloads = Downloads(cache_folder(), fetcher, place.progress)
     with contextlib.closing(Outside(registries, Daemons(told), place.blobs, downloads)) as outside:
@@ -156,21 +161,23 @@ def draft_at(
     import msgspec
 
     from lamella import pipeline
+    from lamella.oci.platforms import wanted_platform
     from lamella.oci.reference import parse_place
-    from lamella.pipeline.find import draft_of, read_document
+    from lamella.pipeline.find import check_platform, draft_of, read_document
     from lamella.spec.reader import read
 
     path = Path(text if Path(text).exists() else str(parse_place(text)))
     if is_document(path):
-        return draft_of(read_document(path), path, place, compression)
+        draft = draft_of(read_document(path), path, place, compression)
+        check_platform(text, draft.platform, wanted_platform(platform))
+        return draft
     spec = read(path)
     image = msgspec.structs.replace(spec.image, compression=compression or spec.image.compression)
     if platform:
         image = msgspec.structs.replace(image, platforms=[_known(platform, spec)])
     spec = type(spec)(image, spec.folder, spec.file)
-    return pipeline.plan(
-        spec, place, previous_of(previous) or pipeline.last(spec, place) or place.previous or _beside(spec)
-    )
+    told = _for_machine_of(spec, place.previous)
+    return pipeline.plan(spec, place, previous_of(previous) or pipeline.last(spec, place) or told or _beside(spec))
 
 
 def _known(platform: str, spec: "Spec") -> str:
@@ -185,15 +192,21 @@ def _known(platform: str, spec: "Spec") -> str:
 
 def _beside(spec: "Spec") -> "ImageItem | None":
     """The image.json beside the spec, where it is of that name and machine: a cache may be new, a checkout not."""
-    from lamella.pipeline import platform_of
     from lamella.pipeline.find import read_document
 
     path = spec.folder / "image.json"
     with contextlib.suppress(LamellaError):
         found = read_document(path) if path.is_file() else None
         if found and found.lamella and found.lamella.name == spec.image.name:
-            return found if found.arch == platform_of(spec).architecture else None
+            return _for_machine_of(spec, found)
     return None
+
+
+def _for_machine_of(spec: "Spec", found: "ImageItem | None") -> "ImageItem | None":
+    """An image from which `spec` can go on: for other machines other packages changed, at other times."""
+    from lamella.pipeline import platform_of
+
+    return found if found and found.arch == platform_of(spec).architecture else None
 
 
 def view_at(text: str, platform: str = "", **reach: Any) -> "ImageView":
@@ -217,6 +230,7 @@ def seen_at(text: str, workplace: "Workplace", platform: str) -> "tuple[ImageVie
         return view.of_image(image, str(place), document_in(image)), image.layers
     if is_document(Path(place.path)):
         told = view.of_document(find.read_document(Path(place.path)), text)
+        find.check_platform(text, told.platform, wanted)
         return told, (None,) * len(told.layers)
     draft = draft_at(text, workplace, platform=platform)
     base = draft.base.layers if draft.base else ()

@@ -16,7 +16,6 @@ from lamella.cli.common import json_option, registry_options
 from lamella.cli.completing import looks
 from lamella.cli.examine import FAULT, NOTE, OK, Finding
 from lamella.errors import LamellaError
-from lamella.spec.problems import near_miss
 
 _PATIENCE = 4.0
 """Seconds until whoever has not answered is not waited for."""
@@ -57,6 +56,8 @@ def examined(examinations: Sequence[Examination], patience: float = _PATIENCE) -
             found[number] = how()
         except (LamellaError, OSError) as error:
             found[number] = Finding(about, NOTE, str(error))
+        except Exception as error:  # ours, and no reason to say nothing of all else
+            found[number] = Finding(about, FAULT, f"it cannot be looked at: {type(error).__name__}")
 
     threads = [
         threading.Thread(target=look, args=(number, *one), daemon=True) for number, one in enumerate(examinations)
@@ -106,7 +107,7 @@ def _named(word: str, registries: examine.Registry) -> list[Examination]:
     if Path(word).exists():
         return _of_spec(Path(word), registries)
     if "/" not in word:
-        hint = near_miss(word, list(things)) or "; a registry is asked for an image, as in HOST/NAME"
+        hint = show.meant(word, things) or "; a registry is asked for an image, as in HOST/NAME"
         raise click.UsageError(f"{word!r} is nothing to look at{hint}")
     return [(word, partial(registries.examined, word))]
 

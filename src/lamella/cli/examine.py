@@ -20,7 +20,7 @@ from typing import Any
 
 from lamella.cache.objects import bucket_at
 from lamella.cli import inside
-from lamella.cli.common import cache_folder
+from lamella.cli.common import cache_folder, said_creds
 from lamella.cli.images import reference_at
 from lamella.destinations.docker_api import Engine
 from lamella.destinations.docker_host import docker_host
@@ -243,9 +243,9 @@ class Registry:
     def examined(self, text: str) -> Finding:
         """Whether a registry lets us look for an image, and as whom."""
         reference = reference_at(text)
-        creds = self.creds or os.environ.get("LAMELLA_CREDS", "").split("\n")
+        creds = said_creds(self.creds)
         with contextlib.closing(Registries(os.environ, creds, reference.registry, self.insecure, self.ca)) as all_:
             is_there = all_.repository(reference).has_manifest(reference.name)
         known = Keychain(os.environ).find(reference.registry, reference.repository)
-        who = "as told" if any(creds) else f"as {known.username or 'somebody'}" if known else "as nobody"
+        who = "as told" if creds else f"as {known.username or 'somebody'}" if known else "as nobody"
         return Finding(str(reference), OK, f"{'is there' if is_there else 'is not there yet'}; asked {who}")

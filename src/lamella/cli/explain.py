@@ -1,6 +1,5 @@
 """`lamella explain`: why a package is in an image, which layer holds a path, and why a layer is new."""
 
-import difflib
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -50,8 +49,7 @@ def command(what: str, image: str, since: str | None, as_json: bool, **reach: An
 def _meant(what: str, view: "ImageView") -> str:
     """The package or layer whose name is most like what was asked for."""
     names = [*(layer.name for layer in view.layers), *(package.name for package in view.packages.values())]
-    near = difflib.get_close_matches(what, names, 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return show.meant(what, names)
 
 
 def _package(what: str, view: "ImageView") -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`lamella lock`: decides which packages a spec's requirements are, and writes that down."""
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -86,9 +85,7 @@ def _check_names(upgrade: tuple[str, ...], known: list[str]) -> None:
     """Refuses to upgrade what is not there: it would be left alone without a word."""
     for name in filter(None, upgrade):
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise click.UsageError(f"there is no package {name!r} to upgrade{hint}")
+            raise click.UsageError(f"there is no package {name!r} to upgrade{show.meant(name, known)}")
 
 
 def _told(one: "Change") -> dict[str, Any]:

@@ -26,7 +26,7 @@ from lamella.cli.common import (
 from lamella.cli.images import Wanted, reference_at, target_at
 from lamella.cli.pushing import Aim, Brought, bring, drafted, platforms_of
 from lamella.cli.sbom import FORMATS
-from lamella.oci.reference import DOCKER, Place, Reference, parse_place, reference_of
+from lamella.oci.reference import DOCKER, KINDS, Place, Reference, parse_place, reference_of
 
 if TYPE_CHECKING:
     from lamella.destinations.publish import Published, Sent
@@ -181,7 +181,11 @@ def _named_in(image: str) -> Reference:
     """Where the image's own name says that it belongs."""
     from lamella.spec.reader import read
 
-    named = read(Path(image)).image if Path(image).suffix != ".json" and Path(image).exists() else None
+    is_there = Path(image).exists()
+    if not is_there and "/" in image and image.partition(":")[0] not in KINDS:
+        hint = f"to push this folder's image there: lamella push . {image}"
+        raise click.UsageError(f"there is no {image} to push; {hint}")
+    named = read(Path(image)).image if Path(image).suffix != ".json" and is_there else None
     host = named.name.partition("/")[0] if named else ""
     if named is None or not ("." in host or ":" in host or host == "localhost"):
         raise click.UsageError("say where the image goes, as in registry.example.com/team/app:v1")

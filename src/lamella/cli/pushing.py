@@ -47,7 +47,7 @@ class Aim:
 
 
 def platforms_of(text: str, workplace: "Workplace") -> list[str]:
-    """The platforms for which `text` names images; one that is empty where it names a single one."""
+    """The platforms for which `text` names images; one that is empty where it does not say."""
     from lamella.oci import media
     from lamella.oci.platforms import spelled
     from lamella.oci.wire import Index, decode
@@ -57,7 +57,7 @@ def platforms_of(text: str, workplace: "Workplace") -> list[str]:
     place = parse_place(text)
     if not find.is_bytes(place):
         named = [] if is_document(Path(text)) else read(Path(text)).image.platforms
-        return list(named) if len(named) > 1 else [""]
+        return list(named) or [""]
     if place.kind not in (DOCKER, OCI, OCI_ARCHIVE, DIR):
         return [""]
     root, data = find.open_parcel(place, workplace.outside).documents[-1]

@@ -1,5 +1,6 @@
 """How things look on the screen: sizes, tables, digests; colours only where there is a terminal."""
 
+import difflib
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ import click
 from lamella.oci.digest import Digest, encoded
 from lamella.words import plural, size
 
-__all__ = ["as_json", "plural", "printable", "short", "size", "table"]
+__all__ = ["as_json", "meant", "plural", "printable", "short", "size", "table"]
 
 
 def short(digest: str) -> str:
@@ -34,6 +35,12 @@ def _pad(cell: str, width: int, right: bool) -> str:
 def printable(text: str) -> str:
     """`text` with everything that could steer a terminal spelled out."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def meant(word: str, names: Iterable[str]) -> str:
+    """`; did you mean '...'?` if one of `names` is like `word`, else nothing."""
+    near = difflib.get_close_matches(word, list(names), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def as_json(value: Any) -> str:

@@ -16,7 +16,7 @@ All packages begin in one group; each step makes new groups of the groups before
 | `group = PATTERNS` | what matches, in whichever group, becomes one group, where the first of them was |
 | `popularity`, `dominators`, `size`, `steady` `= N` | each group is dealt out by that strategy, in at most N groups |
 | `limit = N` | the first N - 1 groups stay, the others become one |
-| `bytes = N` | groups of more bytes are cut between packages |
+| `bytes = N` | groups of more bytes are cut between packages; a spec may say `"1.5 GB"` |
 
 `of = PATTERNS` beside any but `limit` holds the step to groups in which something matches. Patterns are shell patterns,
 one or a list, for the whole of a package's name or id; a step that matches nothing changes nothing. After the last

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from lamella.oci import media
 from lamella.oci.digest import Digest, sha256
-from lamella.oci.wire import Descriptor, History, ImageConfig, Manifest, decode, encode
+from lamella.oci.wire import Descriptor, History, ImageConfig, Manifest, Platform, decode, encode
 
 Buffer = bytes | bytearray | memoryview
 Sink = Callable[[Buffer], object]
@@ -84,6 +84,13 @@ class Image:
     @property
     def config_descriptor(self) -> Descriptor:
         return Descriptor(media_type=media.CONFIG, digest=sha256(self.config_bytes), size=len(self.config_bytes))
+
+    @property
+    def platform(self) -> Platform:
+        """What the image runs on, as its config says; the variant also as the index says that led here."""
+        own, told = self.config.platform, self.root.platform if self.root else None
+        fits = told is not None and (told.os, told.architecture) == (own.os, own.architecture)
+        return told if told and fits and not own.variant else own
 
 
 @dataclass(frozen=True)

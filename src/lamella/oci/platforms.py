@@ -9,7 +9,7 @@ from lamella.oci.wire import Platform
 OTHER_NAMES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "i686": "386"}
 """What machines and people call the architectures that OCI has another name for."""
 
-_IMPLIED = {"arm64": "v8", "arm": "v7"}
+_IMPLIED = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
 
 
 class PlatformError(LamellaError):

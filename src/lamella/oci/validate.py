@@ -39,7 +39,7 @@ def _documents(image: Image) -> Iterator[Problem]:
     data = manifest_of(image)
     if image.root:
         yield from _named(image.root, data, "manifest", media.MANIFESTS)
-        has = image.config.platform
+        has = image.platform
         if image.root.platform and not matches(image.root.platform, has):
             yield Problem(f"the index says {spelled(image.root.platform)} and the config {spelled(has)}")
     try:

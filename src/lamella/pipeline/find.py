@@ -29,7 +29,7 @@ def open_place(
     One for another platform than the one that is asked for is refused.
     """
     image = _open(place, folder, platform, outside)
-    _check_platform(str(place), image, platform)
+    check_platform(str(place), image.platform, platform)
     return image
 
 
@@ -76,12 +76,12 @@ def open_base(text: str, folder: Path, platform: Platform, outside: Outside | No
     if not text:
         return None
     image = _open(parse_place(text), folder, platform, outside)
-    _check_platform(f"the base {text}", image, platform)
+    check_platform(f"the base {text}", image.platform, platform)
     return image
 
 
-def _check_platform(name: str, image: Image, wanted: Platform | None) -> None:
-    has = image.config.platform
+def check_platform(name: str, has: Platform, wanted: Platform | None) -> None:
+    """Refuses an image for another platform than the one that is wanted, if one is."""
     if wanted and not matches(wanted, has):
         raise ImageError(f"{name} is an image for {spelled(has)}, and one for {spelled(wanted)} is wanted")
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from lamella.images.content import DEEPEST, parcel_at, read_image
 from lamella.images.stored import ImageError, unpack
 from lamella.oci import media
@@ -64,15 +66,16 @@ def find_remote(reference: Reference, outside: Outside | None, platform: Platfor
     """The same; None if nothing has that name."""
     needful = needed(outside, str(reference))
     repository = needful.registries.repository(reference)
-    found = repository.manifest(reference.name)
+    found, told = repository.manifest(reference.name), None
     for _ in range(DEEPEST):
         if found is None:
             return None
         root, data = found
         if root.media_type not in media.INDEXES:
+            root = msgspec.structs.replace(root, platform=told)
             return read_image(needful.nearest(RemoteBlobs(repository)), root, data)
-        index = decode(data, Index, f"the index {reference}")
-        found = repository.manifest(_choose(index, platform, str(reference)).digest)
+        entry = _choose(decode(data, Index, f"the index {reference}"), platform, str(reference))
+        found, told = repository.manifest(entry.digest), entry.platform
     raise ImageError(f"{reference}: indexes lie in indexes more than {DEEPEST} deep")
 
 

@@ -54,7 +54,7 @@ class Keychain:
 
     def _of_ci(self, registry: str) -> Credential | None:
         actor, token = self.environment.get("GITHUB_ACTOR"), self.environment.get("GITHUB_TOKEN")
-        return Credential(actor, token) if registry == "ghcr.io" and actor and token else None
+        return Credential(actor, token, source="$GITHUB_TOKEN") if registry == "ghcr.io" and actor and token else None
 
 
 def parse_credential(text: str) -> Credential:
@@ -62,7 +62,7 @@ def parse_credential(text: str) -> Credential:
     name, colon, password = text.partition(":")
     if not colon or not name:
         raise CredentialError("credentials are written NAME:PASSWORD")
-    return Credential(name, password)
+    return Credential(name, password, source="--creds or $LAMELLA_CREDS")
 
 
 def _in_file(file: Path, registry: str, repository: str, environment: Mapping[str, str]) -> Credential | None:
@@ -109,15 +109,15 @@ def _plain(key: str) -> str:
 
 def _of_entry(entry: dict[str, Any], file: Path) -> Credential | None:
     if entry.get("identitytoken"):
-        return Credential(identity_token=str(entry["identitytoken"]))
+        return Credential(identity_token=str(entry["identitytoken"]), source=str(file))
     if not entry.get("auth"):
         name, password = entry.get("username"), entry.get("password")
-        return Credential(str(name), str(password)) if name and password else None
+        return Credential(str(name), str(password), source=str(file)) if name and password else None
     try:
         name, colon, password = base64.b64decode(str(entry["auth"])).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise CredentialError(f"a credential in {file} is damaged; log in again") from error
-    return Credential(name, password.rstrip("\0")) if colon else None
+    return Credential(name, password.rstrip("\0"), source=str(file)) if colon else None
 
 
 def _ask(helper: str, name: str, environment: Mapping[str, str]) -> Credential | None:
@@ -140,5 +140,5 @@ def _ask(helper: str, name: str, environment: Mapping[str, str]) -> Credential |
     except (ValueError, KeyError, TypeError) as error:
         raise CredentialError(f"the credential helper {program} said something unreadable") from error
     if username == _IDENTITY:
-        return Credential(identity_token=secret)
-    return Credential(username, secret) if username else None
+        return Credential(identity_token=secret, source=program)
+    return Credential(username, secret, source=program) if username else None

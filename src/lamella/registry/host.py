@@ -227,7 +227,11 @@ class Host:
     def _refused(self, ask: Ask, answer: Answer) -> RegistryError:
         """The error for an answer that nobody wanted."""
         said = self._authorization.hidden(own_words(answer.body))
-        hint = f"; log in with: docker login {self.name}" if answer.status == 401 else _HINTS.get(answer.status, "")
+        hint = _HINTS.get(answer.status, "")
+        if answer.status == 401:
+            tried = self._authorization.tried(ask.scopes)
+            hint = f"; it does not let in {tried.who}" if tried else ""
+            hint += f"; log in with: docker login {self.name}"
         message = f"{self.name} refuses {ask.what}: {answer.status}{f' ({said})' if said else ''}{hint}"
         passing = answer.status in PASSING
         return RegistryError(message, answer.status, answer.header("Retry-After"), passing=passing)

@@ -103,6 +103,11 @@ class Authorization:
                 self._wider[tuple(scopes)] = usable[0].parameters["scope"]
             return usable[0].scheme == "bearer" or self.header(scopes) not in ("", used)
 
+    def tried(self, scopes: Sequence[str]) -> Credential | None:
+        """Who we said that we are, if we said it."""
+        with self._lock:
+            return self._credentials.get(_repository(scopes)) if self._challenge else None
+
     def hidden(self, text: str) -> str:
         """`text` without secrets that somebody may have echoed."""
         with self._lock:
@@ -115,7 +120,7 @@ class Authorization:
 
     def _credential(self, scopes: Sequence[str]) -> Credential | None:
         """Looked up once: a helper may be slow, or ask the user."""
-        repository = scopes[0].split(":")[1] if scopes else ""
+        repository = _repository(scopes)
         if repository not in self._credentials:
             self._credentials[repository] = self._find(repository)
         return self._credentials[repository]
@@ -163,9 +168,13 @@ class Authorization:
         return self._fetch("POST", realm, headers, urlencode(form).encode())
 
     def _refused(self, answer: Answer, credential: Credential | None) -> str:
-        who = (credential.username or "the identity token") if credential else "nobody in particular"
+        who = credential.who if credential else "nobody in particular"
         said = self.hidden(own_words(answer.body))
         return (
             f"{self._host} gives no token to {who} ({answer.status}{f', {said}' if said else ''}); "
             f"log in with: docker login {self._host}"
         )
+
+
+def _repository(scopes: Sequence[str]) -> str:
+    return scopes[0].split(":")[1] if scopes else ""

@@ -8,10 +8,10 @@ to ask nobody for anything.
 import base64
 import hashlib
 import html
+import zlib
 from string import Template
 
 import msgspec
-from isal import isal_zlib
 
 from lamella.report import ASSETS
 from lamella.report.facts import Facts
@@ -36,7 +36,7 @@ def page(facts: Facts, sbom: bytes) -> bytes:
         "script": script,
         "icon": _read("icon.svg"),
         "facts": _embedded(data_of(facts)),
-        "sbom": base64.b64encode(isal_zlib.compress(sbom)).decode(),
+        "sbom": base64.b64encode(zlib.compress(sbom)).decode(),
     }
     return Template(_read("report.html")).substitute(values).encode()
 

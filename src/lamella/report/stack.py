@@ -58,31 +58,49 @@ class Stack:
 
     def add(self, number: int, files: tuple[File, ...]) -> None:
         """Puts a layer on top. What a layer takes away is taken from those below, wherever in it that is said."""
+        removed, emptied = _taken_away(files)
+        emptied |= {file.path for file in files if file.sort is not Sort.FOLDER and self._is_folder(file.path)}
+        if removed or emptied:
+            for path in [path for path in self.seen if path in removed or not emptied.isdisjoint(_above(path))]:
+                self._remove(path, number)
         for file in files:
-            folder, _, name = file.path.rpartition("/")
-            if name == _OPAQUE:
-                self._clear(f"{folder}/", number)
-            elif name.startswith(WHITEOUT):
-                self._remove(f"{folder}/{name.removeprefix(WHITEOUT)}", number, whole=True)
-        for file in files:
-            if not file.path.rpartition("/")[2].startswith(WHITEOUT):
-                self._remove(file.path, number, whole=file.sort is not Sort.FOLDER)
+            if not _name(file).startswith(WHITEOUT):
+                self._remove(file.path, number)
                 self.seen[file.path] = Placed(file, number)
 
-    def _remove(self, path: str, by: int, *, whole: bool) -> None:
-        """Takes what is at `path`; the `whole` of it if that is a folder that does not stay one."""
+    def _is_folder(self, path: str) -> bool:
+        return path in self.seen and self.seen[path].file.sort is Sort.FOLDER
+
+    def _remove(self, path: str, by: int) -> None:
         old = self.seen.get(path)
         if old is None or old.layer == by:
             return
         del self.seen[path]
         if old.file.sort is Sort.FILE:
             self.hidden.append(Hidden(old, by))
-        if whole and old.file.sort is Sort.FOLDER:
-            self._clear(f"{path}/", by)
 
-    def _clear(self, start: str, by: int) -> None:
-        for path in [path for path in self.seen if path.startswith(start)]:
-            self._remove(path, by, whole=False)
+
+def _taken_away(files: tuple[File, ...]) -> tuple[set[str], set[str]]:
+    """The paths that are gone, and those below which all is; folders need not be in a layer to be taken away."""
+    removed, emptied = set(), set()
+    for file in files:
+        folder, _, name = file.path.rpartition("/")
+        if name == _OPAQUE:
+            emptied.add(folder)
+        elif name.startswith(WHITEOUT):
+            removed.add(f"{folder}/{name.removeprefix(WHITEOUT)}")
+    return removed, emptied | removed
+
+
+def _name(file: File) -> str:
+    return file.path.rpartition("/")[2]
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders that a path lies in; the root is empty."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def stacked(files: Files) -> Stack:

@@ -20,6 +20,8 @@ from lamella.report.treemap import NARROW, WIDE, Part, Tile, label, tiles
 MOST = 3000
 """Parts that are kept."""
 _OTHERS = "other files"
+_DEEPEST = 60
+"""Folders in each other; what is deeper has a longer name instead."""
 _SIDE_BY_SIDE, _FEW = 60, 30
 _TENTHS = 10
 
@@ -116,7 +118,7 @@ def _layer(layer: LayerView, files: Sequence[File] | None, numbers: dict[str, in
             owner = file.package or _OTHERS
             inside = file.path.removeprefix(homes.get(owner, "/")).lstrip("/")
             branch = top.child(owner, "package" if file.package else "folder") if packages else top
-            branch.put(inside.split("/"), file.size)
+            branch.put(inside.split("/", _DEEPEST), file.size)
     if not known.issuperset(packages):
         top.parts.pop(_OTHERS, None)
     for name, package in packages.items():

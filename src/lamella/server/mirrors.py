@@ -67,7 +67,7 @@ class Mirrors:
         self._threads = Threads("mirrors")
         self._manifests: Once[tuple[str, str], Manifest | None] = Once()
         self._blobs: Once[tuple[str, str], bool] = Once()
-        self._named: Hot[tuple[str, Digest], tuple[Descriptor, ...]] = Hot(_BLOBS, _KEPT, len)
+        self._named: Hot[tuple[str, Digest], tuple[Descriptor, ...]] = Hot(_BLOBS, _KEPT, lambda named: 1 + len(named))
         self._lock = threading.Lock()
 
     async def manifest(self, name: str, reference: str, _permit: Permit) -> Manifest | None:

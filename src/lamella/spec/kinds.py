@@ -246,21 +246,30 @@ def _check_glob(value: str) -> str:
 glob = text(_check_glob, pattern=r"^[^!]")
 
 
+def _read_step(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        raise wrong("must be a table that names a step")
+    if "bytes" not in value:
+        return value
+    (most,) = _each(size, [("bytes", value["bytes"])])
+    return {**value, "bytes": most}
+
+
+_step = Kind(_read_step, {"type": "object", "minProperties": 1, "properties": {"bytes": size.schema}})
+
+
 def _read_pipeline(names: Kind, value: object) -> Any:
     if isinstance(value, str):
         return names.read(value)
     if not isinstance(value, list | tuple):
         raise must_be("a strategy's name or a list of tables", value)
-    for i, step in enumerate(value):
-        if not isinstance(step, dict) or not step:
-            raise wrong("must be a table that names a step", i)
     if not value:
         raise wrong("must hold at least one step")
-    return tuple(value)
+    return tuple(_each(_step, enumerate(value)))
 
 
 def strategy(*names: str) -> Kind:
     """The name of a strategy, or a pipeline: a list of steps, which are tables that the layering step reads."""
     named = choice(*names)
-    steps = {"type": "array", "minItems": 1, "items": {"type": "object", "minProperties": 1}}
+    steps = {"type": "array", "minItems": 1, "items": _step.schema}
     return Kind(lambda value: _read_pipeline(named, value), {"anyOf": [named.schema, steps]})

@@ -11,11 +11,18 @@ from urllib.parse import unquote, urlsplit
 
 @dataclass(frozen=True)
 class Credential:
-    """A name with a password, or an identity token that stands for both."""
+    """A name with a password, or an identity token that stands for both; `source` is where they were found."""
 
     username: str = ""
     password: str = field(default="", repr=False)
     identity_token: str = field(default="", repr=False)
+    source: str = field(default="", compare=False)
+
+    @property
+    def who(self) -> str:
+        """Whose it is and where it is from, without what is secret."""
+        name = self.username or "the identity token"
+        return f"{name}, known from {self.source}" if self.source else name
 
     @property
     def basic(self) -> str:
@@ -35,7 +42,7 @@ def of_netrc(host: str, environment: Mapping[str, str]) -> Credential | None:
         found = netrc.netrc(str(file)).hosts.get(host)
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
         return None
-    return Credential(found[0], found[2]) if found else None
+    return Credential(found[0], found[2], source=str(file)) if found else None
 
 
 _INDEXES = (

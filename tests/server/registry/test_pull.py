@@ -261,6 +261,8 @@ def test_nothing_is_written_where_nothing_may_be() -> None:
         ):
             refused = ask(method, address, b"{}")
             assert (refused.status, refused.code) == (405, "UNSUPPORTED")
+            assert b"`writable = true`" in refused.body
+        assert b"writable" not in ask("POST", "manifests/v1").body
         assert ask("PUT", "manifests/v1", b"{}").headers["Allow"] == "GET, HEAD"
         ask.close()
 

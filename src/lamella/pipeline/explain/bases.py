@@ -34,5 +34,5 @@ def opened(tar: Body, name: str) -> Iterator[tarfile.TarFile]:
         try:
             with tarfile.open(fileobj=file, mode="r:") as archive:
                 yield archive
-        except tarfile.TarError as error:
+        except (tarfile.TarError, EOFError, ValueError) as error:
             raise ImageError(f"the layer {name} cannot be read: {error}") from error

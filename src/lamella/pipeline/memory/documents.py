@@ -17,18 +17,7 @@ def document_of(built: Built, stored: Mapping[str, str]) -> ImageItem:
     """The built image as an `image.json`; `stored` says of layers that cannot be made again where their tars lie."""
     draft = built.draft
     base = draft.base.layers if draft.base else ()
-    items = [
-        LayerItem(
-            digest=layer.record.digest,
-            size=layer.record.size,
-            diff_ids=layer.record.diff_id,
-            mediatype=layer.record.media_type,
-            layer_path=_file_of(layer),
-            history=layer.history,
-            lamella=LayerNotes(name=name_of(layer), blob=layer.record),
-        )
-        for layer in base
-    ]
+    items = [_base_item(layer) for layer in base]
     items += [
         layer_item(own.plan, own.layer.record, own.layer.history, stored.get(own.layer.record.diff_id, ""))
         for own in built.layers
@@ -54,6 +43,18 @@ def document_of(built: Built, stored: Mapping[str, str]) -> ImageItem:
     )
     _check_text(document)
     return document
+
+
+def _base_item(layer: Layer) -> LayerItem:
+    return LayerItem(
+        digest=layer.record.digest,
+        size=layer.record.size,
+        diff_ids=layer.record.diff_id,
+        mediatype=layer.record.media_type,
+        layer_path=_file_of(layer),
+        history=layer.history,
+        lamella=LayerNotes(name=name_of(layer), blob=layer.record),
+    )
 
 
 def _check_text(document: ImageItem) -> None:

@@ -36,6 +36,9 @@ _WRITE: dict[tuple[str, str], Answer] = {
 }
 
 
+_READ_ONLY = "nothing can be pushed here or deleted; to allow it, start the server with --writable or `writable = true`"
+
+
 def routes(registry: Registry) -> list[web.RouteDef]:
     """The addresses of a registry. Each handler asks the gate for itself; the first one says who is there at all."""
     answers = {**_READ, **(_WRITE if registry.writable else {})}
@@ -46,7 +49,8 @@ def routes(registry: Registry) -> list[web.RouteDef]:
         found = answers.get((address.kind, request.method))
         if found is None:
             allowed = ", ".join(sorted(method for kind, method in answers if kind == address.kind))
-            raise RefusedError(405, "UNSUPPORTED", "this server does not do that here", headers={"Allow": allowed})
+            message = _READ_ONLY if (address.kind, request.method) in _WRITE else "this server does not do that here"
+            raise RefusedError(405, "UNSUPPORTED", message, headers={"Allow": allowed})
         return await found(registry, request, address)
 
     async def catalog(request: web.Request) -> web.StreamResponse:
