@@ -141,7 +141,12 @@ class _Reading:
 
     def _unknown(self, key: str, known: list[str], path: KeyPath) -> Problem:
         hint = (self._of_image and _elsewhere(key, path)) or near_miss(key, known)
+        if not hint and self._of_image and not path:
+            hint = near_miss(key, _CONFIG).replace("?", ", in [config]?")
         return Problem((*path, key), f'unknown key "{key}"{_inside(path)}{hint}', names_key=True)
+
+
+_CONFIG = [spelling for fact in facts(Config) for spelling in (fact.key, *fact.said.also)]
 
 
 def _elsewhere(key: str, path: KeyPath) -> str:
@@ -149,7 +154,7 @@ def _elsewhere(key: str, path: KeyPath) -> str:
     if path:
         top = [fact.key for fact in facts(Image)]
         return "; it belongs at the top of the file, before the first [table]" if key in top else ""
-    if key in [spelling for fact in facts(Config) for spelling in (fact.key, *fact.said.also)]:
+    if key in _CONFIG:
         return "; it belongs in [config]"
     return "; it belongs in a [[layer]]" if key in [fact.key for fact in facts(Layer)] else ""
 
