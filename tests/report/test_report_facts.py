@@ -1,4 +1,4 @@
-"""What reports tell: why packages are there, what changed and what that costs, and what is there for nothing."""
+"""What reports tell: why packages are there, what changed and what that costs, and what is wasted."""
 
 import random
 
@@ -46,7 +46,7 @@ def test_what_is_gone_is_told() -> None:
     assert found.change is not None
     assert found.change.removed == ["y"]
     assert found.packages[0].state == "moved"
-    assert found.layers[0].why == "other company, or other rules"
+    assert found.layers[0].why == "regrouped, or under other rules"
     assert found.change.files is None
     assert found.hidden is None
 

@@ -49,5 +49,5 @@ def command(old: str, new: str, as_json: bool, **reach: Any) -> None:
         click.echo(f"  - {show.printable(package.id)}")
     click.echo(
         f"{show.plural(len(found.kept), 'layer')} kept, {len(found.new)} new: "
-        f"{show.size(found.bytes_needed)} to fetch for who has {old}"
+        f"{show.size(found.bytes_needed)} to download if you have {old}"
     )

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @json_option
 @quiet_option
 def command(image: str, image2: str | None, output: Path, no_files: bool, **how: Any) -> None:
-    """Draw IMAGE as a page that works from a file: layers, packages, why each is there, and what is there for nothing.
+    """Draw IMAGE as a page that works from a file: layers, packages, why each is there, and what is wasted.
 
     With IMAGE2 the page is about that, and also tells what it changed and what it costs those who have IMAGE.
     """

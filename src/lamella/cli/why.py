@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 def said(reason: "Reason") -> str:
     """Why, in a few words."""
     if reason.known:
-        return "as in the image before" if reason.same else "made before"
+        return "unchanged" if reason.same else "made before"
     if reason.first:
-        return "no image before"
+        return "no previous image"
     if reason.same:
-        return "made in another compression" if reason.recompressed else "unknown to this cache"
+        return "compression changed" if reason.recompressed else "not in this cache"
     from lamella.pipeline.explain.compare import in_words
 
     return in_words(reason.difference)

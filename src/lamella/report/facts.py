@@ -1,4 +1,4 @@
-"""What the page tells, as data: of layers, packages, what changed, and what is there for nothing."""
+"""What the page tells, as data: of layers, packages, what changed, and what is wasted."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -58,7 +58,7 @@ class FileFacts(msgspec.Struct, omit_defaults=True):
 
 
 class Waste(msgspec.Struct, omit_defaults=True):
-    """Files that are there for nothing: how many, their bytes, and the largest of them."""
+    """Files that are wasted: how many, their bytes, and the largest of them."""
 
     count: int
     size: int

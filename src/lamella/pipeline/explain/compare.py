@@ -69,7 +69,7 @@ def difference(packages: Sequence[Package], old: ImageView) -> Difference:
 def in_words(found: Difference) -> str:
     """`numpy, scipy and 3 more changed; six new`: why a layer is another one."""
     parts = [_some(found.changed, "changed"), _some(found.added, "new")]
-    return "; ".join(part for part in parts if part) or "other company, or other rules"
+    return "; ".join(part for part in parts if part) or "regrouped, or under other rules"
 
 
 def _some(packages: Sequence[Package], word: str) -> str:

@@ -14,7 +14,7 @@ class Reason:
 
     known: bool
     first: bool = False
-    """There is no image before."""
+    """There is no previous image."""
     same: bool = False
     """The image before has a layer of the same packages under the same rules."""
     recompressed: bool = False

@@ -30,11 +30,11 @@ function summary() {
     make("h1", { class: "name" }, facts.name),
     quiet([facts.platform, facts.created && !facts.created.startsWith("1970") && `created ${facts.created}`].filter(Boolean).join(" · ")),
     figures(
-      change && ["to fetch for who has", bytes(change.fetched), change.before],
+      change && ["to download if you have", bytes(change.fetched), change.before],
       [unmade ? `in ${plural(layers.length, "layer")}, ${unmade} not made yet` : `to fetch, in ${plural(layers.length, "layer")}`, bytes(size)],
       (facts.packages?.length || facts.more_packages) && ["packages", (packages.length + facts.more_packages).toLocaleString("en")],
       facts.looked_at && [`unpacked, in ${plural(facts.files ?? 0, "file")}`, bytes(facts.unpacked ?? 0)],
-      facts.looked_at && ["there for nothing", bytes(idle)],
+      facts.looked_at && ["wasted", bytes(idle)],
     ),
   );
 }
@@ -65,7 +65,7 @@ function picture() {
   const shown = new Picture(made, root, kept, (part) => (part.package ? why(part.package - 1) : []));
   made.append(quiet(
     "Layers are as large as what travels of them, and what is in them as it is unpacked. Click, or press Enter, to look inside; Escape leads back.",
-    change ? ` Pale layers are in ${change.before} too, and do not travel to who has that.` : ""));
+    change ? ` Pale layers are in ${change.before} too, and are not downloaded again by those who have it.` : ""));
   return shown;
 }
 
@@ -235,7 +235,7 @@ class Table {
 function waste() {
   const unknown = layers.length - (facts.looked_at ?? 0);
   if (!facts.looked_at) { section("waste", "Files", quiet("The files of this image were not looked at.")); return; }
-  const made = section("waste", "There for nothing");
+  const made = section("waste", "Waste");
   if (unknown) made.append(quiet(`The files of ${plural(unknown, "layer")} are not known here; the rest is told.`));
   const kinds = [
     [facts.hidden, "Hidden", "files that a later layer takes away or puts others in the place of; they travel, and nobody sees them"],
