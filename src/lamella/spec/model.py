@@ -65,7 +65,7 @@ class Layered(Value, frozen=True, kw_only=True):
         Said(
             "How packages are spread over layers: the name of a strategy, or a list of steps. `single`: all in one; "
             "`popularity`: what most packages refer to is deepest; `dominators`: what is used together stays together; "
-            "`size`: the largest have layers of their own; `steady`: layers of the previous image, with changes on top. "
+            "`size`: the largest have layers of their own; `steady`: the previous layers, with changes on top. "
             "Without it: `popularity` if there is a `max_layers`, else `single`.",
             kinds.strategy(*get_args(Strategy)[1:]),
         ),
