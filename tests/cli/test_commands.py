@@ -80,10 +80,10 @@ def test_a_document_leads_to_its_files_from_any_folder(hello: Path) -> None:
 def test_verbose_says_what_is_done_and_quiet_only_the_result(hello: Path) -> None:
     ran = run(hello, "build", "-v", "-q")
     lines = [line.partition(":")[0] for line in ran.stderr.splitlines()]
-    assert lines[0] == "looking at packages"
+    assert lines[0] == "looking up packages"
     assert sorted(lines[1:]) == ["app", "config", "data", "libs"]
     assert ran.stdout == "image.json\n"
-    assert run(hello, "build", "-v").stderr == "looking at packages\n"
+    assert run(hello, "build", "-v").stderr == "looking up packages\n"
     assert "app: 295 B" in run(hello, "copy", "-v", "image.json", "oci:out").stderr
 
 

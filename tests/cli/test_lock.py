@@ -88,7 +88,7 @@ def forget(folder: Path) -> None:
 
 def test_the_lock_says_all_and_names_no_host(work: Path, index: Index) -> None:
     told = good(work, index, "lock")
-    assert "linux/amd64: 4 packages" in told
+    assert "4 packages for linux/amd64" in told
     wheels = locked(work)
     assert set(wheels) == {"extra", "low", "mid", "top"}
     assert wheels["top"]["references"] == ["extra", "mid"]
@@ -169,14 +169,14 @@ def test_what_is_locked_stays_until_it_is_upgraded(work: Path, index: Index) -> 
     good(work, index, "lock")
     (work / "low.txt").write_text("low\n")
     assert "+ low, - low<2" in bad(work, index, "build")
-    assert "was written" in good(work, index, "lock")
+    assert "wrote lamella.lock" in good(work, index, "lock")
     assert locked(work)["low"]["version"] == "1.0"
     assert "~ low 1.0 -> 2.0" in good(work, index, "lock", "--upgrade", "low", "--diff")
     assert locked(work)["low"]["version"] == "1.0"
     assert "~ low" not in good(work, index, "lock", "--upgrade", "mid")
     assert "~ low 1.0 -> 2.0" in good(work, index, "lock", "--upgrade")
     assert locked(work)["low"]["version"] == "2.0"
-    assert "is as it was" in good(work, index, "lock")
+    assert "lamella.lock is unchanged" in good(work, index, "lock")
 
 
 def test_check_asks_nobody(work: Path, index: Index) -> None:

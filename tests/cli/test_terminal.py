@@ -21,7 +21,7 @@ WORK = """
 import sys, time
 from lamella.cli.progress import Told
 with Told(verbose="-v" in sys.argv) as told:
-    told.doing("looking at packages and registries")
+    told.doing("looking up packages and registries")
     time.sleep(0.6)
     for done in range(0, 101, 20):
         told.progress("a layer with quite a long name, and with a name", done * 10**6, 100 * 10**6)
@@ -165,7 +165,7 @@ def test_a_dumb_terminal_gets_no_control_characters(folder: Path) -> None:
 def test_control_c_ends_it_with_one_line_and_nothing_half_written(folder: Path) -> None:
     with large(folder):
         terminal = Terminal(60, folder, MAIN, "build", "--to", "oci:out")
-        terminal.wait_for("looking at")
+        terminal.wait_for("looking up")
         terminal.press(b"\x03")
         assert terminal.ended() == 130
     assert [line for line in lines(terminal.shown.partition("^C")[2]) if line.strip()][-1] == "lamella: stopped"

@@ -121,12 +121,12 @@ def test_a_full_disk(work: Path, small_disk: Path) -> None:
     for args in (("--keep-blobs",), ("--to", f"oci:{small_disk}/out")):
         said = mistake(work, "build", *args, code=5, LAMELLA_CACHE=str(small_disk / "cache"))
         assert said.startswith(f"cannot write {small_disk}/")
-        assert "No space left on device; make room there: lamella cache prune" in said
+        assert "No space left on device; free some space: `lamella cache prune`" in said
     said = mistake(work, "copy", ".", f"oci-archive:{small_disk}/out.tar", code=5)
-    assert said.startswith(f"{small_disk}/out.tar: cannot write the archive: No space left on device; make room")
+    assert said.startswith(f"{small_disk}/out.tar: cannot write the archive: No space left on device; free some space")
     (small_disk / "fill").write_bytes(b"\0" * (os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize))
     said = mistake(work, "build", "-o", f"{small_disk}/image.json", code=5)
-    assert said.startswith(f"cannot write {small_disk}/image.json: No space left on device; make room")
+    assert said.startswith(f"cannot write {small_disk}/image.json: No space left on device; free some space")
 
 
 def test_an_unknown_package(work: Path, index: Index, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_no_image_yet(work: Path) -> None:
 
 
 def test_a_misspelled_command_or_option(work: Path) -> None:
-    assert mistake(work, "biuld", code=2) == "there is no command 'biuld'; did you mean 'build'?"
+    assert mistake(work, "biuld", code=2) == "no such command 'biuld'; did you mean 'build'?"
     assert mistake(work, "build", "--platfrom", "x", code=2).endswith("Did you mean '--platform'?")
     assert mistake(work, "cache", "lst", code=2).endswith("Did you mean 'list'?")
     assert mistake(work, "copy", ".", code=2) == "Missing argument 'DESTINATION'; see lamella copy --help"
@@ -216,7 +216,7 @@ def test_a_misspelled_layer_or_package(work: Path, index: Index) -> None:
     (work / "lamella.toml").write_text(PYTHON)
     assert run(work, "lock", UV_DEFAULT_INDEX=index.url).code == 0
     said = mistake(work, "lock", "--upgrade", "lwo", code=2, UV_DEFAULT_INDEX=index.url)
-    assert said == "there is no package 'lwo' to upgrade; did you mean 'low'?"
+    assert said == "no locked package 'lwo' to upgrade; did you mean 'low'?"
 
 
 def test_an_index_that_does_not_answer(work: Path) -> None:
@@ -228,7 +228,7 @@ def test_an_index_that_does_not_answer(work: Path) -> None:
 
 def test_a_cache_that_cannot_be_written(work: Path) -> None:
     said = mistake(work, "build", code=5, LAMELLA_CACHE="/proc/nowhere")
-    assert said.endswith("; $LAMELLA_CACHE says where the cache is")
+    assert said.endswith("; $LAMELLA_CACHE sets where the cache is")
 
 
 def test_an_image_that_is_not_there(work: Path, fake: Fake) -> None:

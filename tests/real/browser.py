@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import contextlib
+import os
+import signal
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -92,7 +94,8 @@ class Tab:
 async def browser(folder: Path) -> AsyncIterator[Tab]:
     """A browser of its own, that keeps what it needs in `folder`."""
     command = [BROWSER, *QUIET, "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Debian's command is a script that waits for the browser: only the group ends both.
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         file = folder / "DevToolsActivePort"
         while not file.exists() or file.read_text().count("\n") < 1:
@@ -105,5 +108,5 @@ async def browser(folder: Path) -> AsyncIterator[Tab]:
             async with session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0) as socket:
                 yield Tab(socket)
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait()

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 @click.command("build", options_metavar="[OPTIONS]")
 @click.argument("what", nargs=-1, metavar="[layer NAME] [SPEC]", shell_complete=layer_or_spec)
-@click.option("--below", is_flag=True, help="With `layer NAME`: also the layers below it.")
+@click.option("--below", is_flag=True, help="With `layer NAME`: include the layers below it.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write the image.json.")
 @click.option(
     "--layers-json",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write the layers there, as nix2container's layers.json.",
+    help="Also write the layers to FILE, in the format of nix2container's layers.json.",
 )
 @click.option(
     "--to",
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="PLACE",
     type=IMAGE,
-    help="Also bring the image there: oci:FOLDER[:TAG] or docker://HOST/NAME[:TAG]. Again for more.",
+    help="Also write the image to PLACE: oci:FOLDER[:TAG] or docker://HOST/NAME[:TAG]. Can be repeated.",
 )
-@click.option("--keep-blobs", is_flag=True, help="Keep the layers that are made in the cache.")
+@click.option("--keep-blobs", is_flag=True, help="Keep the layers that are made, in the cache.")
 @previous_option
 @mounted_option
 @platform_option
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
 @quiet_option
 @verbose_option
 def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **how: Any) -> None:
-    """Make the image that SPEC (a lamella.toml, or its folder) describes, reading only what is not known yet.
+    """Build the image that SPEC (a lamella.toml, or its folder) describes. Only what is not known yet is read.
 
-    With `layer NAME` before it, that layer alone becomes an image: the same bytes as in the whole.
+    With `layer NAME`, that layer alone becomes an image, with the same bytes as in the whole one.
     """
     from lamella import pipeline
     from lamella.cli.images import target_at
@@ -68,7 +68,7 @@ def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
         reaching_out(open_workplace(keep_blobs=keep_blobs, progress=told.progress), **reach_of(how)) as place,
     ):
-        told.doing("looking at packages")
+        told.doing("looking up packages")
         draft = draft_at(spec, place, how["previous"], platform=how["platform"])
         if layer:
             draft = draft.only(layer, below=how["below"])
@@ -97,7 +97,7 @@ def asked(what: tuple[str, ...]) -> tuple[str, str]:
     if what[:1] == ("layer",) and len(what) > 1:
         layer, what = what[1], what[2:]
     if len(what) > 1:
-        raise click.UsageError(f"there is more than one spec: {', '.join(what)}; write `layer NAME SPEC` for a layer")
+        raise click.UsageError(f"more than one spec: {', '.join(what)}; write `layer NAME SPEC` for a layer")
     return layer, what[0] if what else "."
 
 
@@ -168,7 +168,7 @@ def summary(draft: "Draft", built: "Built", seconds: float) -> list[str]:
         rows.append((show.printable(own.plan.name), str(len(own.plan.parts)), *sizes, word, why.said(reason)))
     made = [own for own in built.layers if own.made]
     read = sum(own.layer.record.tar_size for own in made)
-    saved = f"; {show.size(draft.saved)} would be in it twice without chaining" if draft.saved else ""
+    saved = f"; {show.size(draft.saved)} of duplicates avoided by chaining" if draft.saved else ""
     return [
         click.style(f"{draft.name}:{draft.tag}", bold=True),
         *(f"  {line}" for line in show.table(rows, right=(1, 2, 3))),

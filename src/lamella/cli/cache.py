@@ -13,9 +13,9 @@ _DAY = 24 * 3600
 
 @click.group("cache")
 def command() -> None:
-    """List, measure and prune what is remembered of earlier builds; fill binary caches of Nix, and fetch from them.
+    """List, measure and prune the cache of earlier builds; push to and pull from Nix binary caches.
 
-    Losing what is remembered costs time, nothing else.
+    Losing the cache costs only time.
     """
 
 
@@ -39,7 +39,7 @@ def list_items(as_json: bool) -> None:
 @command.command("size")
 @json_option
 def size(as_json: bool) -> None:
-    """Tell how large the cache is."""
+    """Show how large the cache is."""
     from lamella.cache.folder import Folder
 
     items = list(Folder(cache_folder()).list())
@@ -51,12 +51,10 @@ def size(as_json: bool) -> None:
 
 
 @command.command("prune")
-@click.option(
-    "--days", type=click.IntRange(0), metavar="DAYS", default=30, show_default=True, help="Keep what is younger."
-)
+@click.option("--days", type=click.IntRange(0), metavar="DAYS", default=30, show_default=True, help="Keep newer items.")
 @json_option
 def prune(days: int, as_json: bool) -> None:
-    """Remove what was written longer ago than that."""
+    """Remove items that were not written in the last DAYS."""
     from lamella.cache.folder import Folder
     from lamella.pipeline.explain.roots import forget
     from lamella.staging import sweep

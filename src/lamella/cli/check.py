@@ -44,11 +44,14 @@ sys.stdout.write("\\n" + json.dumps(failed))
 
 @click.command("check")
 @image_argument
-@click.option("--run", is_flag=True, help="Also import the Python packages' modules, inside the image.")
+@click.option("--run", is_flag=True, help="Also import all modules of the Python packages, inside the image.")
 @click.option(
-    "--ignore", multiple=True, metavar="PATTERN", help="Be silent about these packages, libraries and modules."
+    "--ignore",
+    multiple=True,
+    metavar="PATTERN",
+    help="Do not report these packages, libraries and modules. Can be repeated.",
 )
-@click.option("--list", "listing", is_flag=True, help="Say which packages are in which layer, and no more.")
+@click.option("--list", "listing", is_flag=True, help="Only list the packages in each layer.")
 @platform_option
 @registry_options
 @json_option
@@ -57,8 +60,8 @@ sys.stdout.write("\\n" + json.dumps(failed))
 def command(image: str, run: bool, ignore: tuple[str, ...], listing: bool, **how: Any) -> None:
     """Check IMAGE (a spec or an image.json) before it runs.
 
-    Is each requirement met, each shared library there that a program needs, each script's module, the interpreter? Do
-    two packages claim one place? Whatever is missing is named, with the package that brings it.
+    Checks that requirements are met, that the shared libraries of programs, the modules of scripts and the interpreter
+    exist, and that no two packages claim the same path. Whatever is missing is named, with the package that has it.
     """
     from lamella.cli.progress import Told
     from lamella.pipeline.explain.checking import check

@@ -26,21 +26,21 @@ platform_option = click.option(
     default="",
     metavar="OS/ARCH",
     shell_complete=platforms,
-    help="Which platform's image, of several.",
+    help="The platform, if there are several.",
 )
 format_option = click.option(
-    "--format", "form", type=click.Choice(["oci", "v2s2"]), help="The form of the manifest; else it stays as it is."
+    "--format", "form", type=click.Choice(["oci", "v2s2"]), help="Convert the manifest to this format."
 )
 layer_option = click.option(
-    "--layer", default="", metavar="NAME", shell_complete=layers, help="Of a spec, only what is up to that layer."
+    "--layer", default="", metavar="NAME", shell_complete=layers, help="Of a spec, only the layers up to this one."
 )
 mounted_option = click.option(
-    "--nix-store-paths", is_flag=True, help="For hosts with nix-snapshotter: their own store gives the store paths."
+    "--nix-store-paths", is_flag=True, help="For hosts with nix-snapshotter: leave store paths to the host's Nix store."
 )
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no more than the result.")
-verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done as it is done.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print only the result.")
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Log each step to stderr.")
 previous_option = click.option(
-    "--previous", type=click.Path(path_type=Path, dir_okay=False), help="The image.json of the image before this one."
+    "--previous", type=click.Path(path_type=Path, dir_okay=False), help="The image.json of the previous image."
 )
 
 
@@ -66,9 +66,9 @@ def cache_folder() -> Path:
 def bucket_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Which bucket of a server is meant."""
     file = click.Path(path_type=Path, dir_okay=False)
-    place = "Where everything is kept, instead of what the settings say."
+    place = "The bucket, instead of the one in the settings."
     command = click.option("--bucket", metavar="PLACE", help=place)(command)
-    return click.option("--config", type=file, help="The server's settings; without it, the usual ones.")(command)
+    return click.option("--config", type=file, help="The server's settings file, instead of the usual one.")(command)
 
 
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,11 +78,9 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         default="",
         metavar="FILE",
         type=click.Path(),
-        help="Also believe certificates that this one vouches for.",
+        help="Also trust certificates signed by this one.",
     )(command)
-    return click.option("--insecure", is_flag=True, help="Allow plain http, and certificates that nobody vouches for.")(
-        command
-    )
+    return click.option("--insecure", is_flag=True, help="Allow plain http and untrusted certificates.")(command)
 
 
 def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -91,7 +89,7 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--creds",
         multiple=True,
         metavar="[HOST=]NAME:PASSWORD",
-        help="Who to be at the registry; better said in $LAMELLA_CREDS, which others cannot see. Again for more.",
+        help="Credentials for the registry; prefer $LAMELLA_CREDS, which other users cannot see. Can be repeated.",
     )(connection_options(command))
 
 
@@ -138,7 +136,7 @@ def open_workplace(*, keep_blobs: bool = False, progress: "Progress | None" = No
     from lamella.pipeline.workplace import workplace
 
     def mended(name: str) -> None:
-        click.echo(f"the cache's {name} was damaged and is dropped; it will be made again", err=True)
+        click.echo(f"{name} in the cache was damaged and has been dropped; it will be made again", err=True)
 
     return replace(workplace(cache_folder(), mended), keep_blobs=keep_blobs, progress=progress or silent)
 

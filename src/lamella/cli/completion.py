@@ -10,10 +10,10 @@ _SHELLS = ("bash", "zsh", "fish")
 @click.command("completion")
 @click.argument("shell", type=click.Choice(_SHELLS))
 def command(shell: str) -> None:
-    """Print the script with which SHELL (bash, zsh or fish) completes the words of lamella.
+    """Print the completion script for SHELL (bash, zsh or fish).
 
-    For bash, eval "$(lamella completion bash)" stands in ~/.bashrc. For zsh, eval "$(lamella completion zsh)" stands
-    in ~/.zshrc, after compinit. For fish, lamella completion fish | source stands in ~/.config/fish/config.fish.
+    For bash, put eval "$(lamella completion bash)" into ~/.bashrc. For zsh, put eval "$(lamella completion zsh)" into
+    ~/.zshrc, after compinit. For fish, put lamella completion fish | source into ~/.config/fish/config.fish.
     """
     from click.shell_completion import get_completion_class
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.command("copy")
 @click.argument("image", type=IMAGE)
 @click.argument("destination", type=IMAGE)
-@click.option("--all", "everything", is_flag=True, help="All platforms, and the index that leads to them.")
+@click.option("--all", "everything", is_flag=True, help="All platforms, with their index.")
 @mounted_option
 @platform_option
 @format_option
@@ -54,7 +54,7 @@ def command(image: str, destination: str, **how: Any) -> None:
     if how["as_json"] and target.path == STREAM:
         raise click.UsageError("--json and an archive cannot both go to stdout")
     if how["everything"] and (how["form"] or how["platform"]):
-        raise click.UsageError("--all copies what is there as it is; it goes without --platform and --format")
+        raise click.UsageError("--all copies everything unchanged, and cannot be combined with --platform or --format")
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
         reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place,
@@ -149,5 +149,5 @@ def _out(target: Place) -> "contextlib.AbstractContextManager[Any]":
     if target.path != STREAM:
         return archive_file(Path(target.path))
     if sys.stdout.isatty():
-        raise PlaceError("an archive is not for a terminal; pipe it on, for example into docker load")
+        raise PlaceError("refusing to write an archive to a terminal; pipe it, for example into docker load")
     return contextlib.nullcontext(sys.stdout.buffer)

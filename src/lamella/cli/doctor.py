@@ -28,11 +28,11 @@ Examination = tuple[str, Callable[[], Finding]]
 @registry_options
 @json_option
 def command(what: tuple[str, ...], as_json: bool, **reach: Any) -> None:
-    """Say what is there of all that lamella works with, and what to do about the rest.
+    """Check what lamella works with on this machine, and say how to fix problems.
 
     WHAT is docker, podman, containerd, nix, uv, shell, cache, credentials, a spec, an image in a registry
-    (HOST/NAME[:TAG]) or a bucket (s3://, gs://, az://). Of what is asked for, everything must be there. Without it all
-    is looked at, and what is not there is a note. It fails if there is a fault.
+    (HOST/NAME[:TAG]) or a bucket (s3://, gs://, az://). What you name must work. Without WHAT everything is checked,
+    and what is missing is only noted. The command fails if there is a fault.
     """
     registries = examine.Registry(**reach)
     examinations = [one for word in what for one in _named(word, registries)] or _usual(registries)
@@ -57,7 +57,7 @@ def examined(examinations: Sequence[Examination], patience: float = _PATIENCE) -
         except (LamellaError, OSError) as error:
             found[number] = Finding(about, NOTE, str(error))
         except Exception as error:  # ours, and no reason to say nothing of all else
-            found[number] = Finding(about, FAULT, f"it cannot be looked at: {type(error).__name__}")
+            found[number] = Finding(about, FAULT, f"the check failed: {type(error).__name__}")
 
     threads = [
         threading.Thread(target=look, args=(number, *one), daemon=True) for number, one in enumerate(examinations)
@@ -67,7 +67,7 @@ def examined(examinations: Sequence[Examination], patience: float = _PATIENCE) -
         thread.start()
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    late = f"there was no answer in {patience:.0f} seconds"
+    late = f"no answer within {patience:.0f} seconds"
     return [found.get(number) or Finding(about, NOTE, late) for number, (about, _) in enumerate(examinations)]
 
 
@@ -107,8 +107,8 @@ def _named(word: str, registries: examine.Registry) -> list[Examination]:
     if Path(word).exists():
         return _of_spec(Path(word), registries)
     if "/" not in word:
-        hint = show.meant(word, things) or "; a registry is asked for an image, as in HOST/NAME"
-        raise click.UsageError(f"{word!r} is nothing to look at{hint}")
+        hint = show.meant(word, things) or "; for a registry, name an image: HOST/NAME"
+        raise click.UsageError(f"{word!r} cannot be checked{hint}")
     return [(word, partial(registries.examined, word))]
 
 

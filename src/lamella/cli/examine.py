@@ -74,18 +74,18 @@ def clock() -> Finding:
     """The time. If it is before our own files were written, certificates and tokens will seem not to be valid yet."""
     now = datetime.fromtimestamp(time.time(), UTC)
     if now.timestamp() < Path(__file__).stat().st_mtime - _DAY:
-        return Finding("clock", NOTE, f"it is not {now:%Y-%m-%d}; set the clock, or certificates are not believed")
+        return Finding("clock", NOTE, f"it cannot be {now:%Y-%m-%d}; set the clock, or certificates will be rejected")
     return Finding("clock", OK, f"{now:%Y-%m-%d %H:%M} UTC")
 
 
 def cache() -> Finding:
     """Where all is remembered."""
-    return _folder("cache", cache_folder(), "say another folder in $LAMELLA_CACHE")
+    return _folder("cache", cache_folder(), "set $LAMELLA_CACHE to another folder")
 
 
 def temporary() -> Finding:
     """Where large files are on their way."""
-    return _folder("temporary", Path(tempfile.gettempdir()), "say another folder in $TMPDIR")
+    return _folder("temporary", Path(tempfile.gettempdir()), "set $TMPDIR to another folder")
 
 
 def _folder(about: str, folder: Path, otherwise: str) -> Finding:
@@ -116,10 +116,10 @@ def credentials() -> Finding:
         lost = [one for one in sorted(helpers) if not shutil.which(f"docker-credential-{one}")]
         if lost:
             program = f"docker-credential-{lost[0]}"
-            return Finding("credentials", FAULT, f"{file} wants the program {program}, which is not there; install it")
-        told.append(f"{file} ({', '.join(dict.fromkeys(hosts)) or 'nobody is logged in'})")
+            return Finding("credentials", FAULT, f"{file} needs {program}, which is not installed; install it")
+        told.append(f"{file} ({', '.join(dict.fromkeys(hosts)) or 'no logins'})")
     if not told:
-        return Finding("credentials", NOTE, "none: registries are asked as nobody; run docker login or podman login")
+        return Finding("credentials", NOTE, "none: registries are used anonymously; run docker login or podman login")
     return Finding("credentials", OK, "; ".join(told))
 
 
@@ -161,15 +161,15 @@ def uv() -> Finding:
 def shell() -> Finding:
     """Whether `lamella shell` can look into images by itself."""
     if inside.is_possible():
-        return Finding("shell", OK, "lamella shell opens images by itself")
-    return Finding("shell", NOTE, "this kernel does not let users stack folders; lamella shell needs Docker or podman")
+        return Finding("shell", OK, "lamella shell works without Docker")
+    return Finding("shell", NOTE, "this kernel does not let users mount overlays; lamella shell needs Docker or podman")
 
 
 def _program(*words: str) -> str:
     """What a program says."""
     program = shutil.which(words[0])
     if program is None:
-        raise LamellaError(f"the program {words[0]} is not there; install it if you need it")
+        raise LamellaError(f"{words[0]} is not installed; install it if you need it")
     try:
         ran = subprocess.run(
             [program, *words[1:]], capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
@@ -177,7 +177,7 @@ def _program(*words: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise LamellaError(f"{words[0]} does not answer; is its daemon running?") from error
     if ran.returncode:
-        said = [line.strip() for line in ran.stderr.splitlines() if line.strip()] or ["it said nothing"]
+        said = [line.strip() for line in ran.stderr.splitlines() if line.strip()] or ["it printed nothing"]
         raise _RefusalError(f"{words[0]} does not work: {said[-1][:300]}")
     return ran.stdout.strip()
 
@@ -198,11 +198,11 @@ def lock(path: Path) -> Finding:
         found = read_lock(lock_path(told))
         asked = [python.asking(told, here()), debian.asking(told), nix_packages.asking(told, here())]
         if found is None and not any(asked):
-            return Finding("lock", OK, "none, and none is needed")
+            return Finding("lock", OK, "none, and none needed")
         check_lock(told, found)
     except LamellaError as error:
         return Finding("lock", FAULT, str(error).partition("\n")[0])
-    return Finding("lock", OK, f"{lock_path(told)} is of what the spec asks for")
+    return Finding("lock", OK, f"{lock_path(told)} matches the spec")
 
 
 def references_of(path: Path) -> list[str]:
@@ -228,7 +228,7 @@ def bucket(address: str) -> Finding:
         finally:
             there.delete(name)
     if not is_same:
-        return Finding("bucket", FAULT, f"{shown(address)} does not give back what was put there")
+        return Finding("bucket", FAULT, f"{shown(address)} does not return what was written to it")
     return Finding("bucket", OK, f"{shown(address)} can be read and written")
 
 
@@ -247,5 +247,5 @@ class Registry:
         with contextlib.closing(Registries(os.environ, creds, reference.registry, self.insecure, self.ca)) as all_:
             is_there = all_.repository(reference).has_manifest(reference.name)
         known = Keychain(os.environ).find(reference.registry, reference.repository)
-        who = "as told" if creds else f"as {known.username or 'somebody'}" if known else "as nobody"
-        return Finding(str(reference), OK, f"{'is there' if is_there else 'is not there yet'}; asked {who}")
+        who = "with the given credentials" if creds else f"as {known.username or 'a token'}" if known else "anonymously"
+        return Finding(str(reference), OK, f"{'exists' if is_there else 'does not exist yet'}; asked {who}")

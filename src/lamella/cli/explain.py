@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.command("explain")
 @click.argument("what", shell_complete=layers_and_packages)
 @click.argument("image", default="image.json", type=IMAGE)
-@click.option("--since", metavar="IMAGE", type=IMAGE, help="The image before, to say why the layer WHAT is new.")
+@click.option("--since", metavar="IMAGE", type=IMAGE, help="The previous image, to say why the layer WHAT is new.")
 @platform_option
 @registry_options
 @json_option
@@ -42,7 +42,7 @@ def command(what: str, image: str, since: str | None, as_json: bool, **reach: An
     if not told:
         layer = any(layer.name == what for layer in view.layers)
         hint = "; it is a layer: say --since IMAGE to see why it is new" if layer else _meant(what, view)
-        raise LamellaError(f"{what} is no package of {image}, nor a path in its layers that lamella made{hint}")
+        raise LamellaError(f"{what} is neither a package of {image} nor a path in the layers that lamella made{hint}")
     click.echo(show.as_json(told) if as_json else "\n".join(lines))
 
 
@@ -91,7 +91,7 @@ def _layer(name: str, new: "ImageView", old: "ImageView") -> dict[str, Any]:
     change = next((change.difference for change in found.new if change.layer.name == name), None)
     if change is None:
         raise LamellaError(
-            f"there is no layer {name!r} in the new image; there are {', '.join(layer.name for layer in new.layers)}"
+            f"no layer {name!r} in the new image; there are {', '.join(layer.name for layer in new.layers)}"
         )
     before = {package.name: package for package in old.packages.values()}
     place = open_workplace()

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @click.command("gc")
 @bucket_options
-@click.option("--dry-run", is_flag=True, help="Only tell what would be removed, and why.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed, and why.")
 @json_option
 def command(config: Path | None, bucket: str | None, dry_run: bool, as_json: bool) -> None:
-    """Remove from a server's bucket what nothing needs any more, while servers go on.
+    """Remove from a server's bucket what is no longer needed, while servers keep running.
 
-    Kept are tags, as the policies in the settings say (all of them without), what was pinned, what was pulled or
-    written of late, and all that these need.
+    Kept are the tags that the policies in the settings select (all tags, without policies), pinned images, what was
+    pulled or written recently, and everything these need.
     """
     from lamella.cache.collect import collect
     from lamella.cache.objects import bucket_at

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 @click.command("fill-hashes")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--check", is_flag=True, help="Write nothing; fail if a hash is empty or made up.")
+@click.option("--check", is_flag=True, help="Write nothing; fail if a hash is empty or a placeholder.")
 @connection_options
 @json_option
 @quiet_option
 def fill_hashes(files: tuple[Path, ...], check: bool, **how: Any) -> None:
-    """Find hashes in Nix FILES that are empty or made up, find out what they are, and write them there.
+    """Find hashes in Nix FILES that are empty or placeholders, and fill in the right ones.
 
-    Known are fetchPypi, fetchurl, fetchzip, fetchFromGitHub, fetchFromGitLab and fetchgit. Python packages are looked
-    up in the indexes of uv, repositories are fetched by git, each with its user's settings.
+    Knows fetchPypi, fetchurl, fetchzip, fetchFromGitHub, fetchFromGitLab and fetchgit. Python packages are looked up in
+    uv's indexes, repositories are fetched by git, both with your settings.
     """
     from lamella.hashes.wanted import missing
 

@@ -48,34 +48,39 @@ class Names(NamedTuple):
 @click.command("index")
 @click.argument("destination")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=IMAGE)
-@click.option("--also", multiple=True, metavar="DESTINATION", help="Another destination; again for more.")
-@click.option("--append", is_flag=True, help="Keep what the name has for other platforms.")
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="A tag; again for more.")
+@click.option("--also", multiple=True, metavar="DESTINATION", help="Another destination. Can be repeated.")
+@click.option("--append", is_flag=True, help="Keep the other platforms of an existing index.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="A tag. Can be repeated.")
 @click.option(
-    "--branch", default="", metavar="BRANCH", help="The branch: a tag, and `latest` if it is the default one."
+    "--branch",
+    default="",
+    metavar="BRANCH",
+    help="The branch: becomes a tag, and `latest` if it is the default branch.",
 )
 @click.option("--default-branch", default="", metavar="BRANCH", help="The name of the default branch.")
-@click.option("--release", default="", metavar="VERSION", help="A version: tags such as 1.2.3, 1.2 and 1.")
-@click.option("--auto", is_flag=True, help="Take these, and annotations, from git and the CI environment.")
-@click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="An annotation; again for more.")
+@click.option("--release", default="", metavar="VERSION", help="A version: becomes the tags 1.2.3, 1.2 and 1.")
+@click.option("--auto", is_flag=True, help="Take all of these, and annotations, from git and the CI environment.")
+@click.option(
+    "--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="An annotation. Can be repeated."
+)
 @format_option
 @registry_options
 @json_option
 @quiet_option
 @verbose_option
 def command(destination: str, images: tuple[str, ...], also: tuple[str, ...], append: bool, **how: Any) -> None:
-    """Bring each IMAGE to DESTINATION (HOST/NAME[:TAG] or oci:FOLDER[:TAG]), all under one name.
+    """Combine IMAGEs under one name at DESTINATION (HOST/NAME[:TAG] or oci:FOLDER[:TAG]).
 
-    A spec is built for each of its platforms, and of what is an index already all platforms are taken. Images are
-    there by their digests before the names are given. Jobs that append to the same name do not lose each other's.
-    What the first of the names there, and `latest`, tell of their layers is believed, as in a push.
+    A spec is built for each of its platforms; an index contributes all of its platforms. Images are pushed by digest
+    before any tag is set. Jobs that append to the same tag keep each other's images. Layers recorded in the images
+    under the first tag and under `latest` are reused, as in a push.
     """
     from lamella.cli.progress import Told
 
     places = [_place(text) for text in (destination, *also)]
     names = _names(places[0].name if _is_named(destination, places[0]) else "", how)
     if append and any(place.kind != DOCKER for place in places):
-        raise click.UsageError("--append goes with a registry")
+        raise click.UsageError("--append works only with registries")
     home = reference_of(places[0]).registry if places[0].kind == DOCKER else ""
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="docker, podman, containerd, containerd:NAMESPACE or kind:CLUSTER.",
 )
-@click.option("--name", metavar="NAME[:TAG]", help="What it is called there; else it keeps its name.")
+@click.option("--name", metavar="NAME[:TAG]", help="The name to give the image in the daemon.")
 @platform_option
 @layer_option
 @registry_options
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 def command(image: str, into: str, name: str | None, **how: Any) -> None:
     """Load IMAGE (a spec, an image.json, or an image at a place) into a daemon.
 
-    Docker's engine is that of $DOCKER_HOST, of Docker's current context, or the usual one. containerd is asked through
-    ctr, and so at $CONTAINERD_ADDRESS. Several are written with commas: `--into docker,podman`.
+    Docker's engine is the one at $DOCKER_HOST, or that of Docker's current context. containerd is reached through ctr,
+    at $CONTAINERD_ADDRESS. Separate several daemons with commas: `--into docker,podman`.
     """
     from lamella.cli.progress import Told
 
@@ -88,6 +88,6 @@ def loaded(image: str, name: str | None, into: str, told: "Told", how: dict[str,
         found = image_at(image, place, Wanted(how["platform"], compression="none", layer=how["layer"]))
         called = docker_name(name) if name else found.docker_name
         if not called:
-            raise click.UsageError(f"{image} has no name; say --name NAME")
+            raise click.UsageError(f"{image} has no name; pass --name NAME")
         results = [daemon.load(found.image, called, told.progress) for daemon in daemons]
         return called, max(results, key=lambda layers: sum(one.written for one in layers))

@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     flag_value="",
     metavar="[PACKAGE]",
     shell_complete=locked_packages,
-    help="Take the newest versions; of that package only, if one is named. Again for more; `base` is the base image.",
+    help="Take the newest versions; only of PACKAGE, if given. Can be repeated; `base` is the base image.",
 )
-@click.option("--check", is_flag=True, help="Write nothing; fail if the lock is not of what the spec asks for.")
-@click.option("--diff", is_flag=True, help="Write nothing; say what would change.")
+@click.option("--check", is_flag=True, help="Write nothing; fail if the lock does not match the spec.")
+@click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
 @registry_options
 @json_option
 @quiet_option
 @verbose_option
 def command(spec: str, upgrade: tuple[str, ...], check: bool, diff: bool, **how: Any) -> None:
-    """Lock SPEC: write lamella.lock beside it, which says of every platform which packages and base image it takes.
+    """Resolve SPEC: write lamella.lock beside it, with the packages and the base image of every platform.
 
-    What is in the lock stays as it is as long as the spec allows it.
+    Locked versions stay as they are, as long as the spec allows them.
     """
     from pathlib import Path
 
@@ -59,7 +59,7 @@ def command(spec: str, upgrade: tuple[str, ...], check: bool, diff: bool, **how:
     if check:
         check_lock(wanted, before)
         if not how["quiet"]:
-            click.echo(f"{path} is of what {wanted.file} asks for")
+            click.echo(f"{path} matches {wanted.file}")
         return
 
     def upgraded(name: str) -> bool:
@@ -69,7 +69,7 @@ def command(spec: str, upgrade: tuple[str, ...], check: bool, diff: bool, **how:
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
         reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place,
     ):
-        told.doing("choosing packages")
+        told.doing("resolving packages")
         after = make_lock(wanted, before or Lock(), upgraded, place)
     _check_names(upgrade, [*names_in(before or Lock()), *names_in(after)])
     found = changes(before or Lock(), after)
@@ -85,7 +85,7 @@ def _check_names(upgrade: tuple[str, ...], known: list[str]) -> None:
     """Refuses to upgrade what is not there: it would be left alone without a word."""
     for name in filter(None, upgrade):
         if name not in known:
-            raise click.UsageError(f"there is no package {name!r} to upgrade{show.meant(name, known)}")
+            raise click.UsageError(f"no locked package {name!r} to upgrade{show.meant(name, known)}")
 
 
 def _told(one: "Change") -> dict[str, Any]:
@@ -116,6 +116,6 @@ def _summary(lock: "Lock", path: str, *, diff: bool, written: bool) -> str:
         sizes = [one.size for one in (locked.python.wheels if locked.python else ())]
         sizes += [one.size for one in (locked.debian.debs if locked.debian else ())]
         sizes += [one.size for one in (locked.nix.paths if locked.nix else ())]
-        counts.append(f"{platform}: {show.plural(len(sizes), 'package')} ({show.size(sum(sizes))})")
-    state = "would hold" if diff else "was written, and holds" if written else "is as it was, and holds"
-    return f"{path} {state} {', '.join(counts)}"
+        counts.append(f"{show.plural(len(sizes), 'package')} for {platform} ({show.size(sum(sizes))})")
+    state = f"{path} would have" if diff else f"wrote {path}" if written else f"{path} is unchanged"
+    return f"{state}: {', '.join(counts)}"

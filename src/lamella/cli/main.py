@@ -29,31 +29,31 @@ _FRESH_LINE = "\r\x1b[K"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 COMMANDS = {
-    "build": "Make an image from a spec, reading only what is not known yet.",
-    "lock": "Decide which packages the requirements of a spec are, and write that down.",
-    "check": "Say what would go wrong when the image runs: missing libraries, requirements, modules.",
-    "plan": "Say what a build would make or reuse, and why; write nothing.",
-    "push": "Push an image to registries; only what is missing there is sent.",
-    "index": "Bring images for several platforms under one name.",
-    "pull": "Pull an image from a registry to a layout, or its layers into the cache.",
+    "build": "Build an image from a spec.",
+    "lock": "Resolve the requirements of a spec, and write the lock.",
+    "check": "Find what would go wrong when the image runs: missing libraries, requirements, modules.",
+    "plan": "Show what a build would make or reuse, and why.",
+    "push": "Push an image to registries; only what they lack is sent.",
+    "index": "Combine images for several platforms under one name.",
+    "pull": "Pull an image from a registry into a layout, or its layers into the cache.",
     "run": "Build, load and run an image in Docker or podman.",
     "shell": "Open a shell in an image, without a container runtime.",
-    "load": "Load an image into Docker, podman or containerd; layers that it has are not sent.",
+    "load": "Load an image into Docker, podman or containerd; only missing layers are sent.",
     "inspect": "Show an image's layers with their sizes, digests and packages.",
-    "report": "Draw an image as a page for people: what is in it, why, and what changed.",
-    "sbom": "List all that an image is made of, as SPDX or CycloneDX.",
-    "diff": "Show what changed between two images, and what a user has to fetch.",
+    "report": "Write an HTML page about an image: what is in it, why, and what changed.",
+    "sbom": "Write an SBOM of an image, as SPDX or CycloneDX.",
+    "diff": "Show what changed between two images, and what a user has to download.",
     "explain": "Say why a layer is new, which layer holds a path, or why a package is there.",
     "copy": "Copy an image between registries, layouts, archives and daemons.",
-    "validate": "Hash every byte of an image again and compare.",
-    "nix": "Fill in hashes in Nix files.",
-    "cache": "List and prune what is remembered; fill binary caches of Nix, and fetch from them.",
-    "serve": "Serve images, built when they are pulled.",
-    "pin": "Keep images in a server's bucket, whatever its policies say.",
-    "gc": "Remove from a server's bucket what nothing needs any more.",
+    "validate": "Verify an image by hashing every byte again.",
+    "nix": "Fill in the hashes in Nix files.",
+    "cache": "List and prune the cache; push to and pull from Nix binary caches.",
+    "serve": "Run a registry that builds images when they are pulled.",
+    "pin": "Pin images in a server's bucket, so that garbage collection keeps them.",
+    "gc": "Collect garbage in a server's bucket.",
     "schema": "Print the JSON Schema of lamella.toml, for editors.",
-    "doctor": "Say what is there of all that lamella works with, and what to do about the rest.",
-    "completion": "Print what makes bash, zsh or fish complete commands and names.",
+    "doctor": "Check what lamella works with on this machine, and say how to fix problems.",
+    "completion": "Print the completion script for bash, zsh or fish.",
 }
 
 
@@ -72,8 +72,8 @@ class Verbs(click.Group):
     def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not context.resilient_parsing:
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f". There are: {', '.join(COMMANDS)}."
-            context.fail(f"there is no command {args[0]!r}{hint}")
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(COMMANDS)}"
+            context.fail(f"no such command {args[0]!r}{hint}")
         return super().resolve_command(context, args)
 
     def shell_complete(self, context: click.Context, incomplete: str) -> "list[CompletionItem]":
@@ -93,8 +93,8 @@ class Verbs(click.Group):
 def cli() -> None:
     """Container images whose layers follow change.
 
-    A lamella.toml says what an image holds; `lamella build` makes it from packages and folders, layer by layer, and
-    reads only what has changed.
+    A lamella.toml describes an image; `lamella build` makes it from packages and folders, layer by layer, and reads
+    only what has changed.
     """
 
 
@@ -183,8 +183,8 @@ def _hint(error: BaseException) -> str:
 
     cause = next((one for one in _causes(error) if isinstance(one, OSError)), None)
     if cause and cause.errno in _FULL:
-        return "; make room there: lamella cache prune forgets old builds, and $LAMELLA_CACHE says where the cache is"
-    return "; $LAMELLA_CACHE says where the cache is" if cause and str(cache_folder()) in str(error) else ""
+        return "; free some space: `lamella cache prune` removes old builds, and $LAMELLA_CACHE moves the cache"
+    return "; $LAMELLA_CACHE sets where the cache is" if cause and str(cache_folder()) in str(error) else ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

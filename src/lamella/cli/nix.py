@@ -18,7 +18,7 @@ _HERE = Path()
 
 @click.group("nix")
 def command() -> None:
-    """Fill in hashes in Nix files. What the Nix library runs is here too, and not shown."""
+    """Fill in the hashes in Nix files. The commands that the Nix library runs are hidden here too."""
 
 
 command.add_command(fill_hashes)

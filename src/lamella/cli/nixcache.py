@@ -32,15 +32,19 @@ def _filling(command: Callable[..., None]) -> Callable[..., None]:
     """The options of commands that fill a cache."""
     options: list[Callable[[Any], Any]] = [
         click.option("--to", required=True, metavar="URL", help="file:///FOLDER, http(s)://HOST or s3://BUCKET."),
-        click.option("--key", type=_FILE, help=f"The file of the key to sign with; else what ${_SECRET} holds."),
-        click.option("--exclude", multiple=True, metavar="PATTERN", help="Names that stay out: *-doc; again for more."),
-        click.option("--signed-by", multiple=True, metavar="NAME", help="Leave out what it signed; again for more."),
+        click.option("--key", type=_FILE, help=f"The file with the signing key; by default the key in ${_SECRET}."),
+        click.option(
+            "--exclude", multiple=True, metavar="PATTERN", help="Leave out names like *-doc. Can be repeated."
+        ),
+        click.option(
+            "--signed-by", multiple=True, metavar="NAME", help="Leave out what this key signed. Can be repeated."
+        ),
         click.option(
             "--compression",
             type=click.Choice(["zstd", "none"]),
             default="zstd",
             show_default=True,
-            help="How packages are packed there.",
+            help="How to compress packages.",
         ),
         connection_options,
         json_option,
@@ -56,7 +60,7 @@ def _filling(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("paths", nargs=-1, required=True)
 @_filling
 def push(paths: tuple[str, ...], **how: Any) -> None:
-    """Bring PATHS of the Nix store, with all that they refer to, to a binary cache that lacks them.
+    """Push store PATHS and their closures to a binary cache that lacks them.
 
     A path may be a link such as ./result, or a package of a flake, which is built first.
     """
@@ -71,7 +75,7 @@ def push(paths: tuple[str, ...], **how: Any) -> None:
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @_filling
 def watch(words: tuple[str, ...], **how: Any) -> None:
-    """Run COMMAND, and bring to a binary cache what it has built; also if it fails in the end."""
+    """Run COMMAND, and push what it built to a binary cache, even if it fails in the end."""
     from lamella.pipeline.packages.nix import built_since, in_store
 
     before = in_store()
@@ -88,20 +92,24 @@ def watch(words: tuple[str, ...], **how: Any) -> None:
 
 @click.command("pull")
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--from", "source", multiple=True, metavar="URL", help="A cache; again for more. Else those of Nix.")
-@click.option("--trusted-key", multiple=True, metavar="NAME:BASE64", help="Who may vouch for it; else whom Nix trusts.")
+@click.option(
+    "--from", "source", multiple=True, metavar="URL", help="A cache; by default those of Nix. Can be repeated."
+)
+@click.option(
+    "--trusted-key", multiple=True, metavar="NAME:BASE64", help="A key to trust; by default those Nix trusts."
+)
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Unpack below it, as in FOLDER/nix/store/...; else they are kept packed, for builds to come.",
+    help="Unpack into FOLDER/nix/store/...; by default they stay packed, for later builds.",
 )
 @connection_options
 @json_option
 @quiet_option
 @verbose_option
 def pull(paths: tuple[str, ...], source: tuple[str, ...], into: Path | None, **how: Any) -> None:
-    """Fetch store PATHS, with all that they refer to, from binary caches. Nix need not be there."""
+    """Download store PATHS and their closures from binary caches. Nix is not required."""
     from lamella.pipeline.packages.nars import pulled, unpack_below
 
     with _working(how) as place:

@@ -20,14 +20,14 @@ _HASH = re.compile("[0-9a-z]{32}")
 
 @click.command("pin")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--remove", is_flag=True, help="Pin them no more.")
+@click.option("--remove", is_flag=True, help="Unpin them.")
 @bucket_options
 @json_option
 def command(names: tuple[str, ...], remove: bool, config: Path | None, bucket: str | None, as_json: bool) -> None:
-    """Keep images in a server's bucket, and all that they need, whatever its policies say; without NAME, list them.
+    """Keep images in a server's bucket, whatever its policies say. Without NAME, list the pinned ones.
 
-    A NAME is REPOSITORY:TAG or REPOSITORY@DIGEST; or nix/CACHE@HASH, a package of a binary cache, with all that it
-    refers to. A tag may lead elsewhere later: what it leads to now is pinned.
+    A NAME is REPOSITORY:TAG or REPOSITORY@DIGEST, or nix/CACHE@HASH for a package of a binary cache and its closure.
+    If a tag is moved later, the image that it points to now stays pinned.
     """
     from lamella.cache.objects import bucket_at
     from lamella.cache.publishing import pin, pinned, unpin

@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 @click.command("pull")
 @click.argument("reference")
 @click.argument("destination", required=False)
-@click.option("--all", "everything", is_flag=True, help="All platforms, and the index that leads to them.")
+@click.option("--all", "everything", is_flag=True, help="All platforms, with their index.")
 @platform_option
 @registry_options
 @json_option
 @quiet_option
 @verbose_option
 def command(reference: str, destination: str | None, everything: bool, **how: Any) -> None:
-    """Pull REFERENCE (HOST/NAME[:TAG]) to DESTINATION, as in oci:FOLDER[:TAG].
+    """Pull REFERENCE (HOST/NAME[:TAG]) to DESTINATION, oci:FOLDER[:TAG].
 
-    Without a destination its layers go into the cache, and builds on top of it need not fetch them. What is there is
-    not fetched again, and what a lost connection leaves is asked for from there on.
+    Without DESTINATION the layers go into the cache, for builds on top of that image. Layers that exist there are not
+    downloaded again, and interrupted downloads are resumed.
     """
     from lamella.cli.progress import Told
 
     if everything and how["platform"]:
-        raise click.UsageError("--all is for all platforms; it goes without --platform")
+        raise click.UsageError("--all is for all platforms, and cannot be combined with --platform")
     started = time.monotonic()
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,

@@ -48,12 +48,14 @@ class Pushed(NamedTuple):
 @image_argument
 @click.argument("destinations", nargs=-1, metavar="[DESTINATION]...")
 @click.option(
-    "--cache-from", multiple=True, metavar="REFERENCE", help="An image that tells of layers it has; again for more."
+    "--cache-from", multiple=True, metavar="REFERENCE", help="An image whose layers may be reused. Can be repeated."
 )
-@click.option("--cache-to", multiple=True, metavar="REFERENCE", help="Also push there, for later --cache-from.")
-@click.option("--layer-images", metavar="PREFIX", help="Also push each layer as an image PREFIX + its name.")
-@click.option("--sbom", type=click.Choice(FORMATS), help="Also attach a list of all that is in each image.")
-@click.option("--dry-run", is_flag=True, help="Say what would be made and sent, and do nothing.")
+@click.option(
+    "--cache-to", multiple=True, metavar="REFERENCE", help="Also push to REFERENCE, for a later --cache-from."
+)
+@click.option("--layer-images", metavar="PREFIX", help="Also push each layer as an image named PREFIX + layer.")
+@click.option("--sbom", type=click.Choice(FORMATS), help="Also attach an SBOM to each image.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be made and sent.")
 @previous_option
 @mounted_option
 @platform_option
@@ -63,11 +65,11 @@ class Pushed(NamedTuple):
 @quiet_option
 @verbose_option
 def command(image: str, destinations: tuple[str, ...], dry_run: bool, **how: Any) -> None:
-    """Push IMAGE (a spec, an image.json, or an image at a place) to each DESTINATION, as in HOST/NAME:TAG.
+    """Push IMAGE (a spec, an image.json, or an image at a place) to each DESTINATION, HOST/NAME:TAG.
 
-    Without a destination, a spec goes where its name says; one for several platforms becomes an index of them. What
-    the images there, and those of --cache-from, tell of their layers is believed: such layers are reused, even where
-    none of their files is.
+    Without DESTINATION, a spec is pushed to where its name says. A spec for several platforms becomes an index. Layers
+    recorded in the images at the destinations and in those of --cache-from are reused, even if none of their files
+    is on this machine.
     """
     from lamella.cli.progress import Told
 
@@ -80,7 +82,7 @@ def command(image: str, destinations: tuple[str, ...], dry_run: bool, **how: Any
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
         reaching_out(open_workplace(progress=told.progress), home=to[0].registry, **reach_of(how)) as workplace,
     ):
-        told.doing("looking at packages and registries")
+        told.doing("looking up packages and registries")
         aim = Aim(places, memory, how["previous"], told.doing)
         if dry_run:
             foreseen = _foreseen(image, aim, wanted, workplace)
@@ -124,7 +126,7 @@ def _push_layers(prefix: str, brought: Sequence[Brought], aim: Aim, workplace: "
 
     for one in brought:
         if one.draft is None:
-            raise click.UsageError("--layer-images goes with a spec or an image.json, which tell what the layers are")
+            raise click.UsageError("--layer-images needs a spec or an image.json, which name the layers")
         for group in dict.fromkeys(planned.plan.group for planned in one.draft.layers):
             for place in aim.places:
                 host = f"{reference_of(place).registry}/"
@@ -184,11 +186,11 @@ def _named_in(image: str) -> Reference:
     is_there = Path(image).exists()
     if not is_there and "/" in image and image.partition(":")[0] not in KINDS:
         hint = f"to push this folder's image there: lamella push . {image}"
-        raise click.UsageError(f"there is no {image} to push; {hint}")
+        raise click.UsageError(f"no such image: {image}; {hint}")
     named = read(Path(image)).image if Path(image).suffix != ".json" and is_there else None
     host = named.name.partition("/")[0] if named else ""
     if named is None or not ("." in host or ":" in host or host == "localhost"):
-        raise click.UsageError("say where the image goes, as in registry.example.com/team/app:v1")
+        raise click.UsageError("no destination; name one, such as registry.example.com/team/app:v1")
     return reference_at(f"{named.name}:{named.tag}")
 
 

@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where to write the page; - is stdout.",
 )
-@click.option("--no-files", is_flag=True, help="Read no layers: tell of packages and sizes, not of files.")
+@click.option("--no-files", is_flag=True, help="Read no layers: show packages and sizes, but no files.")
 @platform_option
 @registry_options
 @json_option
 @quiet_option
 def command(image: str, image2: str | None, output: Path, no_files: bool, **how: Any) -> None:
-    """Draw IMAGE as a page that works from a file: layers, packages, why each is there, and what is wasted.
+    """Write a self-contained page about IMAGE: layers, packages, why each is there, and what is wasted.
 
-    With IMAGE2 the page is about that, and also tells what it changed and what it costs those who have IMAGE.
+    With IMAGE2, the page is about IMAGE2, and also shows what changed since IMAGE and what that costs its users.
     """
     from lamella.cli.progress import Told
     from lamella.cli.sbom import written

@@ -23,8 +23,12 @@ from lamella.cli.load import loaded
 @click.command("run", cls=WithArguments)
 @image_argument
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
-@click.option("--options", default="", metavar="OPTIONS", help='Options for the run of it, as in "-p 8080:80".')
-@click.option("--into", type=click.Choice(["docker", "podman"]), help="Who runs it; without it, whichever is there.")
+@click.option(
+    "--options", default="", metavar="OPTIONS", help='Options for docker run or podman run, such as "-p 8080:80".'
+)
+@click.option(
+    "--into", type=click.Choice(["docker", "podman"]), help="What to run it in; by default whichever is there."
+)
 @platform_option
 @layer_option
 @registry_options

@@ -23,16 +23,16 @@ FORMATS = ("spdx", "cyclonedx")
 
 @click.command("sbom")
 @image_argument
+@click.option("--format", "form", type=click.Choice(FORMATS), default="spdx", show_default=True, help="The format.")
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="spdx", show_default=True, help="The form of the list."
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to FILE instead of stdout."
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it there, not to stdout.")
 @platform_option
 @registry_options
 def command(image: str, form: str, output: Path | None, **how: Any) -> None:
-    """List all that IMAGE (a spec, an image.json, or an image at a place) is made of.
+    """Write an SBOM of IMAGE (a spec, an image.json, or an image at a place).
 
-    Names, versions, hashes and licences of wheels, debs and store paths, by layer, in SPDX or CycloneDX.
+    Lists names, versions, hashes and licences of wheels, debs and store paths, by layer, in SPDX or CycloneDX.
     """
     from lamella.pipeline.explain.contents import contents_of
     from lamella.staging import staged_beside, write_all

@@ -37,14 +37,14 @@ _TIDY = 3.0
 
 @click.command("serve")
 @bucket_options
-@click.option("--listen", metavar="HOST:PORT", help="Where to listen, instead of what the settings say.")
-@click.option("--writable", is_flag=True, help="Let images be pushed and deleted, by those who may.")
+@click.option("--listen", metavar="HOST:PORT", help="The address to listen on, instead of the one in the settings.")
+@click.option("--writable", is_flag=True, help="Allow pushes and deletions, by those who have the right.")
 @connection_options
 def command(**how: Any) -> None:
-    """Serve images: those that are pushed, and those whose names say what is in them, built when they are pulled.
+    """Run a registry: for pushed images, and for images whose name lists their packages, built when they are pulled.
 
-    `docker pull localhost:8080/shell/git/htop` gets an image of a shell, git and htop. It runs until it is stopped,
-    and ends what it is doing.
+    `docker pull localhost:8080/shell/git/htop` gets an image with a shell, git and htop. The server runs until it is
+    stopped, and then finishes what it is doing.
     """
     settings, written = settings_of(how)
     with reaching_out(open_workplace(), **reach_of(how)) as place:
@@ -71,7 +71,7 @@ async def _serve(server: "Server") -> None:
         _at_a_signal(os._exit, _AT_ONCE)
         _end_within(server.settings.stop_seconds + _TIDY)
         _tell_systemd("STOPPING=1")
-        click.echo("stopping when all that goes on has ended; once more stops at once", err=True)
+        click.echo("stopping when running requests have finished; a second signal stops at once", err=True)
 
 
 def _at_a_signal(do: Callable[..., object], *words: object) -> None:

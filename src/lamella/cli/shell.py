@@ -38,9 +38,9 @@ _SHELLS = ("/bin/bash", "/bin/sh", "/bin/busybox")
 def command(image: str, arguments: tuple[str, ...], **how: Any) -> None:
     """Open a shell in IMAGE (a spec, an image.json, or an image at a place), or run COMMAND there.
 
-    The image's files are seen as they will be, with its environment; what is written is gone afterwards. Nothing is
-    kept apart but the files: it is for looking and trying, not for running what is not trusted. Where the kernel does
-    not let users do that, Docker or podman does it.
+    It has the image's files and environment; changes are discarded afterwards. Only the files are isolated, so use it
+    to look and to try things, not to run programs you do not trust. If the kernel does not allow this to users,
+    Docker or podman is used.
     """
     from lamella.cli.images import Wanted, image_at
     from lamella.cli.progress import Told

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 @click.command("validate")
 @image_argument
 @click.option(
-    "--remote", multiple=True, metavar="REFERENCE", help="Check what it remembers of a spec's layers; again for more."
+    "--remote",
+    multiple=True,
+    metavar="REFERENCE",
+    help="Check what this image records about a spec's layers. Can be repeated.",
 )
 @platform_option
 @registry_options
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 def command(image: str, remote: tuple[str, ...], **how: Any) -> None:
     """Hash every byte of IMAGE again; layers that are only recipes are made again and compared.
 
-    With --remote, each layer of the spec IMAGE of which REFERENCE tells is made from its files, and compared.
+    With --remote, each layer of the spec IMAGE that REFERENCE records is made again from its files, and compared.
     """
     from lamella.cli.progress import Told
 
