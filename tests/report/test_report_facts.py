@@ -69,7 +69,7 @@ def test_what_layers_hide_is_told_with_who_hides_it() -> None:
         "/etc/own": (8, 0, "hidden by RUN rm"),
     }
     assert [(one.about, one.times, one.size) for one in found.leftovers] == [
-        ("lists of packages that apt fetched", 1, 9_000)
+        ("package lists downloaded by apt", 1, 9_000)
     ]
     assert (found.files, found.packages) == (4, [])
 
