@@ -34,7 +34,7 @@ def test_a_change_is_told_with_what_it_costs() -> None:
     assert found.change is not None
     assert (found.change.before, found.change.fetched, found.change.kept) == ("before", 10_000_000, 2)
     assert [one.fetched for one in found.layers] == [False, True, False]
-    assert [one.why for one in found.layers] == ["as in before", "numpy changed", "as in before"]
+    assert [one.why for one in found.layers] == ["same as in before", "numpy changed", "same as in before"]
     assert {one.id: one.state for one in found.packages if one.state} == {NUMPY: "changed"}
     assert found.change.files is not None
     assert {how: waste.count for how, waste in found.change.files.items()} == {"added": 0, "changed": 2, "removed": 0}
