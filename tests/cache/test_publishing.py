@@ -57,7 +57,7 @@ def test_a_manifest_with_all_its_parts(repository: Repository) -> None:
 def test_a_manifest_without_a_blob(repository: Repository, missing: int) -> None:
     blobs = [blob(repository, b"config"), blob(repository, b"layer")]
     repository.unlink(blobs[missing])
-    with pytest.raises(UnknownPartsError, match="team/app has not what") as raised:
+    with pytest.raises(UnknownPartsError, match="team/app lacks what") as raised:
         publish(repository, image(*blobs), "latest")
     assert raised.value.missing == (blobs[missing],)
     assert repository.tagged("latest") is None

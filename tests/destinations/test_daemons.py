@@ -120,13 +120,13 @@ def test_what_cannot_be_made_is_told_of_and_nothing_is_left_running(tmp_path: Pa
 
 
 def test_a_program_that_is_missing_is_named() -> None:
-    with pytest.raises(DestinationError, match="the program nowhere is not there; install it"):
+    with pytest.raises(DestinationError, match="nowhere is not installed; install it"):
         Containerd(Program(("nowhere",))).save("app:1", io.BytesIO())
 
 
 @pytest.mark.parametrize("text", ["docker:x", "rkt", "podman:x", ""])
 def test_what_is_no_daemon(text: str) -> None:
-    with pytest.raises(PlaceError, match="is no daemon; there are docker, podman, containerd"):
+    with pytest.raises(PlaceError, match="is not a daemon; there are docker, podman, containerd"):
         Daemons({}).named(text)
 
 

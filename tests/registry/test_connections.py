@@ -44,7 +44,7 @@ def test_a_registry_may_want_a_certificate(tmp_path: Path) -> None:
         settings = Settings(certificates=(tmp_path / "certs.d",))
         with (
             Reach(fake.name, settings=settings).repository() as repository,
-            pytest.raises(TransportError, match=f"if it wants a certificate, put it into .*{fake.name}"),
+            pytest.raises(TransportError, match=f"if it requires a certificate, put it into .*{fake.name}"),
         ):
             repository.manifest("v1")
         for end in ("cert", "key"):

@@ -50,7 +50,7 @@ class Blobs:
                 sink(block)
         if hashed.hexdigest() != encoded(digest):
             self.drop(digest)
-            raise DigestError(f"{path} was damaged and is dropped; run again to make it anew")
+            raise DigestError(f"{path} was damaged and has been removed; run again to make it again")
 
     def drop(self, digest: Digest) -> None:
         """Removes a damaged blob."""

@@ -95,5 +95,5 @@ def _outlast(bucket: SharedBucket, names: Collection[str]) -> None:
     end = time.monotonic() + _PATIENCE
     while going := doomed(bucket, names):
         if time.monotonic() > end:
-            raise BusyError(f"{min(going)} is being removed as garbage, which takes long; try again later")
+            raise BusyError(f"{min(going)} is being removed as garbage, which takes a while; try again later")
         time.sleep(_PAUSE)

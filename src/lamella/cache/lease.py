@@ -50,12 +50,12 @@ class Lease:
         there = read_doom(data)
         if there:
             raise CollectingError(
-                f"garbage is being collected by another process, until {_time(there.until)} if that was killed; "
+                f"another process is collecting garbage; if it was killed, its turn ends at {_time(there.until)}; "
                 "run again later"
             )
         wanted = msgspec.json.encode(doom := Doom(self._owner, time.time() + _LASTS, []))
         if not (self._bucket.create(DOOMED, wanted) if data is None else self._bucket.swap(DOOMED, data, wanted)):
-            raise CollectingError("garbage is being collected by another process, since just now; run again later")
+            raise CollectingError("another process has just begun to collect garbage; run again later")
         self._doom, self._data = doom, wanted
         self._beats.start()
         return self
@@ -70,7 +70,7 @@ class Lease:
     def doom(self, names: Sequence[str]) -> None:
         """Says which items are about to be removed; all else is not, any more."""
         if not self._say(names, time.time() + _LASTS):
-            raise LapsedError("another process took over collecting garbage, as this one was not heard of for long")
+            raise LapsedError("another process took over collecting garbage, as this one was silent for too long")
 
     def check(self) -> None:
         """Right before a removal: a `LapsedError` if there is no time left for it."""

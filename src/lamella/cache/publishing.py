@@ -49,7 +49,7 @@ class UnknownPartsError(LamellaError):
 
     def __init__(self, repository: str, digest: Digest, missing: tuple[Digest, ...]) -> None:
         self.missing = missing
-        super().__init__(f"{repository} has not what {digest} leads to; push first: {', '.join(missing)}")
+        super().__init__(f"{repository} lacks what {digest} refers to; push first: {', '.join(missing)}")
 
 
 def publish(repository: Repository, manifest: Manifest, *tags: str) -> Digest | None:

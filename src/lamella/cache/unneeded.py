@@ -100,7 +100,7 @@ def _over(bucket: SharedBucket, view: View) -> Iterator[Removal]:
             yield Removal(item.name, "log", item.size, f"older than {view.rules.log_days} days")
     for item, until in view.survey.jobs.values():
         if until <= view.now and not view.is_young(item.used):
-            yield Removal(item.name, "job", item.size, "over since more than the grace")
+            yield Removal(item.name, "job", item.size, "over for longer than the grace period")
 
 
 def _marks(bucket: SharedBucket, view: View) -> Iterator[Removal]:

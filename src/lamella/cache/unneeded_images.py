@@ -100,7 +100,7 @@ def _referrers(holding: Holding, kept: set[str], view: View) -> Iterator[Removal
         going = referrer in holding.manifests and referrer not in kept
         lost = referrer not in holding.manifests and not view.is_young(item.used)
         if going or lost:
-            yield Removal(item.name, "referrer", item.size, "what refers is removed")
+            yield Removal(item.name, "referrer", item.size, "the manifest that refers is removed")
 
 
 def _manifests(name: str, holding: Holding, kept: set[str], view: View) -> Iterator[Removal]:

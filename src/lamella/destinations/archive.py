@@ -136,18 +136,18 @@ class _Counted:
     def copy(self) -> None:
         self._file.fill(self._take)
         if self._done != self._file.size:
-            raise self._wrong(f"has {self._done}")
+            raise self._wrong(f"has only {self._done} of")
 
     def _take(self, block: Buffer) -> None:
         self._done += len(block)
         if self._done > self._file.size:
-            raise self._wrong("has more")
+            raise self._wrong("has more than")
         _put(self._out, block)
         if self._file.label:
             self._progress(self._file.label, self._done, self._file.size)
 
     def _wrong(self, what: str) -> DestinationError:
-        return DestinationError(f"{self._file.label or self._file.name} {what} of the {self._file.size} bytes told")
+        return DestinationError(f"{self._file.label or self._file.name} {what} the {self._file.size} bytes announced")
 
 
 def _put(out: IO[bytes], data: Buffer) -> None:
@@ -160,6 +160,6 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError as error:
-        raise DestinationError("whoever reads the archive stopped before its end") from error
+        raise DestinationError("the reader of the archive stopped before its end") from error
     except OSError as error:
         raise DestinationError(f"cannot write the archive: {error.strerror or error}") from error

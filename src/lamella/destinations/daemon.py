@@ -80,7 +80,7 @@ class Program:
     def _line(self, arguments: Sequence[str]) -> list[str]:
         program = shutil.which(self.words[0])
         if program is None:
-            raise DestinationError(f"the program {self.words[0]} is not there; install it")
+            raise DestinationError(f"{self.words[0]} is not installed; install it")
         return [program, *self.words[1:], *arguments]
 
     @contextlib.contextmanager

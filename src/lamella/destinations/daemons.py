@@ -27,7 +27,7 @@ class Daemons:
             return self._nodes(which)
         if name not in _NAMES or (which and name != "containerd"):
             raise PlaceError(
-                f"{text!r} is no daemon; there are {', '.join(_NAMES)}, containerd:NAMESPACE, kind:CLUSTER"
+                f"{text!r} is not a daemon; there are {', '.join(_NAMES)}, containerd:NAMESPACE, kind:CLUSTER"
             )
         return [self.at(_NAMES[name], which)]
 

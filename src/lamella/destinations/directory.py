@@ -24,7 +24,7 @@ class Directory:
             root.mkdir(parents=True, exist_ok=True)
             there = sorted(path.name for path in root.iterdir() if path.name != _STAGING)
             if there and "version" not in there:
-                raise DestinationError(f"{root} is not what dir: writes and holds {there[0]!r}; choose an empty folder")
+                raise DestinationError(f"{root} was not written by dir: and holds {there[0]!r}; choose an empty folder")
             sweep(self._staging)
             (root / "version").write_bytes(_VERSION)
 

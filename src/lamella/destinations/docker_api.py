@@ -52,7 +52,7 @@ class Engine:
             for line in _read(response).splitlines():
                 with contextlib.suppress(ValueError, TypeError):
                     if "error" in (told := json.loads(line)):
-                        raise DestinationError(f"Docker does not do this: {told['error']}")
+                        raise DestinationError(f"Docker reports an error: {told['error']}")
 
     @contextlib.contextmanager
     def _asked(
@@ -109,9 +109,7 @@ class Engine:
             if own := _found(folder, "cert.pem"):
                 context.load_cert_chain(own, _found(folder, "key.pem"))
             return http.client.HTTPSConnection(parts.hostname, parts.port or 2376, timeout=_TIMEOUT, context=context)
-        raise DestinationError(
-            f"{self.host.address} is no address of Docker that can be asked; write unix://, tcp:// or ssh://"
-        )
+        raise DestinationError(f"{self.host.address} is not an address of Docker; write unix://, tcp:// or ssh://")
 
 
 class _Piped(http.client.HTTPConnection):

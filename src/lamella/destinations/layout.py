@@ -83,7 +83,7 @@ class Layout:
             if not text:
                 mark.write(MARK)
             elif b'"1.0.0"' not in text:
-                raise DestinationError(f"{self._root / _MARK_FILE} does not tell of version 1.0.0, the only one known")
+                raise DestinationError(f"{self._root / _MARK_FILE} does not say version 1.0.0, the only one supported")
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[BinaryIO]:
@@ -109,7 +109,7 @@ class Layout:
             manifests = index.get("manifests") or [] if isinstance(index, dict) else None
             if isinstance(manifests, list) and all(isinstance(entry, dict) for entry in manifests):
                 return {**index, "manifests": manifests}
-        raise DestinationError(f"{path} is damaged; remove it and publish the images of this layout anew")
+        raise DestinationError(f"{path} is damaged; remove it and publish the images of this layout again")
 
 
 def named(root: Descriptor, name: str) -> Descriptor:

@@ -98,7 +98,7 @@ def _send(layer: Layer, destination: Destination, progress: Progress, stop: thre
     def body(sink: Sink) -> None:
         def write(block: Buffer) -> None:
             if stop.is_set():
-                raise DestinationError(f"layer {name} was given up, for another failed")
+                raise DestinationError(f"layer {name} was abandoned because another failed")
             sink(block)
 
         counted(layer, progress)(write)

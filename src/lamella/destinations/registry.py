@@ -36,7 +36,7 @@ class RegistryDestination:
             data = bytearray()
             body(data.extend)
             if sha256(data) != blob.digest:
-                raise DigestError(f"the manifest {blob.digest} is {sha256(data)}")
+                raise DigestError(f"the manifest {blob.digest} has the digest {sha256(data)}")
             self._manifests[blob.digest] = bytes(data)
             self.repository.put_manifest(blob.digest, blob.media_type, bytes(data))
             return True
@@ -48,6 +48,6 @@ class RegistryDestination:
         if data is None:
             found = self.repository.manifest(root.digest)
             if found is None:
-                raise DestinationError(f"{self.repository} does not hold {root.digest}, which is to be named {name}")
+                raise DestinationError(f"{self.repository} does not hold {root.digest}, so it cannot be named {name}")
             data = found[1]
         self.repository.put_manifest(name, root.media_type, data)

@@ -61,7 +61,7 @@ def parse_credential(text: str) -> Credential:
     """`name:password`, as `--creds` takes it."""
     name, colon, password = text.partition(":")
     if not colon or not name:
-        raise CredentialError("credentials are written NAME:PASSWORD")
+        raise CredentialError("credentials must be written as NAME:PASSWORD")
     return Credential(name, password, source="--creds or $LAMELLA_CREDS")
 
 
@@ -73,7 +73,7 @@ def _in_file(file: Path, registry: str, repository: str, environment: Mapping[st
     except (OSError, ValueError, RecursionError) as error:
         raise CredentialError(f"cannot read the credentials in {file}: {error}") from error
     if not isinstance(told, dict):
-        raise CredentialError(f"{file} holds no credentials; log in again")
+        raise CredentialError(f"{file} contains no credentials; log in again")
     helpers, auths = _table(told, "credHelpers"), _table(told, "auths")
     for name in _names(registry, repository):
         key = next((key for key in helpers if _plain(key) == name), None)
@@ -128,17 +128,17 @@ def _ask(helper: str, name: str, environment: Mapping[str, str]) -> Credential |
             [program, "get"], input=name.encode(), capture_output=True, check=False, timeout=60, env=dict(environment)
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CredentialError(f"the credential helper {program} does not run: {error}") from error
+        raise CredentialError(f"cannot run the credential helper {program}: {error}") from error
     if ran.returncode:
         said = (ran.stdout or ran.stderr).decode(errors="replace").strip()
         if "not found" in said:
             return None
-        raise CredentialError(f"the credential helper {program} knows nothing of {name}: {said[:200]}")
+        raise CredentialError(f"the credential helper {program} fails for {name}: {said[:200]}")
     try:
         told = json.loads(ran.stdout)
         username, secret = str(told["Username"]), str(told["Secret"])
     except (ValueError, KeyError, TypeError) as error:
-        raise CredentialError(f"the credential helper {program} said something unreadable") from error
+        raise CredentialError(f"the credential helper {program} gives an unreadable answer") from error
     if username == _IDENTITY:
         return Credential(identity_token=secret, source=program)
     return Credential(username, secret, source=program) if username else None

@@ -31,8 +31,8 @@ _MOST_TURNS = 8
 _MOST_RENEWALS = 4
 _PLAIN_HTTP = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 _HINTS = {
-    403: "; whoever is logged in there may not do this",
-    405: "; it does not let anybody do this",
+    403: "; the user who is logged in there may not do this",
+    405: "; it does not allow anyone to do this",
     429: "; try again later, or log in for a higher limit",
 }
 
@@ -184,14 +184,14 @@ class Host:
             if answer.status not in followed or not where:
                 return _Refusal(answer)
             url = self.joined(url, where)
-        raise RegistryError(f"{self.name} sends {ask.what} from one place to another, and to no end")
+        raise RegistryError(f"{self.name} redirects too many times for {ask.what}")
 
     def joined(self, base: str, where: str) -> str:
         """The address `where`, as told at `base`; never does what is encrypted lead to what is not."""
         try:
             to = split(urljoin(base, where))
         except ValueError as error:
-            raise RegistryError(f"{shown(base)} leads to an address that cannot be asked") from error
+            raise RegistryError(f"{shown(base)} leads to an address that cannot be used") from error
         if to.scheme == "http" and urlsplit(base).scheme == "https":
             if to.netloc == urlsplit(base).netloc:
                 return to._replace(scheme="https").geturl()
@@ -221,7 +221,7 @@ class Host:
     def _whole(self, response: Response, url: str) -> Answer:
         body = response.read(_LONGEST_BODY, self._settings.patience)
         if response.read(1, self._settings.patience):
-            raise RegistryError(f"{self.name} says more than anybody could want to know, at {shown(url)}")
+            raise RegistryError(f"{self.name} sends an answer that is too large, at {shown(url)}")
         return Answer(response.status, response.headers, body, url)
 
     def _refused(self, ask: Ask, answer: Answer) -> RegistryError:
@@ -230,7 +230,7 @@ class Host:
         hint = _HINTS.get(answer.status, "")
         if answer.status == 401:
             tried = self._authorization.tried(ask.scopes)
-            hint = f"; it does not let in {tried.who}" if tried else ""
+            hint = f"; it does not accept {tried.who}" if tried else ""
             hint += f"; log in with: docker login {self.name}"
         message = f"{self.name} refuses {ask.what}: {answer.status}{f' ({said})' if said else ''}{hint}"
         passing = answer.status in PASSING
@@ -240,15 +240,15 @@ class Host:
         cause = error.__cause__
         hint = ""
         if isinstance(cause, ssl.SSLCertVerificationError):
-            hint = f"; give its certificate with --ca, or put it into /etc/containers/certs.d/{self.name}"
+            hint = f"; pass its certificate with --ca, or put it into /etc/containers/certs.d/{self.name}"
         elif isinstance(cause, ssl.SSLError) and _is_plain_http(cause):
-            hint = "; if it speaks plain http, say --insecure"
+            hint = "; if it speaks plain http, pass --insecure"
         elif _is_alert(cause):
-            hint = f"; if it wants a certificate, put it into /etc/containers/certs.d/{self.name}"
+            hint = f"; if it requires a certificate, put it into /etc/containers/certs.d/{self.name}"
         elif isinstance(cause, ConnectionRefusedError):
-            hint = "; does it run, and at that port?"
+            hint = "; is it running, and on that port?"
         elif isinstance(cause, socket.gaierror):
-            hint = "; is its name right, and is there a network?"
+            hint = "; is its name right, and does the network work?"
         message = f"{self.name} cannot be reached for {ask.what}: {error}{hint}"
         return RegistryError(message, passing=not self._is_for_good(cause))
 

@@ -18,7 +18,7 @@ from lamella.registry.tokens import pull
 
 def referrers(repository: Repository, digest: Digest) -> Sequence[Descriptor]:
     """What speaks of `digest`."""
-    url, what = repository.url("referrers", digest), f"what refers to {digest}"
+    url, what = repository.url("referrers", digest), f"the referrers of {digest}"
     answer = repository.host.ask(Ask("GET", url, what, [pull(repository.name)]), (200, 400, 404, 405))
     if answer.status == 200:
         pages = list(repository.pages(answer, what))

@@ -93,7 +93,7 @@ class Session:
     def cancel(self) -> None:
         """Gives up what was begun. A registry that does not listen finds out by itself."""
         if self._url:
-            ask = Ask("DELETE", self._url, "to give up an upload", self._scopes, repeatable=False)
+            ask = Ask("DELETE", self._url, "the end of an upload", self._scopes, repeatable=False)
             with contextlib.suppress(RegistryError):
                 self._repository.host.ask(ask, range(200, 500))
         self._forget()
@@ -105,7 +105,7 @@ class Session:
     def _opened(self, answer: Answer) -> None:
         where = answer.header("Location")
         if not where:
-            raise RegistryError(f"{self._repository.host.name} begins an upload and does not say where")
+            raise RegistryError(f"{self._repository.host.name} begins an upload but does not say where")
         self._note(answer, 0)
         self.offset = 0
         least = answer.header("OCI-Chunk-Min-Length")

@@ -59,7 +59,7 @@ class StreamedUpload:
     def commit(self, digest: Digest, size: int) -> None:
         """Ends the upload."""
         if size != self._size:
-            raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
+            raise DigestError(f"{self._size} bytes were written as {digest}, which has {size} bytes")
         self._complete = True
         self._blocks.put(None)
         self._thread.join()

@@ -132,7 +132,7 @@ class Authorization:
         plain = address.scheme == "http" and not (self._insecure or is_loopback(address.hostname or ""))
         if credential and plain:
             raise CredentialError(
-                f"{self._host} wants the password sent unencrypted to {shown(realm)}; that is not done"
+                f"{self._host} wants the password sent unencrypted to {shown(realm)}, which lamella does not do"
             )
         asked = list(dict.fromkeys([*scopes, *self._wider.get(scopes, "").split()]))
         answer = self._answer(realm, challenge.parameters.get("service", ""), asked, credential)
@@ -143,9 +143,11 @@ class Authorization:
             token = str(told.get("token") or told["access_token"])
             lasts = float(told.get("expires_in") or _SHORTEST)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise CredentialError(f"{shown(realm)} gives no token for {self._host} that can be read") from error
+            raise CredentialError(
+                f"{shown(realm)} gives no token for {self._host}: its answer is unreadable"
+            ) from error
         if not (token.isascii() and token.isprintable()):
-            raise CredentialError(f"{shown(realm)} gives no token for {self._host} that can be sent")
+            raise CredentialError(f"{shown(realm)} gives no token for {self._host}: it is not printable ASCII")
         return _Token(token, time.monotonic() + 0.8 * min(max(lasts, 1.0), _LONGEST))
 
     def _answer(self, realm: str, service: str, scopes: Sequence[str], credential: Credential | None) -> Answer:
@@ -168,10 +170,10 @@ class Authorization:
         return self._fetch("POST", realm, headers, urlencode(form).encode())
 
     def _refused(self, answer: Answer, credential: Credential | None) -> str:
-        who = credential.who if credential else "nobody in particular"
+        who = credential.who if credential else "anonymous users"
         said = self.hidden(own_words(answer.body))
         return (
-            f"{self._host} gives no token to {who} ({answer.status}{f', {said}' if said else ''}); "
+            f"{self._host} gives no token to {who}: {answer.status}{f' ({said})' if said else ''}; "
             f"log in with: docker login {self._host}"
         )
 

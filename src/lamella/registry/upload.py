@@ -100,7 +100,9 @@ class _Sending:
             try:
                 session.patch(data[done:])
                 if session.offset - start <= done:
-                    raise RegistryError(f"{self._repository} takes no more bytes of {self._blob.digest}", passing=True)
+                    raise RegistryError(
+                        f"{self._repository} accepts no more bytes of {self._blob.digest}", passing=True
+                    )
             except RegistryError as error:
                 if not error.passing:
                     raise
@@ -147,7 +149,7 @@ class _Sending:
 
     def _too_large(self, error: RegistryError) -> RegistryError:
         size = sized(self._blob.size)
-        message = f"{error}; {size} are more than {self._repository.host.name} takes: split the layer with max_bytes"
+        message = f"{error}; {size} is more than {self._repository.host.name} accepts: split the layer with max_bytes"
         return RegistryError(message, error.status)
 
     def _checked(self, start: int) -> Body:
@@ -167,7 +169,7 @@ class _Sending:
 
             self._body(take)
             if seen != size:
-                raise DigestError(f"what should be {digest} has {seen} bytes, and should have {size}")
+                raise DigestError(f"what should be {digest} has {seen} bytes instead of {size}")
 
         return body
 

@@ -71,7 +71,7 @@ class Response:
         while len(found) < limit and (count := self.readinto(buffer[: limit - len(found)])):
             found += buffer[:count]
             if time.monotonic() > until:
-                raise LostError(f"what it says has no end after {patience:.0f} s")
+                raise LostError(f"its answer still has no end after {patience:.0f} s")
         return bytes(found)
 
     def close(self) -> None:
@@ -222,7 +222,7 @@ def split(url: str) -> SplitResult:
     except ValueError:
         usable = False
     if not usable:
-        raise TransportError(f"{shown(url)!r} is not an address that can be asked")
+        raise TransportError(f"{shown(url)!r} is not a usable address")
     return parts
 
 

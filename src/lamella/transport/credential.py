@@ -22,7 +22,7 @@ class Credential:
     def who(self) -> str:
         """Whose it is and where it is from, without what is secret."""
         name = self.username or "the identity token"
-        return f"{name}, known from {self.source}" if self.source else name
+        return f"{name} (from {self.source})" if self.source else name
 
     @property
     def basic(self) -> str:

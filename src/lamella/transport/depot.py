@@ -26,7 +26,7 @@ class Depot:
     def __init__(self, address: str, fetcher: Fetcher) -> None:
         if urlsplit(address).scheme not in KINDS:
             raise TransportError(
-                f"{shown(address)!r} is no place for files; write file:///FOLDER, http(s)://HOST or s3://BUCKET"
+                f"{shown(address)!r} is not a place for files; write file:///FOLDER, http(s)://HOST or s3://BUCKET"
             )
         self.address = address
         self._fetcher = fetcher

@@ -89,7 +89,7 @@ class Downloads:
         """The file, from the first of `urls` that has it."""
         target, partial = self.path(wanted.sha256), self.folder / "partial" / wanted.sha256
         if not urls:
-            raise GoneError(f"no index that is asked has {wanted.name} with the hash {wanted.sha256}")
+            raise GoneError(f"no index has {wanted.name} with the hash {wanted.sha256}")
         with explained(partial, "cannot write"):
             target.parent.mkdir(parents=True, exist_ok=True)
             partial.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ class Downloads:
             if not right:
                 partial.unlink(missing_ok=True)
                 raise DigestError(
-                    f"{wanted.name} as it was fetched ({size} bytes) is not the file with the hash {wanted.sha256}; "
+                    f"the downloaded {wanted.name} ({size} bytes) does not have the hash {wanted.sha256}; "
                     "nothing of it is used"
                 )
             partial.rename(target)
@@ -135,7 +135,7 @@ class Downloads:
             hashed.update(block)
             passed += file.write(block)
             if wanted.size and passed > wanted.size:
-                raise DigestError(f"{wanted.name} is larger than the {wanted.size} bytes that it should have")
+                raise DigestError(f"{wanted.name} is larger than the {wanted.size} bytes it should have")
             self.progress(wanted.name, passed, max(wanted.size, passed))
 
         if not wanted.size or start < wanted.size:

@@ -64,7 +64,7 @@ class Fetcher:
         def take(response: Response) -> bytes:
             data = response.read(_LONGEST_DOCUMENT + 1, self._settings.patience)
             if len(data) > _LONGEST_DOCUMENT:
-                raise TransportError(f"{shown(url)} is larger than any such document is")
+                raise TransportError(f"{shown(url)} is too large: more than {_LONGEST_DOCUMENT >> 20} MiB")
             return data
 
         return self._patiently(url, lambda: self._once(url, {}, take))
@@ -201,9 +201,9 @@ class Fetcher:
                 raise _refusal(here, response.status)
             there = split(urljoin(here, to))
             if there.scheme == "http" and urlsplit(here).scheme == "https":
-                raise TransportError(f"{shown(here)} leads to {shown(to)}, which is not encrypted")
+                raise TransportError(f"{shown(here)} redirects to {shown(to)}, which is not encrypted")
             here = there.geturl()
-        raise TransportError(f"{shown(url)} leads from one place to another, and to no end")
+        raise TransportError(f"{shown(url)} redirects too many times")
 
     def _authorization(self, url: SplitResult) -> dict[str, str]:
         """Who we are there: as the address itself says, or an index's address, or netrc, or what was found out."""
@@ -254,7 +254,7 @@ def _refusal(url: str, status: int) -> TransportError:
         return GoneError(f"there is nothing at {shown(url)} (any more)")
     if status in (401, 403):
         return TransportError(
-            f"{shown(url)} is not for everybody: put NAME:PASSWORD@ into its address, or netrc, or run uv auth login"
+            f"{shown(url)} requires a login: put NAME:PASSWORD@ into its address, use netrc, or run uv auth login"
         )
     if status == _BEYOND:
         return TransportError(f"{shown(url)} is shorter than it was")

@@ -125,7 +125,9 @@ def _explained(address: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise TransportError(f"{shown(address)} cannot be reached; run pip install 'lamella[s3]'") from error
+        raise TransportError(
+            f"{shown(address)} cannot be reached without obstore; run pip install 'lamella[s3]'"
+        ) from error
     except FileNotFoundError as error:
         raise GoneError(f"there is nothing at {shown(address)}") from error
     except Exception as error:

@@ -18,7 +18,7 @@ class RemoteBytes:
         self._url = url
         found = fetcher.part(url, _AROUND, 0 if from_start else None)
         if found is None:
-            raise WholeOnlyError("a server gives whole files only")
+            raise WholeOnlyError("the server gives only whole files")
         self._kept, self._size = found
         self._at = 0 if from_start else self._size - len(self._kept)
 
@@ -35,5 +35,5 @@ class RemoteBytes:
             return self._kept[at - self._at : at - self._at + count]
         found = self._fetcher.part(self._url, count, at)
         if found is None or len(found[0]) != count:
-            raise TransportError("a server gives other parts of a file than those it was asked for")
+            raise TransportError("the server gives other parts of a file than were requested")
         return found[0]
