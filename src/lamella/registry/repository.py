@@ -1,4 +1,4 @@
-"""A repository in a registry: blobs, manifests and tags, as the OCI distribution specification 1.1 has them."""
+"""A repository in a registry: blobs, manifests and tags, as in the OCI distribution specification 1.1."""
 
 import json
 import re
@@ -33,13 +33,13 @@ class Repository:
     name: str
 
     def has_blob(self, digest: Digest, size: int) -> bool:
-        """Whether the blob is there, and of that size; not every registry tells the size."""
+        """Whether the blob exists and has that size; not every registry reports the size."""
         ask = Ask("HEAD", self.url("blobs", digest), f"a check for {digest} in {self.name}", [pull(self.name)])
         answer = self.host.ask(ask, (200, 404))
         return answer.status == 200 and answer.header("Content-Length") in ("", str(size))
 
     def read_blob(self, blob: Descriptor, sink: Sink) -> None:
-        """The blob's bytes. What a lost connection leaves is asked for again; damage is found out before the end."""
+        """Push the blob's bytes to `sink`. Lost connections are resumed; damage is detected before this returns."""
         hashed = hasher(blob.digest)
         buffer = memoryview(bytearray(min(_BLOCK, max(blob.size, 1))))
         done = 0
@@ -79,7 +79,7 @@ class Repository:
             raise DigestError(f"what {self} sends as {blob.digest} is something else")
 
     def manifest(self, reference: str) -> tuple[Descriptor, bytes] | None:
-        """What is there under a tag or digest, checked against the digest; None if nothing is."""
+        """The manifest under a tag or digest, checked against its digest; None if there is none."""
         ask = Ask("GET", self.url("manifests", reference), self._spelled(reference), [pull(self.name)], _ACCEPT)
         answer = self.host.ask(ask, (200, 404))
         if answer.status == 404:
@@ -94,13 +94,13 @@ class Repository:
         return Descriptor(media_type=kind_of(data, kind), digest=Digest(told), size=len(data)), data
 
     def has_manifest(self, reference: str) -> bool:
-        """Whether a manifest is there."""
+        """Whether a manifest exists."""
         what = f"a check for {self._spelled(reference)}"
         ask = Ask("HEAD", self.url("manifests", reference), what, [pull(self.name)], _ACCEPT)
         return self.host.ask(ask, (200, 404)).status == 200
 
     def put_manifest(self, reference: str, media_type: str, data: bytes) -> Answer:
-        """Stores a manifest under a tag or under its digest."""
+        """Store a manifest under a tag or under its digest."""
         what = f"the manifest {self._spelled(reference)}"
         headers = {"Content-Type": media_type}
         ask = Ask("PUT", self.url("manifests", reference), what, [push(self.name)], headers, data)
@@ -122,11 +122,11 @@ class Repository:
                 raise RegistryError(f"{self.host.name} gives an unreadable answer for {what}") from error
 
     def delete_manifest(self, reference: str) -> bool:
-        """Removes a manifest or a tag; False if it was not there."""
+        """Remove a manifest or a tag; return False if it did not exist."""
         return self._delete("manifests", reference)
 
     def delete_blob(self, digest: Digest) -> bool:
-        """Removes a blob; False if it was not there."""
+        """Remove a blob; return False if it did not exist."""
         return self._delete("blobs", digest)
 
     def _delete(self, kind: str, reference: str) -> bool:
@@ -135,7 +135,7 @@ class Repository:
         return self.host.ask(ask, (200, 202, 204, 404)).status != 404
 
     def pages(self, answer: Answer, what: str) -> Iterator[bytes]:
-        """The pages of a list from the first one on, as long as each names a next one that was not seen."""
+        """Yield the pages of a list, following each page's link to the next one until there is no new one."""
         seen = {answer.url}
         for _ in range(_MOST_PAGES):
             yield answer.body
@@ -152,7 +152,7 @@ class Repository:
         return self.host.joined(answer.url, where) if where else ""
 
     def url(self, kind: str, rest: str) -> str:
-        """Where something of a kind is."""
+        """The path of something of this `kind`."""
         return f"/v2/{quote(self.name)}/{kind}/{quote(rest, safe=':/')}"
 
     def _spelled(self, reference: str) -> str:
