@@ -1,4 +1,4 @@
-"""Asking Docker's engine: over a socket in the file system, TCP, TLS, or a program that `ssh` runs beside it."""
+"""Requests to Docker's engine: over a socket in the file system, TCP, TLS, or a program that `ssh` runs next to it."""
 
 import contextlib
 import http.client
@@ -32,22 +32,22 @@ class Engine:
 
     @property
     def is_here(self) -> bool:
-        """Whether it runs on this machine, and so reaches what listens on loopback."""
+        """Whether it runs on this machine, and so can reach servers on loopback."""
         return self.host.address.startswith("unix:")
 
     def get(self, path: str) -> Any:
-        """The document at `path`."""
+        """Return the document at `path`."""
         with self._asked("GET", path) as response:
             return json.loads(_read(response))
 
     def fetch(self, path: str, out: IO[bytes]) -> None:
-        """Writes what is at `path`."""
+        """Write what is at `path` to `out`."""
         with self._asked("GET", path) as response:
             while block := response.read(_BLOCK):
                 write_all(out, block)
 
     def do(self, method: str, path: str, give: Callable[[Send], None] | None = None) -> None:
-        """Asks for something that is done while the engine tells of it, line by line; a body may be pushed."""
+        """Run a request whose progress the engine reports line by line; a body may be pushed."""
         with self._asked(method, path, give) as response:
             for line in _read(response).splitlines():
                 with contextlib.suppress(ValueError, TypeError):
@@ -113,7 +113,7 @@ class Engine:
 
 
 class _Piped(http.client.HTTPConnection):
-    """A connection over a socket that somebody else opens."""
+    """A connection over a socket that `opened` opens."""
 
     def __init__(self, opened: Callable[[], socket.socket]) -> None:
         super().__init__("localhost", timeout=_TIMEOUT)
@@ -139,7 +139,7 @@ def _local(path: str) -> socket.socket:
 
 
 def _beside(address: str) -> socket.socket:
-    """What `docker system dial-stdio` says on the machine of `address`; it ends with the connection."""
+    """A socket to `docker system dial-stdio` on the machine of `address`; that ends with the connection."""
     ours, theirs = socket.socketpair()
     with theirs:
         command = ["ssh", "-o", "ConnectTimeout=30", "-T", "--", address, "docker", "system", "dial-stdio"]
