@@ -1,4 +1,4 @@
-"""Daemons that take less than they are given, and programs that fail; stand-ins for the real ones."""
+"""Daemons that accept less than they are given, and programs that fail; fakes instead of real ones."""
 
 import http.client
 import io
@@ -31,7 +31,7 @@ def program(file: Path, body: str) -> Program:
 
 @dataclass(frozen=True)
 class Broken:
-    """Bytes that cannot be made after the first ones."""
+    """A body that fails after its first bytes."""
 
     def blob(self, sink: Sink) -> None:
         sink(b"some")
@@ -87,7 +87,7 @@ def test_a_layer_that_cannot_be_made_is_told_of(tmp_path: Path) -> None:
 
 
 def ctr(folder: Path, body: str) -> Containerd:
-    """A ctr that has the second layer, and does `body` to what it gets."""
+    """A fake ctr that has the second layer, and runs `body` on its input."""
     digest = sample().layers[1].record.digest
     return Containerd(program(folder / "ctr", f'[ "$1" != content ] || {{ echo {digest}; exit; }}\n{body}'))
 

@@ -1,4 +1,4 @@
-"""The ways to a registry: certificates that both sides show, and proxies."""
+"""Ways to reach a registry: certificates on both sides, and proxies."""
 
 import base64
 import contextlib
@@ -61,7 +61,7 @@ def test_a_registry_may_want_a_certificate(tmp_path: Path) -> None:
 
 
 class Proxy(BaseHTTPRequestHandler):
-    """Leads everybody to one place, whoever they ask for."""
+    """A proxy that leads every client to one place, whatever it requests."""
 
     to = 0
     asked: list[tuple[str, str | None]]

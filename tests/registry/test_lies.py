@@ -1,4 +1,4 @@
-"""Registries that mean harm: what they say costs whoever asks neither time without end, nor memory."""
+"""Malicious registries: their answers cost the client neither endless time nor memory."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The client against a registry that misbehaves: what arrives is right, or one clear line says why nothing did."""
+"""The client against a registry that misbehaves: what arrives is correct, or one clear line says why nothing did."""
 
 import contextlib
 import threading
@@ -36,7 +36,7 @@ def fake() -> Iterator[Fake]:
 
 
 def repository(fake: Fake, said: Credential | None = None, waits: list[float] | None = None) -> Repository:
-    """A repository there; how long was waited goes to `waits`."""
+    """A repository in the fake registry; the client's waits are added to `waits`."""
     return _OPEN.enter_context(Reach(fake.name, said, waits=[] if waits is None else waits).repository())
 
 

@@ -1,4 +1,4 @@
-"""What reports tell: why packages are there, what changed and what that costs, and what is wasted."""
+"""What reports show: why packages are included, what changed and what that costs, and what is wasted."""
 
 import random
 
@@ -144,7 +144,7 @@ def test_names_are_spelled_out() -> None:
 
 
 def test_a_large_image_is_told_in_short() -> None:
-    """The parts of the picture are few, and together as large as all there is."""
+    """The parts of the picture are few, and together as large as the whole image."""
     chance = random.Random(1)
     files = [
         file(f"/{chance.choice('abc')}/{chance.choice('defgh')}/{number}", chance.randrange(1, 100_000))
@@ -162,7 +162,7 @@ def test_a_large_image_is_told_in_short() -> None:
 
 
 def test_a_picture_is_never_too_deep_to_be_written() -> None:
-    """A layer of others may have folders in folders as many as a name has room for."""
+    """A foreign layer may nest folders as deep as the length of a name allows."""
     deep = [file("".join(f"/{step}" for step in range(depth)) + "/file", 1) for depth in range(1, 1500)]
     found = facts(image("deep", {layer("all", 10): deep}))
     assert data_of(found)

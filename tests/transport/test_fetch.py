@@ -1,4 +1,4 @@
-"""Files come whole or not at all, whatever servers do, and nobody hears a password that is not his."""
+"""Files arrive whole or not at all, whatever servers do, and no server sees a password meant for another."""
 
 import hashlib
 import os
