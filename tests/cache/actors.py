@@ -1,4 +1,4 @@
-"""Several who use one bucket, step by step: in any order, killed at any call, with requests that fail."""
+"""Several users of one bucket, step by step: in any order, killed at any call, with failing requests."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,11 +11,11 @@ CALLS = frozenset({"get", "put", "list", "delete", "create", "swap", "find", "re
 
 
 class KilledError(BaseException):
-    """The process is no more."""
+    """The process was killed."""
 
 
 class Clock:
-    """A time of day that goes on only when told to."""
+    """A clock that advances only when told to."""
 
     def __init__(self) -> None:
         self.now = 1_000_000_000.0
@@ -25,7 +25,7 @@ class Clock:
 
 
 class Watched:
-    """A bucket of which every call passes through `around` first, with its name and the function that does it."""
+    """A bucket whose every call passes through `around`, with its name and the function that performs it."""
 
     def __init__(self, bucket: Memory, around: Callable[[str, Callable[[], Any]], Any]) -> None:
         self._bucket = bucket
@@ -43,7 +43,7 @@ class Watched:
 
 
 def killed_at(bucket: Memory, last: int) -> Watched:
-    """Does `last` calls; in the next one the process is killed."""
+    """Performs `last` calls; in the next one the process is killed."""
     count = 0
 
     def around(_name: str, call: Callable[[], Any]) -> Any:
@@ -57,7 +57,7 @@ def killed_at(bucket: Memory, last: int) -> Watched:
 
 
 def failing(bucket: Memory, fails: Iterator[bool]) -> Watched:
-    """Requests fail when `fails` says so; of those that write, every second one was done all the same."""
+    """Requests fail when `fails` says so; of those that write, every second one takes effect nevertheless."""
     done = False
 
     def around(_name: str, call: Callable[[], Any]) -> Any:
@@ -73,7 +73,7 @@ def failing(bucket: Memory, fails: Iterator[bool]) -> Watched:
 
 
 class Turns:
-    """Lets several threads do one call each in turn, in the order of `order`; then all in rotation."""
+    """Lets several threads make one call at a time, in the order of `order`; then all in rotation."""
 
     def __init__(self, order: Sequence[int]) -> None:
         self._order = list(reversed(order))
@@ -81,7 +81,7 @@ class Turns:
         self._left: list[int] = []
 
     def run(self, bucket: Memory, actors: Sequence[Callable[[Any], object]]) -> None:
-        """Runs all to their ends; what one raises is raised."""
+        """Run all threads to their end; raise what one of them raises."""
         raised: list[BaseException] = []
         self._left = list(range(len(actors)))
 

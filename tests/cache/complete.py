@@ -1,4 +1,4 @@
-"""What is true of a bucket whenever one looks: nothing leads to what is missing."""
+"""What holds for a bucket at any time: nothing leads to a missing item."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ NIX = "narinfo/"
 
 
 def dangling(bucket: SharedBucket) -> list[str]:
-    """What leads to something that is missing."""
+    """The items that lead to something missing."""
     found = []
     for name in repositories(bucket):
         repository = Repository(bucket, name)
@@ -29,7 +29,7 @@ def dangling(bucket: SharedBucket) -> list[str]:
 
 
 def missing(repository: Repository, digest: Digest) -> list[str]:
-    """What a manifest leads to and is missing."""
+    """The missing items that a manifest leads to."""
     manifest = repository.manifest(digest)
     if manifest is None:
         return [digest]

@@ -1,4 +1,4 @@
-"""What registries hold, for tests: blobs, images, indexes and what refers to them."""
+"""What registries contain, for tests: blobs, images, indexes and their referrers."""
 
 from lamella.cache.publishing import arriving, publish
 from lamella.cache.repositories import Manifest, Repository, blob_name
@@ -42,7 +42,7 @@ def _manifest(told: dict[str, object], media_type: str) -> Manifest:
 
 
 def push(repository: Repository, text: str, *tags: str, subject: Digest | None = None) -> Manifest:
-    """An image of a config and a layer of its own, and one layer that all have."""
+    """An image with a config and a layer of its own, and one layer that all images share."""
     blobs = [blob(repository, part.encode()) for part in (f"{text} config", f"{text} layer", "shared")]
     manifest = image(*blobs, subject=subject)
     publish(repository, manifest, *tags)

@@ -42,7 +42,7 @@ def repository(bucket: Memory) -> Repository:
 
 
 def names(bucket: SharedBucket, prefix: str = "") -> set[str]:
-    """All that is in the bucket, but what collectors themselves keep there."""
+    """The names of all items in the bucket, except those that collectors write."""
     return {item.name for item in bucket.list(prefix) if not item.name.startswith("gc/")}
 
 
@@ -263,7 +263,7 @@ def test_what_is_not_known_stays(bucket: Memory, clock: Clock) -> None:
 
 
 def package(bucket: SharedBucket, letter: str, *references: str, cache: str = "main", nar: str = "") -> str:
-    """A package whose hash is that letter many times, of packages with such hashes; gives the name of its NAR."""
+    """A package whose hash is a repeated letter and that refers to others like it; returns the name of its NAR."""
     name = f"nar/{(nar or letter) * 52}.nar.zst"
     for ending in ("", ".facts", ".ls"):
         bucket.put(name + ending, b"bytes")
@@ -297,7 +297,7 @@ def test_packages_are_kept_with_all_that_they_need(bucket: Memory, clock: Clock)
 
 
 def test_packages_are_kept_for_caches_beside(bucket: Memory, clock: Clock) -> None:
-    """Those of `main` may go; `other` keeps all."""
+    """Packages of `main` may be removed; `other` keeps all."""
     for letter in "ab":
         package(bucket, letter)
     package(bucket, "a", cache="other", nar="g")
@@ -336,7 +336,7 @@ def test_logs_of_packages_stay_as_long_as_those(bucket: Memory, clock: Clock) ->
 
 
 def old(bucket: Folder, clock: Clock) -> None:
-    """As if nothing had been touched since the clock's time."""
+    """Make everything look untouched since the clock's time."""
     for item in bucket.list():
         os.utime(bucket.root / item.name, (clock.now, clock.now))
 

@@ -1,4 +1,4 @@
-"""Anything that registries do, in any order and at any time, with collections in between."""
+"""Everything that registries do, in any order and at any time, with collections in between."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ TEXTS = st.sampled_from([b"a", b"b", b"c", b"d"])
 
 
 class Registry(RuleBasedStateMachine):
-    """What has to be left in the end is found by walking from tags and pins."""
+    """What must remain in the end is found by walking from tags and pins."""
 
     images = Bundle("images")
 

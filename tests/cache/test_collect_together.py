@@ -1,4 +1,4 @@
-"""Publishers and collectors at once, call by call; collectors that are killed, and buckets that fail."""
+"""Publishers and collectors at the same time, call by call; collectors that are killed, and buckets that fail."""
 
 import contextlib
 import random
@@ -39,7 +39,7 @@ CONFIG, LAYER, LOOSE = sha256(b"config"), sha256(b"layer"), sha256(b"loose")
 
 
 class OneByOne:
-    """In the place of a pool of threads: everything is done when it is asked for, so that tests happen as they say."""
+    """Replaces a thread pool: everything runs when it is submitted, so that tests are deterministic."""
 
     def __init__(self, _workers: int) -> None: ...
 
@@ -59,7 +59,7 @@ class OneByOne:
 
 @pytest.fixture(autouse=True)
 def clock() -> Iterator[Clock]:
-    """Leases last by this clock; threads do one thing at a time."""
+    """Leases use this clock; threads do one thing at a time."""
     clock = Clock()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contents, "ThreadPoolExecutor", OneByOne)
@@ -125,7 +125,7 @@ def signature_of_an_old_manifest(bucket: SharedBucket) -> Digest | None:
 
 
 def push_after_asking(bucket: SharedBucket) -> Digest | None:
-    """Who is told that a blob is there may leave out its upload, and the push works all the same."""
+    """A client that is told that a blob exists may skip its upload, and the push still works."""
     if not used(bucket, blob_name(LOOSE)):
         with arriving(app(bucket), LOOSE):
             bucket.put(blob_name(LOOSE), b"loose")
@@ -135,7 +135,7 @@ def push_after_asking(bucket: SharedBucket) -> Digest | None:
 
 
 def whole_push(bucket: SharedBucket) -> Digest | None:
-    """All that was acknowledged counts."""
+    """Everything that was acknowledged counts."""
     for data in (b"config", b"layer"):
         blob(app(bucket), data)
     publish(app(bucket), image(CONFIG, LAYER), "new-6")
@@ -179,7 +179,7 @@ PUBLISHERS: list[Publisher] = [
 
 
 def together(bucket: Memory, order: list[int], publisher: Publisher, now: float) -> None:
-    """Runs a publisher (1) and a collector (0); whatever the order, what was said to be there is."""
+    """Run a publisher (1) and a collector (0); whatever the order, what was reported to exist does."""
     got: list[Digest | None] = []
     Turns(order).run(
         bucket,
@@ -239,7 +239,7 @@ def test_a_collector_that_is_killed_at_any_call(clock: Clock) -> None:
 
 
 def test_what_was_spared_keeps_what_it_leads_to(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An index is pinned when it is to go, and no more when its image is: that one waits for the next collection."""
+    """An index is pinned when it is due, but no longer when its image is: the image waits for the next collection."""
     monkeypatch.setattr(collecting, "_BATCH", 1)
     bucket = scene(clock)
     parent = index(child().digest).digest
@@ -277,7 +277,7 @@ def test_a_publisher_that_is_killed_at_any_call(publisher: Publisher, clock: Clo
 
 @pytest.mark.parametrize(("rate", "ends"), [(0.1, False), (0.01, True)])
 def test_some_requests_fail(clock: Clock, rate: float, ends: bool) -> None:
-    """A collector stops at a failure, which is rare, as buckets have tried again then; the next one goes on."""
+    """A collector stops at a failure, which is rare, as buckets have retried by then; the next one continues."""
     chance = random.Random(1)
     whole = scene(clock)
     collect(whole, RULES, now=clock.now)
@@ -341,7 +341,7 @@ def test_who_was_taken_over_dooms_nothing_more(clock: Clock) -> None:
 
 
 def test_a_doom_that_ended_is_not_prolonged(clock: Clock) -> None:
-    """Somebody may have seen that it had ended."""
+    """Others may have seen that it had expired."""
     with Lease(scene(clock)) as lease:
         lease.doom(["a"])
         clock.now += 121

@@ -1,4 +1,4 @@
-"""Copies of what lies elsewhere: never too many, and never wrong."""
+"""Local copies of remote items: never too many, and never wrong."""
 
 import os
 from pathlib import Path

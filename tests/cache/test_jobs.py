@@ -1,4 +1,4 @@
-"""Of all that want a job done, one does it, and if that one dies, another."""
+"""Of all processes that want a job done, one does it, and if that one dies, another."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How anything comes into a repository while garbage is collected."""
+"""How items are added to a repository while garbage is collected."""
 
 import threading
 import time
@@ -57,7 +57,7 @@ def test_a_manifest_with_all_its_parts(repository: Repository) -> None:
 def test_a_manifest_without_a_blob(repository: Repository, missing: int) -> None:
     blobs = [blob(repository, b"config"), blob(repository, b"layer")]
     repository.unlink(blobs[missing])
-    with pytest.raises(UnknownPartsError, match="team/app has not what") as raised:
+    with pytest.raises(UnknownPartsError, match="team/app lacks what") as raised:
         publish(repository, image(*blobs), "latest")
     assert raised.value.missing == (blobs[missing],)
     assert repository.tagged("latest") is None
@@ -179,7 +179,7 @@ def test_a_blob_that_is_being_removed_is_not_there(repository: Repository, clock
     assert used(repository.bucket, name, clock.now), "new ones are not removed"
     clock.now += 7200
     assert not used(repository.bucket, name, clock.now)
-    assert not used(repository.bucket, name, clock.now), "not even for the second who asks"
+    assert not used(repository.bucket, name, clock.now), "not even for the second client"
 
 
 def test_pulls_are_written_once_an_hour(repository: Repository, clock: Clock) -> None:

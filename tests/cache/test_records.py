@@ -1,4 +1,4 @@
-"""Records are believed only whole; losing one costs time and is told."""
+"""Only undamaged records are trusted; losing one costs time and is reported."""
 
 from pathlib import Path
 

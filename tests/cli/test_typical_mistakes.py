@@ -98,18 +98,18 @@ def test_a_missing_file(work: Path) -> None:
 def test_no_daemon(work: Path) -> None:
     said = mistake(work, "load", code=5, DOCKER_HOST="unix:///nowhere.sock")
     assert said == "Docker at unix:///nowhere.sock cannot be reached: No such file or directory; is it running?"
-    assert "podman is not there; install it" in mistake(work, "load", "--into", "podman", code=5, PATH="/nowhere")
+    assert "podman is not installed; install it" in mistake(work, "load", "--into", "podman", code=5, PATH="/nowhere")
 
 
 def test_bad_credentials(work: Path, fake: Fake) -> None:
     fake.user, fake.password = "me", "right"
     push, hint = ("push", ".", f"{fake.name}/hello:v1"), f"; log in with: docker login {fake.name}"
     said = mistake(work, *push, "--creds", "me:wrong-one", code=6)
-    assert said.endswith(f"; it does not let in me, known from --creds or $LAMELLA_CREDS{hint}")
+    assert said.endswith(f"; it does not accept me (from --creds or $LAMELLA_CREDS){hint}")
     config = work.parent / "config.json"
     config.write_text(json.dumps({"auths": {fake.name: {"username": "ada", "password": "wrong-one"}}}))
     from_file = mistake(work, *push, code=6, REGISTRY_AUTH_FILE=str(config))
-    assert from_file.endswith(f"; it does not let in ada, known from {config}{hint}")
+    assert from_file.endswith(f"; it does not accept ada (from {config}){hint}")
     assert "wrong-one" not in said + from_file
     nobody = mistake(work, *push, code=6)
     assert nobody.endswith(hint)
@@ -160,9 +160,9 @@ def test_a_wrong_platform(work: Path, fake: Fake) -> None:
 def test_an_unreachable_registry(work: Path) -> None:
     said = mistake(work, "push", ".", "127.0.0.1:1/hello:v1", code=6)
     assert said.startswith("127.0.0.1:1 cannot be reached for ")
-    assert said.endswith("Connection refused; does it run, and at that port?")
+    assert said.endswith("Connection refused; is it running, and on that port?")
     said = mistake(work, "pull", "registry.invalid/hello:v1", code=6)
-    assert said.endswith("; is its name right, and is there a network?")
+    assert said.endswith("; is its name right, and does the network work?")
 
 
 def test_a_stale_lock(work: Path, index: Index) -> None:

@@ -136,7 +136,7 @@ def test_a_layer_of_another_size_than_told_is_refused(write: Write, change: int)
     layer = layer_of(tar_of({"a": b"a" * 5000}), "none")
     data = held(layer).tar_bytes
     other = data[:change] if change < 0 else data + bytes(change)
-    with pytest.raises(DestinationError, match="bytes told"):
+    with pytest.raises(DestinationError, match="bytes announced"):
         written(write, image_with(replace(layer, content=Held(other, other))))
 
 

@@ -1,4 +1,4 @@
-"""One contract for all destinations, and what `publish` makes of it."""
+"""One contract for all destinations, and how `publish` uses it."""
 
 import contextlib
 import threading
@@ -162,7 +162,7 @@ def test_blobs_are_staged_side_by_side(destination: Destination) -> None:
 
 @dataclass
 class Watched:
-    """A destination that writes down what is done to it."""
+    """A destination that records what is done to it."""
 
     inner: Destination
     events: list[str] = field(default_factory=list)
@@ -244,7 +244,7 @@ class Failing(Held):
 
 
 class Endless(Held):
-    """Goes on until it is stopped."""
+    """Continues until it is stopped."""
 
     def blob(self, sink: Sink) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Daemons that take less than they are given, and programs that fail; stand-ins for the real ones."""
+"""Daemons that accept less than they are given, and programs that fail; fakes instead of real ones."""
 
 import http.client
 import io
@@ -31,7 +31,7 @@ def program(file: Path, body: str) -> Program:
 
 @dataclass(frozen=True)
 class Broken:
-    """Bytes that cannot be made after the first ones."""
+    """A body that fails after its first bytes."""
 
     def blob(self, sink: Sink) -> None:
         sink(b"some")
@@ -87,7 +87,7 @@ def test_a_layer_that_cannot_be_made_is_told_of(tmp_path: Path) -> None:
 
 
 def ctr(folder: Path, body: str) -> Containerd:
-    """A ctr that has the second layer, and does `body` to what it gets."""
+    """A fake ctr that has the second layer, and runs `body` on its input."""
     digest = sample().layers[1].record.digest
     return Containerd(program(folder / "ctr", f'[ "$1" != content ] || {{ echo {digest}; exit; }}\n{body}'))
 
@@ -120,13 +120,13 @@ def test_what_cannot_be_made_is_told_of_and_nothing_is_left_running(tmp_path: Pa
 
 
 def test_a_program_that_is_missing_is_named() -> None:
-    with pytest.raises(DestinationError, match="the program nowhere is not there; install it"):
+    with pytest.raises(DestinationError, match="nowhere is not installed; install it"):
         Containerd(Program(("nowhere",))).save("app:1", io.BytesIO())
 
 
 @pytest.mark.parametrize("text", ["docker:x", "rkt", "podman:x", ""])
 def test_what_is_no_daemon(text: str) -> None:
-    with pytest.raises(PlaceError, match="is no daemon; there are docker, podman, containerd"):
+    with pytest.raises(PlaceError, match="is not a daemon; there are docker, podman, containerd"):
         Daemons({}).named(text)
 
 

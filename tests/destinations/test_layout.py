@@ -1,4 +1,4 @@
-"""The layout folder: what others put there stays, and nothing that goes wrong leaves a wrong blob."""
+"""The layout folder: what other programs put there stays, and no failure leaves a wrong blob."""
 
 import hashlib
 import json

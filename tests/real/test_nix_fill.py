@@ -74,7 +74,7 @@ def test_over_http_what_is_there_costs_few_requests(packages: NixPackages, work:
         plain = f"http://127.0.0.1:{index.port}/plain"
         to = plain.replace("//", "//me:secret@")
         words = ["cache", "push", packages.python3, "--to", to, "--key", "secret"]
-        assert "is not for everybody" in lamella(work, "cache", "push", packages.python3, "--to", plain, code=6)
+        assert "requires a login" in lamella(work, "cache", "push", packages.python3, "--to", plain, code=6)
         assert "secret" not in lamella(work, *words, "--json")
         index.asked.clear()
         lamella(work, *words)

@@ -51,7 +51,7 @@ def test_the_picture_is_walked_by_keys(look: Callable[[Facts, Try], None]) -> No
         assert await tab.value(CRUMBS) == "analysis:1›numpy"
         await tab.press("Enter")
         assert (await tab.value(CRUMBS)).endswith("numpy›numpy")
-        assert "There because of app → numpy" in await tab.value("document.querySelector('.about').textContent")
+        assert "Included because of app → numpy" in await tab.value("document.querySelector('.about').textContent")
         await tab.press("Escape", "Escape")
         assert await tab.value(CRUMBS) == "analysis:1"
         assert (await tab.value(FOCUSED)).startswith("numpy: 10.0 MB")
@@ -72,7 +72,7 @@ def test_packages_are_searched_and_opened_by_keys(look: Callable[[Facts, Try], N
         assert await tab.value(rows) == ["python"]
         await tab.press("ArrowDown", "Enter")
         said = await tab.value("document.querySelector('.more-of').textContent")
-        assert said == "There because of app → numpy → pythonNeeded by numpy"
+        assert said == "Included because of app → numpy → pythonNeeded by numpy"
         assert await tab.value("document.activeElement.getAttribute('aria-expanded')") == "true"
         await tab.press("Escape", "Escape")
         assert await tab.value("document.activeElement.id") == "search"
@@ -126,7 +126,7 @@ def test_an_image_of_others_and_what_can_be_saved(look: Callable[[Facts, Try], N
     async def attempt(tab: Tab) -> None:
         text = await tab.value("document.body.innerText")
         assert "Hidden: 1.6 kB in 4 files" in text
-        assert "lists of packages that apt fetched" in text
+        assert "package lists downloaded by apt" in text
         assert await tab.value(saved) == '{"spdxVersion": "SPDX-2.3"}'
 
     look(facts(foreign()), attempt)

@@ -14,7 +14,7 @@ from tests.threaded import threaded
 
 @dataclass
 class Fake:
-    """What the registry holds, what it was asked, and how it misbehaves."""
+    """What the registry contains, which requests it got, and how it misbehaves."""
 
     port: int = 0
     blobs: dict[str, dict[str, bytes]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Trouble:
 
 
 class Server(ThreadingHTTPServer):
-    """Keeps what clients did wrong, and says nothing of connections that ended."""
+    """Collects what clients did wrong, and ignores connections that ended."""
 
     daemon_threads = True
 

@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _talk(self) -> None:
-        """Says something, and never comes to an end."""
+        """Send an answer that never ends."""
         self._body()
         self.send_response(200)
         self.end_headers()

@@ -1,4 +1,4 @@
-"""What tests of the client have in common: registries in reach, blobs, and nobody who really waits."""
+"""What tests of the client share: reachable registries, blobs, and waits that are only recorded."""
 
 import contextlib
 import random
@@ -22,7 +22,7 @@ NOBODY = {"HOME": "/nowhere"}
 
 @dataclass
 class Reach:
-    """How a registry is reached, and how long was waited meanwhile."""
+    """How to reach a registry, and how long the client would have waited."""
 
     name: str
     said: Credential | None = None
@@ -31,7 +31,7 @@ class Reach:
 
     @contextlib.contextmanager
     def repository(self, name: str = "team/app", said: Credential | None = None) -> Iterator[Repository]:
-        """A repository there, with connections of its own."""
+        """A repository in it, with connections of its own."""
         keychain = Keychain(NOBODY, said or self.said)
         with contextlib.closing(Host(self.name, keychain, self.settings, self.waits.append)) as host:
             yield Repository(host, name)

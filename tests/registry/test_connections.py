@@ -1,4 +1,4 @@
-"""The ways to a registry: certificates that both sides show, and proxies."""
+"""Ways to reach a registry: certificates on both sides, and proxies."""
 
 import base64
 import contextlib
@@ -44,7 +44,7 @@ def test_a_registry_may_want_a_certificate(tmp_path: Path) -> None:
         settings = Settings(certificates=(tmp_path / "certs.d",))
         with (
             Reach(fake.name, settings=settings).repository() as repository,
-            pytest.raises(TransportError, match=f"if it wants a certificate, put it into .*{fake.name}"),
+            pytest.raises(TransportError, match=f"if it requires a certificate, put it into .*{fake.name}"),
         ):
             repository.manifest("v1")
         for end in ("cert", "key"):
@@ -61,7 +61,7 @@ def test_a_registry_may_want_a_certificate(tmp_path: Path) -> None:
 
 
 class Proxy(BaseHTTPRequestHandler):
-    """Leads everybody to one place, whoever they ask for."""
+    """A proxy that leads every client to one place, whatever it requests."""
 
     to = 0
     asked: list[tuple[str, str | None]]

@@ -1,4 +1,4 @@
-"""Who to be at a registry: found where people have it, and what challenges ask for."""
+"""Credentials for a registry: found where users keep them; and what challenges ask for."""
 
 import base64
 import json

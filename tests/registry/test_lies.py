@@ -1,4 +1,4 @@
-"""Registries that mean harm: what they say costs whoever asks neither time without end, nor memory."""
+"""Malicious registries: their answers cost the client neither endless time nor memory."""
 
 import time
 
@@ -25,7 +25,7 @@ def test_lists_without_an_end_are_left(what: str, body: bytes, monkeypatch: pyte
             Trouble(what, 1, 200, {"Link": f'</v2/team/app{what}x?last={page}>; rel="next"'}, body=body)
             for page in range(5)
         ]
-        with pytest.raises(RegistryError, match=f"{fake.name} gives page after page of .*, and comes to no end"):
+        with pytest.raises(RegistryError, match=f"{fake.name} gives page after page of .*, without an end"):
             assert list(repository.tags() if "tags" in what else referrers(repository, sha256(b"x")))
 
 

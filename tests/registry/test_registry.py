@@ -1,4 +1,4 @@
-"""The client against a registry that misbehaves: what arrives is right, or one clear line says why nothing did."""
+"""The client against a registry that misbehaves: what arrives is correct, or one clear line says why nothing did."""
 
 import contextlib
 import threading
@@ -36,7 +36,7 @@ def fake() -> Iterator[Fake]:
 
 
 def repository(fake: Fake, said: Credential | None = None, waits: list[float] | None = None) -> Repository:
-    """A repository there; how long was waited goes to `waits`."""
+    """A repository in the fake registry; the client's waits are added to `waits`."""
     return _OPEN.enter_context(Reach(fake.name, said, waits=[] if waits is None else waits).repository())
 
 
@@ -116,7 +116,7 @@ def test_a_registry_that_is_not_there_is_named() -> None:
 
 def test_a_layer_that_is_too_large_is_named_with_its_size(fake: Fake) -> None:
     fake.largest = 1000
-    said = rf"refuses the blob {sha256(LARGE)} \(900 kB\) in team/app: 413; 900 kB are more than .* max_bytes"
+    said = rf"refuses the blob {sha256(LARGE)} \(900 kB\) in team/app: 413; 900 kB is more than .* max_bytes"
     with pytest.raises(RegistryError, match=said):
         upload(repository(fake), blob(LARGE), given(LARGE))
     assert fake.uploads == {}
@@ -187,7 +187,7 @@ def test_tokens_are_fetched_once_and_again_when_they_end(fake: Fake) -> None:
     fake.token = "two"
     upload(to, blob(b"more"), given(b"more"))
     assert fake.blobs["team/app"][sha256(b"more")] == b"more"
-    with pytest.raises(CredentialError, match=r"no token to you, known from FILE \(401, DENIED: who are you\)"):
+    with pytest.raises(CredentialError, match=r"no token to you \(from FILE\): 401 \(DENIED: who are you\)"):
         repository(fake, said=Credential("you", "secret", source="FILE")).has_blob(sha256(b""), 0)
     assert repository(fake, said=Credential(identity_token="secret-identity")).has_blob(sha256(b""), 0) is False
 

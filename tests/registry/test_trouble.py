@@ -1,4 +1,4 @@
-"""Whatever goes wrong with any request of a push, there is an image at the end, or one clear error and no tag."""
+"""Whatever goes wrong in any request of a push, the result is an image, or one clear error and no tag."""
 
 import json
 from dataclasses import replace
@@ -38,7 +38,7 @@ def push(fake: Fake) -> LamellaError | None:
 
 
 def requests() -> int:
-    """How many requests a push takes where all goes well."""
+    """How many requests a push takes if everything goes well."""
     with serving(Fake(user="me", password="secret")) as fake:
         assert push(fake) is None
         return len(fake.asked)
@@ -87,7 +87,7 @@ def test_any_request_may_fail(name: str) -> None:
             else:
                 assert tagged
             fake.trouble = []
-            assert push(fake) is None, "what was left behind stops nobody"
+            assert push(fake) is None, "what was left behind does not stop the next push"
     if name in ("429 once", "500", "lost before", "lost in the middle", "reset", "forgotten"):
         assert all(outcomes), outcomes
 

@@ -1,4 +1,4 @@
-"""Images to report on, of files that nobody has to make; some of their names mean harm."""
+"""Images to report on, made of files that need not exist; some of their names are malicious."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -23,20 +23,20 @@ def file(path: str, size: int, package: str = "", what: str = "") -> File:
 
 
 def package(name: str, size: int, *references: str, text: str = "") -> Package:
-    """A store path; other `text`, other content."""
+    """A store path; a different `text` means different content."""
     at = name if name.startswith("/") else f"/srv/{len(name)}"
     return Package(name, name.rpartition("-")[2], sha256(f"{name} {text}".encode()), size, references, "nix", at, at)
 
 
 def layer(name: str, size: int, *packages: Package) -> LayerView:
-    """A layer of that many bytes as it travels."""
+    """A layer with that download size."""
     diff_id = sha256(f"{name} {[one.content for one in packages]}".encode())
     record = Record(diff_id, 3 * size, sha256(diff_id.encode()), size, media.LAYER_GZIP)
     return LayerView(name, record, LayerPlan(name, tuple(map(Part, packages))) if packages else None)
 
 
 def image(name: str, layers: Mapping[LayerView, Sequence[File] | None]) -> Image:
-    """An image of layers with their files."""
+    """An image made of layers and their files."""
     view = ImageView(name, "1", Platform(architecture="amd64", os="linux"), RuntimeConfig(), tuple(layers))
     return Image(name, view, tuple(None if files is None else tuple(files) for files in layers.values()))
 
@@ -66,7 +66,7 @@ def python(text: str = "", name: str = "analysis") -> Image:
 
 
 def foreign() -> Image:
-    """An image that others made: layers hide files of each other."""
+    """An image made by another tool: layers hide each other's files."""
     gone = [File("/srv/.wh.data", Sort.OTHER), File("/etc/.wh..wh..opq", Sort.OTHER), file("/etc/own", 7)]
     return image(
         "foreign",
@@ -89,5 +89,5 @@ def foreign() -> Image:
 
 
 def told() -> Facts:
-    """What there is to tell of a change of one package in three."""
+    """The facts about a change in one of three packages."""
     return facts(python("new"), python("", "before"))

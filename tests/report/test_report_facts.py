@@ -1,4 +1,4 @@
-"""What reports tell: why packages are there, what changed and what that costs, and what is wasted."""
+"""What reports show: why packages are included, what changed and what that costs, and what is wasted."""
 
 import random
 
@@ -34,7 +34,7 @@ def test_a_change_is_told_with_what_it_costs() -> None:
     assert found.change is not None
     assert (found.change.before, found.change.fetched, found.change.kept) == ("before", 10_000_000, 2)
     assert [one.fetched for one in found.layers] == [False, True, False]
-    assert [one.why for one in found.layers] == ["as in before", "numpy changed", "as in before"]
+    assert [one.why for one in found.layers] == ["same as in before", "numpy changed", "same as in before"]
     assert {one.id: one.state for one in found.packages if one.state} == {NUMPY: "changed"}
     assert found.change.files is not None
     assert {how: waste.count for how, waste in found.change.files.items()} == {"added": 0, "changed": 2, "removed": 0}
@@ -69,7 +69,7 @@ def test_what_layers_hide_is_told_with_who_hides_it() -> None:
         "/etc/own": (8, 0, "hidden by RUN rm"),
     }
     assert [(one.about, one.times, one.size) for one in found.leftovers] == [
-        ("lists of packages that apt fetched", 1, 9_000)
+        ("package lists downloaded by apt", 1, 9_000)
     ]
     assert (found.files, found.packages) == (4, [])
 
@@ -144,7 +144,7 @@ def test_names_are_spelled_out() -> None:
 
 
 def test_a_large_image_is_told_in_short() -> None:
-    """The parts of the picture are few, and together as large as all there is."""
+    """The parts of the picture are few, and together as large as the whole image."""
     chance = random.Random(1)
     files = [
         file(f"/{chance.choice('abc')}/{chance.choice('defgh')}/{number}", chance.randrange(1, 100_000))
@@ -162,7 +162,7 @@ def test_a_large_image_is_told_in_short() -> None:
 
 
 def test_a_picture_is_never_too_deep_to_be_written() -> None:
-    """A layer of others may have folders in folders as many as a name has room for."""
+    """A foreign layer may nest folders as deep as the length of a name allows."""
     deep = [file("".join(f"/{step}" for step in range(depth)) + "/file", 1) for depth in range(1, 1500)]
     found = facts(image("deep", {layer("all", 10): deep}))
     assert data_of(found)

@@ -1,4 +1,4 @@
-"""Where reports have files from: each layer is read once, and what is not here is not asked for."""
+"""Where reports get files from: each layer is read once, and what is not here is not downloaded."""
 
 import io
 import tarfile
@@ -20,7 +20,7 @@ TAR = tar_of({"srv/a/one": b"1", "srv/a/deep/two": b"22", "srv/b": b"333", "srv/
 
 
 def of_packages(view: ImageView, *packages: Package) -> ImageView:
-    """The same image, of whose layer it is known what is in it."""
+    """The same image, with the contents of its layer known."""
     (layer,) = view.layers
     return replace(view, layers=(replace(layer, plan=LayerPlan("srv", tuple(map(Part, packages)))),))
 
@@ -58,7 +58,7 @@ def test_files_are_of_the_package_whose_place_they_are_in(tmp_path: Path) -> Non
     ]
     together = replace(two, at="/srv/a")
     (found,) = files_of(of_packages(of_image(image), one, together), image.layers, workplace(tmp_path), {})
-    assert {file.package for file in found or ()} == {""}, "of a place that two share it is not known whose it is"
+    assert {file.package for file in found or ()} == {""}, "a folder that two packages share belongs to neither"
 
 
 def test_packages_that_are_not_here_have_no_files(tmp_path: Path) -> None:

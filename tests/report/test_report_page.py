@@ -1,4 +1,4 @@
-"""The page of a report: nothing in it comes from elsewhere, and names end nothing and begin nothing."""
+"""The page of a report: it loads nothing, and names cannot end or begin anything in it."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ SBOM = b'{"name": "</script>"}'
 
 
 class Parts(HTMLParser):
-    """The elements of a page, and what stands in its scripts and styles."""
+    """The elements of a page, and the contents of its scripts and styles."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

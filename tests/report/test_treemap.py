@@ -1,4 +1,4 @@
-"""The picture of layers: nothing lies on anything else, all of it is filled, and areas say sizes."""
+"""The picture of layers: nothing overlaps, everything is filled, and areas show sizes."""
 
 from hypothesis import given
 from hypothesis import strategies as st

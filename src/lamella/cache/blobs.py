@@ -1,6 +1,6 @@
-"""Kept blobs, `layers/<sha256>`: layers that cannot be made twice, and any others when asked.
+"""Kept blobs, `layers/<sha256>`: layers that cannot be made twice, and any others on request.
 
-A blob is hashed on its way in before it gets its name, and again on its way out before it is believed.
+A blob is hashed when it is written, before it gets its name, and again when it is read, before it is trusted.
 """
 
 import hashlib
@@ -22,11 +22,11 @@ class Blobs:
         self._mended = mended
 
     def path(self, digest: Digest) -> Path:
-        """Where the blob is kept, if it is."""
+        """Where the blob is kept, if it exists."""
         return self._root / "layers" / encoded(digest)
 
     def has(self, digest: Digest, size: int) -> bool:
-        """Whether the blob is kept whole. One of another size is damaged, and dropped."""
+        """Whether the blob exists with this size. One of a different size is damaged, and is removed."""
         path = self.path(digest)
         try:
             found = path.stat().st_size
@@ -37,11 +37,11 @@ class Blobs:
         return found == size
 
     def stage(self) -> StagedBlob:
-        """A place for a blob whose digest is not known before it has passed."""
+        """Return a place for a blob whose digest is not known until it has passed."""
         return StagedBlob(self._root, self.path)
 
     def copy(self, digest: Digest, sink: Sink) -> None:
-        """The blob's bytes; damage is found out before the end, and the blob dropped."""
+        """Push the blob's bytes to `sink`; a damaged blob is removed, and raises an error before this returns."""
         hashed = hashlib.sha256()
         path = self.path(digest)
         with explained(path, "cannot read"), path.open("rb", buffering=0) as file:
@@ -50,10 +50,10 @@ class Blobs:
                 sink(block)
         if hashed.hexdigest() != encoded(digest):
             self.drop(digest)
-            raise DigestError(f"{path} was damaged and is dropped; run again to make it anew")
+            raise DigestError(f"{path} was damaged and has been removed; run again to make it again")
 
     def drop(self, digest: Digest) -> None:
-        """Removes a damaged blob."""
+        """Remove a damaged blob."""
         path = self.path(digest)
         if not path.exists():
             return

@@ -1,8 +1,8 @@
 """Buckets: named bytes. A folder is one (`folder`), object stores are others (`objects`).
 
-Names are made by us from hashes and checked names, with `/` between parts. Writing is atomic, so several processes may
-share a bucket without a lock: who writes last wins, and equal names hold equal meaning. Where that is not so, `create`
-and `swap` decide which of several writers is first.
+We make names from hashes and checked names, with `/` between parts. Writes are atomic, so several processes can share
+a bucket without a lock: the last write wins, and equal names have equal meaning. Where that is not so, `create` and
+`swap` decide which of several writers comes first.
 """
 
 import threading
@@ -19,7 +19,7 @@ from lamella.oci.image import Buffer
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What a listing tells of one name."""
+    """One entry of a listing."""
 
     name: str
     size: int
@@ -31,68 +31,68 @@ class Bucket(Protocol):
     """What records need: small items."""
 
     def get(self, name: str) -> bytes | None:
-        """The bytes under `name`, or None."""
+        """Return the bytes under `name`, or None."""
 
     def put(self, name: str, data: bytes) -> None:
-        """Stores `data` under `name`, whole or not at all."""
+        """Store `data` under `name`, whole or not at all."""
 
     def list(self, prefix: str = "") -> Iterator[Item]:
-        """All items whose name starts with `prefix`, sorted by name."""
+        """Yield all items whose name starts with `prefix`, sorted by name."""
 
     def delete(self, name: str) -> None:
-        """Removes `name`; it may be gone already."""
+        """Remove `name`; it may be gone already."""
 
 
 class StagedItem(Protocol):
-    """Bytes on their way into a bucket, seen by nobody; leaving without `commit` discards them."""
+    """Bytes on their way into a bucket, not visible to anyone; leaving without `commit` discards them."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *raised: object) -> None: ...
 
     def write(self, block: Buffer, /) -> object:
-        """Takes the next bytes."""
+        """Take the next bytes."""
 
     def commit(self, name: str) -> None:
-        """Makes what was written the item `name`, once."""
+        """Make what was written the item `name`, once."""
 
 
 class SharedBucket(Bucket, Protocol):
-    """What a server's replicas keep all in: large items too, and some that only one of them may write."""
+    """What the replicas of a server share: also large items, and some that only one of them may write."""
 
     def create(self, name: str, data: bytes) -> bool:
-        """Stores `data` if nothing is under `name`; False if somebody was first."""
+        """Store `data` if nothing is under `name`; return False if another writer was first."""
 
     def swap(self, name: str, before: bytes, after: bytes) -> bool:
-        """Stores `after` if `before` is under `name`; False if not. Such a name is not written by `put`."""
+        """Store `after` if `before` is under `name`; return False if not. Such a name must not be written by `put`."""
 
     def find(self, name: str) -> Item | None:
-        """What a listing would tell of `name`."""
+        """Return the entry that a listing would have for `name`, or None."""
 
     def read(self, name: str, start: int = 0, count: int | None = None) -> Iterator[Buffer]:
-        """The `count` bytes from `start`, which is within the item, in blocks; a `MissingError` if it is not there."""
+        """Yield `count` bytes from `start`, which must be within the item; a `MissingError` if it does not exist."""
 
     def stage(self) -> StagedItem:
-        """A place for an item whose name may not be known before all of it has passed."""
+        """Return a place for an item whose name may not be known until all of it has passed."""
 
     def move(self, name: str, to: str) -> None:
-        """Gives an item another name."""
+        """Rename an item."""
 
     def file(self, name: str) -> Path | None:
-        """The file that the item is, where items are files. Nobody may write to it."""
+        """Return the item's file if items are files, otherwise None. The file must not be written to."""
 
     def signed(self, name: str, valid: timedelta) -> str | None:
-        """An address at which anybody can read the item for that long, where there are such."""
+        """Return an address at which anyone can read the item for that long, or None if there are no such addresses."""
 
 
 class MissingError(LamellaError):
-    """An item is not in the bucket, or not any more."""
+    """An item is not in the bucket, or no longer."""
 
     exit_code = 5
 
 
 class Memory:
-    """A bucket in memory, for tests and for builds that are to leave no trace."""
+    """A bucket in memory, for tests and for builds that must leave no trace."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._items: dict[str, tuple[bytes, float]] = {}

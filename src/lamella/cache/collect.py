@@ -1,8 +1,8 @@
-"""Collecting garbage: what nothing keeps is removed from a bucket, while others read it, push to it and build.
+"""Collecting garbage: removing from a bucket what nothing keeps, while others read it, push to it and build.
 
-Of what is to go a part at a time is doomed, as `holds` describes; then everything is looked at anew, and of that part
-is removed what is still to go, what leads to others first. So nothing that anybody keeps ever leads to what is missing,
-wherever this ends; and the next one goes on.
+The items to remove are doomed one batch at a time, as `holds` describes. Then the whole bucket is surveyed again, and
+those of the batch that still nothing keeps are removed, an item before the items it leads to. So wherever this stops,
+nothing that is kept ever leads to a missing item, and the next collection continues.
 """
 
 import time
@@ -35,7 +35,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was removed, or would be, in that order."""
+    """What was removed, or would be, in order of removal."""
 
     removals: tuple[Removal, ...]
 
@@ -48,7 +48,7 @@ class Report:
         return sum(removal.size for removal in self.removals)
 
     def groups(self) -> list[Group]:
-        """Kinds in the order of their removal, and of each the reasons."""
+        """The removals grouped by kind, in order of removal, and by reason."""
         ordered = sorted(self.removals, key=lambda removal: (removal.stage[0], removal.reason))
         listed = ((key, list(ones)) for key, ones in groupby(ordered, lambda one: (one.kind, one.reason)))
         return [Group(*key, len(ones), sum(one.size for one in ones)) for key, ones in listed]
@@ -62,7 +62,7 @@ class _Collection:
     now: float
 
     def look(self, pending: frozenset[str] | None = None) -> list[Removal]:
-        """What nothing keeps now. What was not to go before, of which `pending` is left, holds what it leads to."""
+        """What nothing keeps now. Items that are new among it, not in `pending`, hold what they lead to."""
         seen = survey(self.bucket, self.contents)
         view = View(seen, self.rules, self.now, seen.held)
         found = unneeded(self.bucket, self.contents, view)
@@ -71,7 +71,7 @@ class _Collection:
 
 
 def collect(bucket: SharedBucket, rules: Rules, *, dry_run: bool = False, now: float | None = None) -> Report:
-    """Removes what the rules do not keep; a `CollectingError` if somebody else is at it.
+    """Remove what the rules do not keep; raise a `CollectingError` if another process is collecting.
 
     With `dry_run` nothing is written or removed.
     """
@@ -87,7 +87,7 @@ def collect(bucket: SharedBucket, rules: Rules, *, dry_run: bool = False, now: f
 
 
 def _removed(collection: _Collection, lease: Lease) -> Iterator[Removal]:
-    """Removes what is to go, part by part."""
+    """Remove what nothing keeps, batch by batch."""
 
     def remove(removal: Removal) -> None:
         lease.check()

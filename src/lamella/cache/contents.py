@@ -1,4 +1,4 @@
-"""What many small items say: asked for several at a time, and again only if that may have changed."""
+"""The contents of many small items: read several at a time, and again only if they may have changed."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Contents:
-    """Reads items as something, and remembers what that was. `now` is when nothing had been read yet."""
+    """Reads items and remembers their meaning. `now` is a time before the first was read."""
 
     def __init__(self, bucket: SharedBucket, now: float) -> None:
         self._bucket = bucket
@@ -24,7 +24,7 @@ class Contents:
         self._known: dict[str, tuple[float, Any]] = {}
 
     def read(self, items: Iterable[Item], meaning: Callable[[bytes], T]) -> Iterator[tuple[Item, T]]:
-        """The items that are still there, each with its meaning."""
+        """Yield the items that still exist, each with its meaning."""
         todo = iter(items)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             while chunk := list(islice(todo, _CHUNK)):
@@ -40,7 +40,7 @@ class Contents:
 
 
 def at_once(call: Callable[[T], object], items: Iterable[T]) -> None:
-    """Calls it with each, several at a time; what it raises is raised."""
+    """Call `call` with each item, several at a time; raise what it raises."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for future in [pool.submit(call, item) for item in items]:
             future.result()

@@ -1,7 +1,7 @@
-"""Copies on this machine's disk of what is read often from a bucket elsewhere, up to a size.
+"""Copies on this machine's disk of what is often read from a remote bucket, up to a size.
 
-Only items that are named by the hash of their bytes are copied, on the way to whoever reads the whole of one first; a
-copy is seen when its bytes are what its name says. What was not read for the longest goes first.
+Only items that are named by the hash of their bytes are copied, while the first reader reads a whole one; a copy
+becomes visible when its bytes match its name. The least recently read copies are removed first.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from lamella.staging import StorageError, staged, write_all
 _NAMED_BY_HASH = "layers/"
 _SHA256 = 64
 _LARGEST_SHARE = 4
-"""An item of more than a quarter of the room is not copied: it would drive out all else."""
+"""An item of more than a quarter of the room is not copied: it would displace everything else."""
 
 
 class Copies:
@@ -50,7 +50,7 @@ class Copies:
         return self._copied(name, count)
 
     def _copied(self, name: str, count: int | None) -> Iterator[Buffer]:
-        """The item's bytes; if that is all of them, they are here afterwards."""
+        """Yield the item's bytes; if these are all of them, there is a copy here afterwards."""
         hashed, size = hashlib.sha256(), 0
         with contextlib.ExitStack() as stack:
             file = None

@@ -1,4 +1,4 @@
-"""A bucket in a local folder, which any number of processes may share."""
+"""A bucket in a local folder, which any number of processes can share."""
 
 import contextlib
 import fcntl
@@ -14,13 +14,13 @@ from lamella.oci.image import Buffer
 from lamella.staging import StagedFile, explained, staged, write_all
 
 _NO_ITEMS = (staging.STAGING, "roots")
-"""Folders beside the items: what is being written, and layers that were unpacked."""
+"""Folders next to the items: what is being written, and unpacked layers."""
 _LOCK = ".lock"
 _BLOCK = 1 << 20
 
 
 class Folder:
-    """A bucket in a local folder, made when it is first written to."""
+    """A bucket in a local folder, created when it is first written to."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -124,5 +124,5 @@ class _NewItem(StagedFile):
     """An item on its way in."""
 
     def commit(self, name: str) -> None:
-        """Makes the item of what was written."""
+        """Make what was written the item `name`."""
         self.move_to(self._root / name)

@@ -1,9 +1,10 @@
-"""Work that one of many does, for all of them: who has begun says so in the bucket, and keeps saying so.
+"""Work that one process does for many: it says in the bucket that it has begun, and keeps saying so.
 
     jobs/<key>      what is done or was done, by whom, and how it ended
 
-Whoever creates the item does the work. Others see it, and wait. Who is not heard of any more is taken to be dead, and
-the first to notice takes over. How it ended is remembered until a time that the item tells; then it may be done anew.
+The process that creates the item does the work. Others see it, and wait. A process that gives no more signs of life is
+presumed dead, and the first to notice takes over. How the work ended is remembered until a time that the item states;
+then it may be done again.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from lamella.cache.bucket import SharedBucket
 from lamella.oci.typed import decode_as
 
 SILENCE = 15.0
-"""Seconds after which somebody who was not heard of is dead."""
+"""Seconds without a sign of life after which a process counts as dead."""
 BEAT = 3.0
 """Seconds between two signs of life."""
 FOLDER = "jobs/"
@@ -24,7 +25,7 @@ State = Literal["running", "done", "failed"]
 
 
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A job as it stands. `until` is when it is forgotten, or when its owner is dead if nothing was heard meanwhile."""
+    """The state of a job. `until` is when it is forgotten, or when its owner counts as dead without a sign of life."""
 
     what: str
     owner: str
@@ -50,15 +51,15 @@ class Claim:
     mine: bool
 
     def beat(self, now: float) -> "Claim | None":
-        """Still at it; None if somebody has taken over."""
+        """Give a sign of life; None if another process has taken over."""
         return self._become(msgspec.structs.replace(self.job, until=now + SILENCE))
 
     def end(self, job: Job) -> "Claim | None":
-        """Done with it, as `job` tells; None if somebody has taken over."""
+        """End it, with the outcome in `job`; None if another process has taken over."""
         return self._become(job)
 
     def give_up(self) -> None:
-        """Leaves it to others, at once."""
+        """Leave it to others, at once."""
         self._become(msgspec.structs.replace(self.job, until=0.0))
 
     def _become(self, job: Job) -> "Claim | None":
@@ -69,7 +70,7 @@ class Claim:
 
 
 def claim(bucket: SharedBucket, key: str, job: Job, now: float) -> Claim | None:
-    """Begins `job`, or shows who else has; None if that changed at this very moment, and is worth another look."""
+    """Begin `job`, or return the claim of the process that has; None if that has just changed: try again."""
     data, wanted = bucket.get(_at(key)), msgspec.json.encode(job)
     if data is None:
         return Claim(bucket, key, job, wanted, True) if bucket.create(_at(key), wanted) else None
@@ -80,7 +81,7 @@ def claim(bucket: SharedBucket, key: str, job: Job, now: float) -> Claim | None:
 
 
 def read_job(data: bytes) -> Job | None:
-    """The job that an item tells of; None if it is unreadable."""
+    """The job in an item's bytes; None if they are unreadable."""
     try:
         return decode_as(data, Job)
     except msgspec.DecodeError:

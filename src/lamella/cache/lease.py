@@ -1,4 +1,4 @@
-"""The collector's side of `holds`: one collects at a time, and says beforehand what it is about to remove."""
+"""The collector's side of `holds`: only one collects at a time, and it announces what it is about to remove."""
 
 import contextlib
 import secrets
@@ -24,16 +24,16 @@ class CollectingError(LamellaError):
 
 
 class LapsedError(LamellaError):
-    """A lease could not be kept, so nothing more may be removed under it."""
+    """A lease has lapsed, so nothing more may be removed under it."""
 
     exit_code = 5
 
 
 class Lease:
-    """The right to remove items, as long as this is entered.
+    """The right to remove items while this context is entered.
 
-    It is prolonged in the background. If something was raised while items were doomed, a removal may yet be on its way;
-    the doom is then left to end by itself.
+    It is renewed in the background. If an exception is raised while items are doomed, a removal may still be under way,
+    so the doom is left to expire by itself.
     """
 
     def __init__(self, bucket: SharedBucket) -> None:
@@ -50,12 +50,12 @@ class Lease:
         there = read_doom(data)
         if there:
             raise CollectingError(
-                f"garbage is being collected by another process, until {_time(there.until)} if that was killed; "
+                f"another process is collecting garbage; if it was killed, its turn ends at {_time(there.until)}; "
                 "run again later"
             )
         wanted = msgspec.json.encode(doom := Doom(self._owner, time.time() + _LASTS, []))
         if not (self._bucket.create(DOOMED, wanted) if data is None else self._bucket.swap(DOOMED, data, wanted)):
-            raise CollectingError("garbage is being collected by another process, since just now; run again later")
+            raise CollectingError("another process has just begun to collect garbage; run again later")
         self._doom, self._data = doom, wanted
         self._beats.start()
         return self
@@ -64,16 +64,16 @@ class Lease:
         self._ended.set()
         self._beats.join()
         if not self._doom.names:
-            with contextlib.suppress(LamellaError):  # it ends by itself
+            with contextlib.suppress(LamellaError):  # it expires by itself
                 self._say((), until=0.0)
 
     def doom(self, names: Sequence[str]) -> None:
-        """Says which items are about to be removed; all else is not, any more."""
+        """Announce which items are about to be removed; this replaces the previous announcement."""
         if not self._say(names, time.time() + _LASTS):
-            raise LapsedError("another process took over collecting garbage, as this one was not heard of for long")
+            raise LapsedError("another process took over collecting garbage, as this one was silent for too long")
 
     def check(self) -> None:
-        """Right before a removal: a `LapsedError` if there is no time left for it."""
+        """Raise a `LapsedError` if there is no time left for a removal; to be called right before each."""
         if time.time() > self._doom.until - MARGIN:
             raise LapsedError("collecting garbage stopped, as the bucket did not answer in time; run again")
 
@@ -83,7 +83,7 @@ class Lease:
                 self._say(None, time.time() + _LASTS)
 
     def _say(self, names: Sequence[str] | None, until: float) -> bool:
-        """Says `names`, or the same as before; False if somebody may already have taken it for ended."""
+        """Announce `names`, or the same as before; False if others may already have treated the lease as expired."""
         with self._lock:
             if self._doom.names and time.time() > self._doom.until:
                 return False
@@ -95,7 +95,7 @@ class Lease:
             return True
 
     def _swap_ours(self, wanted: bytes) -> bool:
-        """Where the answer to an earlier request was lost, ours is there, but not as we know it."""
+        """If the answer to an earlier request was lost, the item is ours, but different from what we remember."""
         data = self._bucket.get(DOOMED)
         if data is None or self._owner.encode() not in data:
             return False

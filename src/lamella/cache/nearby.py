@@ -1,15 +1,15 @@
-"""Records that several machines share, with a copy at hand."""
+"""Records that several machines share, with a local copy."""
 
 from collections.abc import Iterator
 
 from lamella.cache.bucket import Bucket, Item
 
 SHARED = "builds/"
-"""What is worth telling others: what became of layers. All else is about one machine."""
+"""What is worth sharing: the records of layers. Everything else is about one machine."""
 
 
 class Nearby:
-    """A bucket whose items are at hand; records of layers are looked for in a shared one too, and told there."""
+    """A local bucket; records of layers are also read from and written to a shared one."""
 
     def __init__(self, hand: Bucket, shared: Bucket) -> None:
         self._hand = hand

@@ -1,7 +1,7 @@
-"""A bucket in an object store: S3, GCS or Azure, by obstore.
+"""A bucket in an object store: S3, GCS or Azure, through obstore.
 
-Large items are spooled to a local folder, so that they are checked before anybody else sees a byte of them, and so
-that a request that has to be sent again can be. Who reads one goes on where a connection broke.
+Large items are spooled to a local folder, so that they are checked before others see a byte of them, and so that a
+failed request can be sent again. Reads resume where a connection broke.
 """
 
 import contextlib
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 18
 _TRIES = 5
 _LARGEST_COPY = 5 << 30
-"""What stores of S3 copy in one request."""
+"""The largest object that S3 copies in one request."""
 
 T = TypeVar("T")
 
 
 def bucket_at(address: str, environment: Mapping[str, str], spool: Path) -> SharedBucket:
-    """The bucket at `address`: a folder, or `s3://`, `gs://` or `az://`; `spool` takes what is on its way there."""
+    """The bucket at `address`: a folder, or `s3://`, `gs://` or `az://`; `spool` holds what is on its way there."""
     if not objects.is_address(address):
         return Folder(Path(address))
     store, prefix = objects.store_at(address, environment)
@@ -38,7 +38,7 @@ def bucket_at(address: str, environment: Mapping[str, str], spool: Path) -> Shar
 
 
 class Objects:
-    """A bucket in an object store; names start with `prefix` there."""
+    """A bucket in an object store, where names start with `prefix`."""
 
     def __init__(self, store: "S3Store | GCSStore | AzureStore", prefix: str, spool: Path) -> None:
         self._store = store
@@ -85,7 +85,7 @@ class Objects:
         try:
             self._ask(name, lambda at: put(self._store, at, data, mode="create"))
         except (AlreadyExistsError, PreconditionError):
-            return self.get(name) == data  # an answer was lost, and it was us
+            return self.get(name) == data  # the answer was lost, and the item is ours
         return True
 
     def swap(self, name: str, before: bytes, after: bytes) -> bool:
@@ -138,7 +138,7 @@ class Objects:
         return _Spooled(self, self._spool)
 
     def upload(self, name: str, file: Path) -> None:
-        """Stores a local file as `name`."""
+        """Store a local file as `name`."""
         from obstore import put
 
         self._ask(name, lambda at: put(self._store, at, file))
@@ -192,12 +192,12 @@ def _is_theirs(error: Exception) -> bool:
 
 
 class _Spooled(StagedFile):
-    """An item that is written here before it goes there."""
+    """An item that is written locally before it is uploaded."""
 
     def __init__(self, bucket: Objects, spool: Path) -> None:
         super().__init__(spool)
         self._bucket = bucket
 
     def commit(self, name: str) -> None:
-        """Stores what was written."""
+        """Store what was written."""
         self._bucket.upload(name, self.path)

@@ -1,4 +1,4 @@
-"""What a manifest leads to: whoever keeps it has to keep that too."""
+"""What a manifest leads to: as long as it is kept, its parts must be kept too."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from lamella.oci.wire import AnyManifest, Descriptor, decode, kind_of
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Digests of what a manifest needs. Its subject may be missing; it is kept if it is there."""
+    """The digests of what a manifest needs. Its subject may be missing; if it exists, it is kept."""
 
     blobs: tuple[Digest, ...] = ()
     manifests: tuple[Digest, ...] = ()
@@ -18,10 +18,10 @@ class Parts:
 
 
 def parts_of(data: bytes) -> Parts:
-    """The parts of a manifest; a `WireError` or a `DigestError` if it is none.
+    """The parts of a manifest; a `WireError` or a `DigestError` if `data` is not a manifest.
 
-    Layers that are elsewhere, by their `urls`, are no parts. An index may name blobs beside manifests: caches of
-    builds are kept so.
+    Layers that are stored elsewhere, by their `urls`, are not parts. An index may name blobs as well as manifests:
+    build caches are stored like that.
     """
     told = decode(data, AnyManifest, "the manifest")
     blobs = [told.config] if told.config else []
@@ -32,7 +32,7 @@ def parts_of(data: bytes) -> Parts:
 
 
 def referrer_of(manifest: Manifest) -> Referrer:
-    """What is told of `manifest` to who asks what refers to its subject."""
+    """How `manifest` is listed among the referrers of its subject."""
     told = decode(manifest.data, AnyManifest, "the manifest")
     return Referrer(
         media_type=kind_of(manifest.data, manifest.media_type),

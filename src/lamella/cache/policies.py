@@ -1,4 +1,4 @@
-"""What is kept: rules, and which tags they leave."""
+"""What is kept: the rules, and which tags they keep."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is kept of some repositories, or Nix caches."""
+    """What is kept in some repositories, or Nix caches."""
 
     name: str
     repositories: str
@@ -21,7 +21,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How long what nobody needs is kept, in seconds and days, and what is needed by whom."""
+    """How long unneeded items are kept, in seconds and days, and the policies for what is needed."""
 
     grace: float = DAY
     untagged_days: int = 7
@@ -29,13 +29,13 @@ class Rules:
     policies: tuple[Policy, ...] = ()
 
     def of(self, repository: str) -> tuple[Policy, ...]:
-        """The policies for a repository; without any, all that has a name is kept."""
+        """The policies for a repository; without any, everything with a name is kept."""
         return tuple(one for one in self.policies if matches(one.repositories, repository))
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag as policies see it: when it was written, and when what it leads to was last pulled or written."""
+    """A tag as policies see it: when it was written, and when its manifest was last pulled or written."""
 
     name: str
     written: float
@@ -43,7 +43,7 @@ class Tag:
 
 
 def expired(policies: tuple[Policy, ...], tags: list[Tag], now: float) -> Mapping[str, str]:
-    """Which tags no policy keeps, and why; each policy keeps its own, and what one keeps is kept."""
+    """Which tags no policy keeps, and why; a tag is kept if at least one policy keeps it."""
     if not policies:
         return {}
     newest = sorted(tags, key=lambda tag: (-tag.written, tag.name))
@@ -53,7 +53,7 @@ def expired(policies: tuple[Policy, ...], tags: list[Tag], now: float) -> Mappin
 
 
 def _kept(policy: Policy, newest: list[Tag], now: float) -> Iterator[str]:
-    """Patterns first; the last few are counted among the rest."""
+    """The tags that a policy keeps: first those that match a pattern; `keep_last` counts among the rest."""
     rest = []
     for tag in newest:
         if any(matches(pattern, tag.name) for pattern in policy.keep_tags):

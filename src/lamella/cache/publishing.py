@@ -1,10 +1,10 @@
-"""How anything comes into a repository, or is held on to, while garbage is collected. `holds` says why that is safe.
+"""How items are added to a repository, or kept, while garbage is collected. `holds` explains why that is safe.
 
-    used/<name>                     that somebody was told that the item is there, and counts on it for a while
-    pulls/<repository>/_<digest>    that a manifest was asked for
-    pins/<repository>/_<digest>     that a person wants a manifest kept
+    used/<name>                     that a client was told that the item exists, and counts on it for a while
+    pulls/<repository>/_<digest>    that a manifest was requested
+    pins/<repository>/_<digest>     that a user wants a manifest kept
 
-Of a store path in a Nix cache the same is kept: its repository is `nix/<cache>`, and its digest the hash in its name.
+The same is stored for store paths in a Nix cache: the repository is `nix/<cache>`, the digest is the hash in the name.
 """
 
 import contextlib
@@ -35,27 +35,28 @@ from lamella.oci.digest import Digest
 PINS, PULLS, USED = "pins/", "pulls/", "used/"
 NIX = "nix/"
 _USED_EVERY = 1800.0
-"""Less than any collector's grace, so that a mark of that age still counts."""
+"""Less than any collector's grace period, so that a mark of that age still counts."""
 _PULLED_EVERY = 3600.0
 _REMEMBERED = 100_000
 _MOST_MISSING = 5
-"""How many parts are looked for in vain before a manifest is refused: one may name tens of thousands."""
+"""How many parts may be found missing before a manifest is refused: it may name tens of thousands."""
 
 
 class UnknownPartsError(LamellaError):
-    """A manifest names blobs or manifests that its repository has not."""
+    """A manifest names blobs or manifests that its repository does not have."""
 
     exit_code = 5
 
     def __init__(self, repository: str, digest: Digest, missing: tuple[Digest, ...]) -> None:
         self.missing = missing
-        super().__init__(f"{repository} has not what {digest} leads to; push first: {', '.join(missing)}")
+        super().__init__(f"{repository} lacks what {digest} refers to; push first: {', '.join(missing)}")
 
 
 def publish(repository: Repository, manifest: Manifest, *tags: str) -> Digest | None:
-    """Writes a manifest, and then what leads to it, if its repository has all of its parts; gives its subject.
+    """Write a manifest, then what leads to it, if its repository has all of its parts; return its subject.
 
-    An `UnknownPartsError` if not, a `WireError` or `DigestError` if it is no manifest; nothing is written then.
+    Raises an `UnknownPartsError` if parts are missing, a `WireError` or `DigestError` if it is not a manifest; then
+    nothing is written.
     """
     parts = parts_of(manifest.data)
     with holding(repository.bucket, _names(repository, manifest.digest, parts, tags)):
@@ -76,7 +77,7 @@ def _missing(repository: Repository, parts: Parts) -> Iterator[Digest]:
 
 
 def adopt(source: Repository, repository: Repository, digest: Digest) -> Manifest | None:
-    """A manifest that a repository has, or gets from another one with all that it leads to; None if that is gone."""
+    """Return a manifest, copied from `source` with all it leads to if `repository` lacks it; None if it is gone."""
     known = repository.manifest(digest)
     if known:
         return known
@@ -93,7 +94,7 @@ def adopt(source: Repository, repository: Repository, digest: Digest) -> Manifes
 
 
 def withdraw(repository: Repository, digest: Digest) -> bool:
-    """Removes a manifest, the tags that lead to it, and what it says of its subject; False if it was not there."""
+    """Remove a manifest, the tags that lead to it, and its entry among referrers; return False if it did not exist."""
     manifest = repository.manifest(digest)
     subject = parts_of(manifest.data).subject if manifest else None
     if subject:
@@ -102,7 +103,7 @@ def withdraw(repository: Repository, digest: Digest) -> bool:
 
 
 def _names(repository: Repository, digest: Digest, parts: Parts, tags: Iterable[str]) -> list[str]:
-    """What a manifest is going to need, and itself."""
+    """The items that a manifest is going to need, and its own."""
     names = [repository.at(MANIFESTS, one) for one in (digest, *parts.manifests)]
     names += [repository.at(MANIFESTS, parts.subject)] if parts.subject else []
     for blob in parts.blobs:
@@ -112,14 +113,14 @@ def _names(repository: Repository, digest: Digest, parts: Parts, tags: Iterable[
 
 @contextlib.contextmanager
 def arriving(repository: Repository, digest: Digest) -> Iterator[None]:
-    """A blob is put into the bucket while this lasts; if nothing was raised, its repository has it then."""
+    """Add a blob: it is put into the bucket inside this context, and then belongs to its repository."""
     with holding(repository.bucket, (repository.at(BLOBS, digest), blob_name(digest))):
         yield
         repository.link(digest)
 
 
 def mount(repository: Repository, digest: Digest) -> bool:
-    """Gives a repository a blob that is in the bucket; False if it is not."""
+    """Give a repository a blob that is in the bucket; return False if it is not there."""
     with holding(repository.bucket, (repository.at(BLOBS, digest), blob_name(digest))):
         if repository.bucket.find(blob_name(digest)) is None:
             return False
@@ -128,9 +129,9 @@ def mount(repository: Repository, digest: Digest) -> bool:
 
 
 def used(bucket: SharedBucket, name: str, now: float | None = None) -> bool:
-    """Whether an item is there, to stay for as long as a push may take. Writes at most every half an hour.
+    """Whether an item exists, and will stay for as long as a push may take. Writes at most every half hour.
 
-    As with a hold: first the mark, then a look at what is doomed, and only then at the item.
+    As with a hold: first it writes the mark, then it checks what is doomed, and only then the item.
     """
     now = time.time() if now is None else now
     item = bucket.find(name)
@@ -145,19 +146,19 @@ def used(bucket: SharedBucket, name: str, now: float | None = None) -> bool:
 
 
 class Pulls:
-    """Notes what is pulled; each is written at most once an hour, whoever asks how often."""
+    """Notes what is pulled; each note is written at most once an hour, however often the item is pulled."""
 
     def __init__(self, bucket: SharedBucket) -> None:
         self._bucket = bucket
         self._noted: dict[str, float] = {}
 
     def is_noted(self, repository: str, digest: str, now: float | None = None) -> bool:
-        """Whether that was noted a while ago, and need not be now; nobody is asked."""
+        """Whether a pull was noted recently, and need not be noted now; this does not ask the bucket."""
         now = time.time() if now is None else now
         return self._noted.get(note(repository, digest), 0.0) > now - _PULLED_EVERY
 
     def pulled(self, repository: str, digest: str, now: float | None = None) -> bool:
-        """Notes that something is pulled, before it is looked for; False if it is being removed, and counts as gone.
+        """Note a pull, before looking for the item; return False if the item is being removed, and counts as gone.
 
         What is found after that stays, with all that it leads to, for as long as the rules keep what was pulled.
         """
@@ -175,7 +176,7 @@ class Pulls:
 
 
 def pin(bucket: SharedBucket, repository: str, digest: str) -> bool:
-    """Keeps a manifest, and what it leads to, whatever the policies say; False if it is not there."""
+    """Keep a manifest and what it leads to, whatever the policies say; return False if it does not exist."""
     name = _item(repository, digest)
     with holding(bucket, (name,)):
         if bucket.find(name) is None:
@@ -185,14 +186,14 @@ def pin(bucket: SharedBucket, repository: str, digest: str) -> bool:
 
 
 def pinned(bucket: SharedBucket) -> Iterator[tuple[str, str]]:
-    """What was pinned: repositories with digests, or Nix caches with hashes."""
+    """Yield what is pinned: repositories with digests, or Nix caches with hashes."""
     for item in bucket.list(PINS):
         repository, file = noted(item.name.removeprefix(PINS))
-        yield repository, file_digest(file)  # hashes of Nix are the same in names of items
+        yield repository, file_digest(file)  # Nix hashes are unchanged in the names of items
 
 
 def unpin(bucket: SharedBucket, repository: str, digest: str) -> None:
-    """Takes that back."""
+    """Undo `pin`."""
     bucket.delete(PINS + note(repository, digest))
 
 

@@ -4,9 +4,9 @@
     trees/<digest>           the files of a folder package, and what a look at the folder alone can tell about them
     images/<name>/<tag>/     the last image of that name, by platform
 
-A record carries the digest of itself: one that a crash, a full disk or a hand has damaged is not believed but removed,
-and `mended` tells of it. One that another version of lamella wrote in a form of its own is removed too. Losing any of
-this costs time, never correctness.
+A record contains its own digest: one that was damaged by a crash, a full disk or by hand is not trusted but removed,
+and `mended` is told. One that another version of lamella wrote in a different format is removed too. Losing any of
+these costs time, never correctness.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ class Records:
         self._mended = mended
 
     def find(self, key: str) -> Record | None:
-        """The record of the layer with that key, if there is one that can be believed."""
+        """The record of the layer with that key, if there is one that can be trusted."""
         name = f"builds/{key}"
         record = self.read(name, Record)
         if record is None:
@@ -48,13 +48,13 @@ class Records:
         self.write(f"builds/{key}", record)
 
     def forget(self, key: str) -> None:
-        """Drops a record that turned out to be wrong, if there is one."""
+        """Remove a record that turned out to be wrong, if it exists."""
         name = f"builds/{key}"
         if self.bucket.get(name) is not None:
             self._mend(name)
 
     def read(self, name: str, kind: type[T]) -> T | None:
-        """The sealed item `name` as a `kind`; None if it is not there or cannot be believed."""
+        """The sealed item `name` as a `kind`; None if it does not exist or cannot be trusted."""
         data = self.bucket.get(name)
         if data is None:
             return None
@@ -69,7 +69,7 @@ class Records:
             return None
 
     def write(self, name: str, value: object) -> None:
-        """Stores `value` as the sealed item `name`."""
+        """Store `value` as the sealed item `name`."""
         body = msgspec.json.encode(value)
         self.bucket.put(name, _seal(body) + b"\n" + body)
 

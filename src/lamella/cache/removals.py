@@ -1,4 +1,4 @@
-"""What is to be removed, why, and in which order: whoever stops in the middle leaves nothing that leads nowhere."""
+"""What is to be removed, why, and in which order: stopping in the middle never leaves an item that leads nowhere."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -23,12 +23,12 @@ KINDS = (
     "job",
     "mark",
 )
-"""What leads to others before those."""
+"""In order of removal: what leads to other items comes before those."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """An item that nothing keeps. Of one kind, those of a higher level are led to by those of a lower one."""
+    """An item that nothing keeps. Within a kind, items of a lower level lead to items of a higher one."""
 
     name: str
     kind: str
@@ -38,13 +38,13 @@ class Removal:
 
     @property
     def stage(self) -> tuple[int, int]:
-        """All of a stage can be removed at once, when all of the stages before it are."""
+        """All items of a stage can be removed at once, after all earlier stages."""
         return KINDS.index(self.kind), self.level
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A survey with the rules to judge it by. `held` are items that somebody holds."""
+    """A survey, with the rules to judge it by. `held` are the items that publishers hold."""
 
     survey: Survey
     rules: Rules
@@ -55,7 +55,7 @@ class View:
         return moment > self.now - self.rules.grace
 
     def is_counted_on(self, name: str) -> bool:
-        """Whether somebody holds the item, or was told that it is there."""
+        """Whether a client holds the item, or was told that it exists."""
         return name in self.held or self.is_young(self.survey.marks.get(name, 0.0))
 
     def used(self, repository: str, digest: str, written: float) -> float:
@@ -64,7 +64,7 @@ class View:
 
 
 def reached(roots: Iterable[str], leads: Mapping[str, Collection[str]]) -> set[str]:
-    """All that the roots lead to, with the roots themselves."""
+    """Everything that the roots lead to, including the roots themselves."""
     found: set[str] = set()
     todo = list(roots)
     while todo:
@@ -76,7 +76,7 @@ def reached(roots: Iterable[str], leads: Mapping[str, Collection[str]]) -> set[s
 
 
 def levels(leads: Mapping[str, Collection[str]]) -> dict[str, int]:
-    """Of the keys, how many steps each is below those to which none leads; what leads in a circle is lowest."""
+    """How many steps each key is below the keys that nothing leads to; keys in a cycle are lowest."""
     inner = {one: {other for other in others if other in leads and other != one} for one, others in leads.items()}
     waiting = Counter(other for others in inner.values() for other in others)
     found: dict[str, int] = {}

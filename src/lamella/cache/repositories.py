@@ -1,14 +1,15 @@
 """Images by name in a bucket: what a registry knows.
 
-    layers/<hex>                                   blobs, each once, whoever has it
+    layers/<hex>                                   blobs, each once for all repositories
     repositories/<name>/_blobs/<digest>            that this repository has the blob
     repositories/<name>/_manifests/<digest>        a manifest: its media type, a line break, its bytes
     repositories/<name>/_tags/<tag>                the digest that the tag leads to
     repositories/<name>/_referrers/<digest>/<digest>  a descriptor of a manifest that refers to another one
     mirrored/<name>/_<tag>                         the digest that a tag of another registry led to
 
-Blobs come first, then what names them; so whoever sees a manifest finds all that it leads to. Names, tags and digests
-are checked before they come here. Where garbage is collected, `publishing` is how to write all but a removal.
+Blobs are written first, then what names them, so a client that sees a manifest finds everything that it leads to.
+Names, tags and digests are checked before they get here. If garbage is collected, everything except removals must be
+written through `publishing`.
 """
 
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ class Manifest:
 
 
 class Referrer(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, rename="camel"):
-    """What is told of a manifest that refers to another: its descriptor."""
+    """The descriptor of a manifest that refers to another one."""
 
     media_type: str
     digest: Digest
@@ -55,7 +56,7 @@ def repositories(bucket: SharedBucket) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Repository:
-    """One repository of a bucket. Whatever it tells is as the bucket is now; nothing is remembered."""
+    """One repository of a bucket. It always reports the current state of the bucket; nothing is cached."""
 
     bucket: SharedBucket
     name: str
@@ -65,22 +66,22 @@ class Repository:
         return next(self.bucket.list(f"{REPOSITORIES}{self.name}/_"), None) is not None
 
     def blob(self, digest: Digest) -> int | None:
-        """The size of a blob that this repository has."""
+        """The size of a blob; None if this repository does not have it."""
         if self.bucket.get(self.at(BLOBS, digest)) is None:
             return None
         item = self.bucket.find(blob_name(digest))
         return item.size if item else None
 
     def link(self, digest: Digest) -> None:
-        """Says that this repository has a blob, which is in the bucket."""
+        """Record that this repository has a blob, which must be in the bucket."""
         self.bucket.put(self.at(BLOBS, digest), b"")
 
     def unlink(self, digest: Digest) -> bool:
-        """Says that it has the blob no more; False if it had not. The bytes may belong to others, and stay."""
+        """Record that it no longer has the blob; return False if it did not. The bytes may be shared, and stay."""
         return self._remove(self.at(BLOBS, digest))
 
     def manifest(self, digest: Digest) -> Manifest | None:
-        """A manifest; one that was damaged counts as none."""
+        """A manifest; None if it does not exist or is damaged."""
         data = self.bucket.get(self.at(MANIFESTS, digest))
         if data is None:
             return None
@@ -88,15 +89,15 @@ class Repository:
         return Manifest(digest, media_type.decode(), body) if is_digest_of(digest, body) else None
 
     def has_manifest(self, digest: Digest) -> bool:
-        """Whether the manifest is there, as far as a look can tell."""
+        """Whether the manifest exists, without checking its bytes."""
         return self.bucket.find(self.at(MANIFESTS, digest)) is not None
 
     def put_manifest(self, manifest: Manifest) -> None:
-        """Stores a manifest, when all that it leads to is there."""
+        """Store a manifest; everything that it leads to must exist."""
         self.bucket.put(self.at(MANIFESTS, manifest.digest), manifest.media_type.encode() + b"\n" + manifest.data)
 
     def delete_manifest(self, digest: Digest) -> bool:
-        """Removes the tags that lead to a manifest, and then it; False if it was not there."""
+        """Remove the tags that lead to a manifest, then the manifest; return False if it did not exist."""
         for tag in self.tags():
             if self.tagged(tag) == digest:
                 self.delete_tag(tag)
@@ -114,11 +115,11 @@ class Repository:
         return Digest(data.decode()) if data else None
 
     def tag(self, tag: str, digest: Digest) -> None:
-        """Makes a tag lead to a manifest, which is there."""
+        """Make a tag lead to a manifest, which must exist."""
         self.bucket.put(self.at(TAGS, tag), digest.encode())
 
     def delete_tag(self, tag: str) -> bool:
-        """Removes a tag, and not the manifest; False if it was not there."""
+        """Remove a tag, but not the manifest; return False if it did not exist."""
         return self._remove(self.at(TAGS, tag))
 
     def tags(self) -> Iterator[str]:
@@ -128,11 +129,11 @@ class Repository:
             yield item.name.removeprefix(prefix)
 
     def refer(self, subject: Digest, referrer: Referrer) -> None:
-        """Says that a manifest refers to `subject`, which need not be there."""
+        """Record that a manifest refers to `subject`, which need not exist."""
         self.bucket.put(self._referrer(subject, referrer.digest), msgspec.json.encode(referrer))
 
     def refer_no_more(self, subject: Digest, digest: Digest) -> None:
-        """Takes that back."""
+        """Undo `refer`."""
         self.bucket.delete(self._referrer(subject, digest))
 
     def referrers(self, subject: Digest) -> Iterator[Referrer]:
@@ -140,13 +141,13 @@ class Repository:
         return filter(None, (self.referrer(subject, digest) for digest in self.referring(subject)))
 
     def referring(self, subject: Digest) -> Iterator[Digest]:
-        """Their digests alone."""
+        """The digests of the manifests that refer to `subject`."""
         prefix = f"{self.at(REFERRERS, subject)}/"
         for item in self.bucket.list(prefix):
             yield file_digest(item.name.removeprefix(prefix))
 
     def referrer(self, subject: Digest, digest: Digest) -> Referrer | None:
-        """What is told of a manifest that refers to `subject`."""
+        """The descriptor of a manifest that refers to `subject`."""
         data = self.bucket.get(self._referrer(subject, digest))
         return decode_as(data, Referrer) if data is not None else None
 
@@ -164,24 +165,24 @@ class Repository:
 
 
 def digest_file(digest: str) -> str:
-    """How names of items write a digest."""
+    """A digest as written in the names of items."""
     return digest.replace(":", "-", 1)
 
 
 def note(repository: str, of: str) -> str:
-    """What notes about a digest or tag of a repository are called.
+    """The name of notes about a digest or tag of a repository.
 
-    No part of a repository's name begins with `_`, so no repository is in the way of what is noted of another.
+    No part of a repository's name begins with `_`, so the notes of different repositories never collide.
     """
     return f"{repository}/_{digest_file(of)}"
 
 
 def noted(name: str) -> tuple[str, str]:
-    """The repository that a note is about, and how the digest or tag is written there."""
+    """The repository that a note is about, and the digest or tag as written there."""
     repository, _, of = name.rpartition("/_")
     return repository, of
 
 
 def file_digest(file: str) -> Digest:
-    """The digest that was written so."""
+    """The digest that `digest_file` wrote."""
     return Digest(file.replace("-", ":", 1))

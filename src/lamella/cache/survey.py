@@ -1,7 +1,7 @@
-"""What is in a bucket, and what leads to what, as far as a collector of garbage has to know.
+"""What is in a bucket, and what leads to what, as far as a garbage collector needs to know.
 
-Holds are read first, then what refers to others; `holds` says why. What is referred to is not kept here, so that a
-survey needs memory for references alone, and for each digest once.
+Holds are read first, then what refers to other items; `holds` explains why. Items that are only referred to are not
+stored here, so a survey needs memory only for references, and for each digest once.
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ from lamella.oci.digest import Digest
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A manifest that is there. `parts` is None if it cannot be understood."""
+    """A manifest that exists. `parts` is None if it cannot be parsed."""
 
     size: int
     written: float
@@ -31,7 +31,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a repository holds; links and referrers by when they were written."""
+    """What a repository contains; links and referrers with the time when they were written."""
 
     tags: dict[str, tuple[Digest, float]] = field(default_factory=dict)
     manifests: dict[Digest, Kept] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Narinfo:
-    """A package in a Nix cache: the hashes of those that it refers to, and where its bytes are."""
+    """A package in a Nix cache: the hashes of the packages that it refers to, and where its bytes are."""
 
     size: int
     written: float
@@ -51,20 +51,20 @@ class Narinfo:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """All that leads to something. Pins, pulls and marks are by name, without their folder."""
+    """Everything that leads to something. Pins, pulls and marks are by name, without their folder."""
 
     held: frozenset[str]
     pins: frozenset[str]
     pulls: dict[str, float]
     marks: dict[str, float]
     jobs: dict[str, tuple[Item, float]]
-    """By name, with the time until when they count."""
+    """By name, with the time until which they count."""
     repositories: dict[str, Holding]
     caches: dict[str, dict[str, Narinfo]]
 
 
 def survey(bucket: SharedBucket, contents: Contents) -> Survey:
-    """The bucket as it is now, or was while this looked."""
+    """Survey the bucket as it is now, or was while this was reading it."""
     holds = contents.read(bucket.list(HOLDS), lambda data: data.decode().split("\n"))
     held = frozenset(name for _, names in holds for name in names)
     jobs = contents.read(bucket.list(FOLDER), _until)
@@ -135,6 +135,6 @@ def _caches(bucket: SharedBucket, contents: Contents) -> dict[str, dict[str, Nar
 
 
 def _until(data: bytes) -> float | None:
-    """Until when a job counts, if it says so."""
+    """The time until which a job counts, if it states one."""
     job = read_job(data)
     return job.until if job else None

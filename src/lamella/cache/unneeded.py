@@ -1,6 +1,6 @@
-"""What of a bucket nothing keeps, in the order in which it is to be removed.
+"""The items of a bucket that nothing keeps, in the order in which they must be removed.
 
-Items that others lead to are looked at one by one as they are listed, after all that may lead to them.
+Items that others lead to are judged one by one as they are listed, after everything that may lead to them.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class _Record(msgspec.Struct):
 
 
 def unneeded(bucket: SharedBucket, contents: Contents, view: View) -> list[Removal]:
-    """All that nothing keeps, what leads to others first."""
+    """Everything that nothing keeps; what leads to other items comes first."""
     verdicts = {name: unneeded_images.judge(name, each, view) for name, each in view.survey.repositories.items()}
     needed = {encoded(digest) for verdict in verdicts.values() for digest in verdict.blobs}
     found = [
@@ -54,7 +54,7 @@ def unneeded(bucket: SharedBucket, contents: Contents, view: View) -> list[Remov
 
 
 def _built(bucket: SharedBucket, contents: Contents, view: View, kept: dict[str, frozenset[str]]) -> Iterator[Removal]:
-    """Entries of built images. What one of them leads to may be there since the repositories were read."""
+    """Entries of built images. What an entry leads to may have been added after the repositories were read."""
     for item, built in contents.read(bucket.list(_BUILT), lambda data: _read(data, _Built)):
         if built is None or built.digest in kept.get(built.repository, ()):
             continue
@@ -64,7 +64,7 @@ def _built(bucket: SharedBucket, contents: Contents, view: View, kept: dict[str,
 
 
 def _blobs_and_records(bucket: SharedBucket, contents: Contents, view: View, needed: set[str]) -> Iterator[Removal]:
-    """Records are worth more than they take, unless they are old and their blob is gone."""
+    """Blobs, and records: these are worth the room they take, unless they are old and their blob is gone."""
     records = (item for item in bucket.list(_RECORDS) if item.used <= view.now - _RECORD_DAYS * DAY)
     old = list(contents.read(records, lambda data: _read(data.partition(b"\n")[2], _Record)))
     named = {encoded(record.digest) for _, record in old if record}
@@ -82,16 +82,16 @@ def _blobs_and_records(bucket: SharedBucket, contents: Contents, view: View, nee
 
 
 def _uploads(bucket: SharedBucket, view: View) -> Iterator[Removal]:
-    """An upload goes as a whole, a while after its last sign of life."""
+    """An upload is removed as a whole, some time after its last sign of life."""
     for _, group in groupby(bucket.list(_UPLOADS), lambda item: item.name.split("/")[1]):
         items = list(group)
         if not any(view.is_young(item.used) for item in items):
             for item in items:
-                yield Removal(item.name, "upload", item.size, "an upload that was given up")
+                yield Removal(item.name, "upload", item.size, "an abandoned upload")
 
 
 def _over(bucket: SharedBucket, view: View) -> Iterator[Removal]:
-    """What ends by itself."""
+    """What is over: leftovers of killed processes, logs and jobs."""
     for item in bucket.list(_STAGING):
         if not view.is_young(item.used):
             yield Removal(item.name, "upload", item.size, "left over by a process that was killed")
@@ -100,15 +100,15 @@ def _over(bucket: SharedBucket, view: View) -> Iterator[Removal]:
             yield Removal(item.name, "log", item.size, f"older than {view.rules.log_days} days")
     for item, until in view.survey.jobs.values():
         if until <= view.now and not view.is_young(item.used):
-            yield Removal(item.name, "job", item.size, "over since more than the grace")
+            yield Removal(item.name, "job", item.size, "over for longer than the grace period")
 
 
 def _marks(bucket: SharedBucket, view: View) -> Iterator[Removal]:
-    """What was noted of items, when nobody asks for it any more."""
+    """Notes about items that are no longer needed."""
     for prefix in (HOLDS, USED):
         for item in bucket.list(prefix):
             if not view.is_young(item.used):
-                yield Removal(item.name, "mark", item.size, "older than the grace")
+                yield Removal(item.name, "mark", item.size, "older than the grace period")
     for key, moment in view.survey.pulls.items():
         repository, file = noted(key)
         holding = view.survey.repositories.get(repository)
@@ -119,7 +119,7 @@ def _marks(bucket: SharedBucket, view: View) -> Iterator[Removal]:
 
 
 def _mirrored(bucket: SharedBucket, contents: Contents, view: View) -> Iterator[Removal]:
-    """Where tags of other registries led, when that is gone."""
+    """Notes of where tags of other registries led, if that manifest is gone."""
     for item, digest in contents.read(bucket.list(MIRRORED), lambda data: Digest(data.decode(errors="replace"))):
         holding = view.survey.repositories.get(noted(item.name.removeprefix(MIRRORED))[0])
         if not (holding and digest in holding.manifests) and not view.is_young(item.used):

@@ -1,4 +1,4 @@
-"""Which tags, manifests and links of a repository nothing keeps."""
+"""The tags, manifests and links of a repository that nothing keeps."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ from lamella.oci.digest import Digest
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What goes, and the manifests and blobs that stay."""
+    """What is removed, and the manifests and blobs that stay."""
 
     removals: list[Removal]
     manifests: frozenset[str]
@@ -30,7 +30,7 @@ class Verdict:
 
 
 def judge(name: str, holding: Holding, view: View) -> Verdict:
-    """What becomes of a repository."""
+    """Judge what of a repository is removed, and what stays."""
     tags = list(_tags(name, holding, view))
     going = {removal.name for removal in tags}
     tagged = {digest for tag, (digest, _) in holding.tags.items() if _at(name, TAGS, tag) not in going}
@@ -59,7 +59,7 @@ def _tags(name: str, holding: Holding, view: View) -> Iterator[Removal]:
 
 
 def _roots(name: str, holding: Holding, view: View, tagged: set[Digest]) -> Iterator[str]:
-    """What is kept for itself: by name, by a person, by somebody at work, or for its age."""
+    """Manifests that are kept for themselves: by a tag, a pin, a hold, or because they are young or recently used."""
     yield from tagged
     period = max(view.rules.grace, view.rules.untagged_days * DAY)
     for digest, manifest in holding.manifests.items():
@@ -72,7 +72,7 @@ def _roots(name: str, holding: Holding, view: View, tagged: set[Digest]) -> Iter
 
 
 def _leads(holding: Holding) -> Mapping[str, list[Digest]]:
-    """From a manifest to its images, its subject, and what refers to it."""
+    """What a manifest leads to: its images, its subject, and its referrers."""
     found: defaultdict[str, list[Digest]] = defaultdict(list)
     for digest, manifest in holding.manifests.items():
         parts = manifest.parts or Parts()
@@ -84,7 +84,7 @@ def _leads(holding: Holding) -> Mapping[str, list[Digest]]:
 
 
 def _blobs(holding: Holding, kept: set[str]) -> set[Digest]:
-    """The blobs of manifests; if one of those cannot be understood, it may need any."""
+    """The blobs of kept manifests; a manifest that cannot be parsed may need any of them."""
     found: set[Digest] = set()
     for digest, manifest in holding.manifests.items():
         if digest in kept:
@@ -95,12 +95,12 @@ def _blobs(holding: Holding, kept: set[str]) -> set[Digest]:
 
 
 def _referrers(holding: Holding, kept: set[str], view: View) -> Iterator[Removal]:
-    """A manifest that is not there yet may be there soon."""
+    """Referrers whose manifest is removed or missing, except young ones: a missing manifest may still arrive."""
     for (_, referrer), item in holding.referrers.items():
         going = referrer in holding.manifests and referrer not in kept
         lost = referrer not in holding.manifests and not view.is_young(item.used)
         if going or lost:
-            yield Removal(item.name, "referrer", item.size, "what refers is removed")
+            yield Removal(item.name, "referrer", item.size, "the manifest that refers is removed")
 
 
 def _manifests(name: str, holding: Holding, kept: set[str], view: View) -> Iterator[Removal]:

@@ -1,4 +1,4 @@
-"""Which packages of Nix caches nothing keeps. What is kept keeps all that it refers to, in caches beside it too."""
+"""The packages of Nix caches that nothing keeps. A kept package keeps all that it refers to, in other caches too."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
@@ -13,7 +13,7 @@ from lamella.cache.survey import Narinfo, Survey
 
 
 def judge(bucket: SharedBucket, view: View) -> Iterator[Removal]:
-    """What goes of all caches."""
+    """Yield what is removed from all caches."""
     leads = _leads(view.survey)
     kept = reached(_roots(view), leads)
     level = levels({name: references for name, references in leads.items() if name not in kept})
@@ -31,7 +31,7 @@ def judge(bucket: SharedBucket, view: View) -> Iterator[Removal]:
 
 
 def policy_of(cache: str, view: View) -> Policy | None:
-    """The policy that keeps longest; only those that name Nix caches, and say how long, are about them."""
+    """The policy that keeps packages longest; only policies that name Nix caches, and a number of days, apply."""
     named = [one for one in view.rules.of(f"{NIX}{cache}") if one.keep_days and one.repositories.startswith(NIX)]
     return max(named, key=lambda policy: policy.keep_days, default=None)
 
@@ -43,7 +43,7 @@ def _packages(survey: Survey) -> Iterator[tuple[str, str, Narinfo]]:
 
 
 def _leads(survey: Survey) -> Mapping[str, Collection[str]]:
-    """From a narinfo to those that it refers to: in its own cache, or where else they are."""
+    """The narinfos that each narinfo refers to: in its own cache, or else in whichever caches have them."""
     places: defaultdict[str, list[str]] = defaultdict(list)
     for cache, hash_part, _ in _packages(survey):
         places[hash_part].append(cache)
@@ -72,7 +72,7 @@ def _roots(view: View) -> Iterator[str]:
 
 
 def _nars(bucket: SharedBucket, view: View, needed: set[str]) -> Iterator[Removal]:
-    """What goes with a NAR is listed after it, and stays and goes with it."""
+    """NARs that nothing needs. Facts and listings are listed after their NAR, and stay or go with it."""
     kept = ""
     for item in bucket.list(NARS):
         nar = nar_of(item.name) or item.name

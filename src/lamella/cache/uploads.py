@@ -3,9 +3,9 @@
     uploads/<id>/session                      for which repository, and with which hash
     uploads/<id>/<start>-<end>-<hash>         a chunk that has arrived whole, and the hash of its bytes
 
-A chunk is seen when all of it is there. So a server that is killed, or another one that shares the bucket, goes on
-after the last whole chunk. An upload of one chunk, which is what most clients send, becomes a blob by getting another
-name.
+A chunk becomes visible when all of it is there. So after a server is killed, it or another one that shares the bucket
+continues after the last whole chunk. An upload of one chunk, which is what most clients send, becomes a blob by being
+renamed.
 """
 
 import contextlib
@@ -30,13 +30,13 @@ _DIGITS = 16
 
 
 class UploadError(LamellaError):
-    """What is uploaded is not what its digest says, or does not go on where the upload ended."""
+    """What is uploaded does not match its digest, or does not continue where the upload stopped."""
 
     exit_code = 4
 
 
 class Session(msgspec.Struct, frozen=True):
-    """For which repository an upload is, and which hash its chunks are named by."""
+    """The repository that an upload is for, and the hash that its chunks are named by."""
 
     repository: str
     algorithm: str = ALGORITHMS[0]
@@ -71,18 +71,18 @@ class Upload:
         return Receiving(self)
 
     def finish(self, digest: Digest) -> int:
-        """Makes the blob of what has arrived, if it is that; gives its size. What was uploaded is gone then."""
+        """Make what has arrived the blob, if it matches; return its size. The upload is removed afterwards."""
         whole = len(self.chunks) == 1 and digest == f"{self.session.algorithm}:{self.chunks[0].hash}"
         if whole:
             self.bucket.move(self.chunks[0].name, blob_name(digest))
         else:
             self._join(digest)
-        with contextlib.suppress(LamellaError):  # what is left is garbage
+        with contextlib.suppress(LamellaError):  # what is left is collected as garbage
             self.cancel()
         return self.size
 
     def cancel(self) -> None:
-        """Removes what has arrived."""
+        """Remove what has arrived."""
         for chunk in self.chunks:
             self.bucket.delete(chunk.name)
         self.bucket.delete(f"{_at(self.id)}{_SESSION}")
@@ -116,13 +116,13 @@ class Receiving:
         self._staged.__exit__(*raised)
 
     def write(self, block: Buffer) -> None:
-        """Takes the next bytes."""
+        """Take the next bytes."""
         self._hash.update(block)
         self._staged.write(block)
         self.size += len(block)
 
     def commit(self) -> Upload:
-        """The upload with this chunk."""
+        """Store the chunk; return the upload with it."""
         upload = self._upload
         if not self.size:
             return upload
@@ -134,14 +134,14 @@ class Receiving:
 
 
 def begin(bucket: SharedBucket, repository: str, algorithm: str = ALGORITHMS[0]) -> Upload:
-    """A new upload."""
+    """Begin a new upload."""
     upload = Upload(bucket, secrets.token_hex(16), Session(repository, algorithm), ())
     bucket.put(f"{_at(upload.id)}{_SESSION}", msgspec.json.encode(upload.session))
     return upload
 
 
 def find(bucket: SharedBucket, repository: str, name: str) -> Upload | None:
-    """The upload of that name to that repository, with what has arrived."""
+    """The upload of that name to that repository, with what has arrived; None if there is none."""
     data = bucket.get(f"{_at(name)}{_SESSION}")
     if data is None:
         return None
@@ -150,7 +150,7 @@ def find(bucket: SharedBucket, repository: str, name: str) -> Upload | None:
 
 
 def _chunks(bucket: SharedBucket, name: str) -> Iterator[Chunk]:
-    """What has arrived, without what two clients sent at once."""
+    """The chunks that have arrived, without those that two clients sent at once."""
     at = 0
     for item in bucket.list(_at(name)):
         parts = item.name.removeprefix(_at(name)).split("-")

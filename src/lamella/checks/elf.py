@@ -1,4 +1,4 @@
-"""ELF files: which libraries a program or library needs, and what it is itself called by others."""
+"""ELF files: which libraries a program or library needs, and the name by which others need it."""
 
 import struct
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class Elf(NamedTuple):
 
 
 def parse(data: Data) -> Elf | None:
-    """What an ELF file says of itself; None if it is none, or says nothing that can be read."""
+    """What an ELF file says about itself; None if this is not an ELF file, or cannot be read."""
     try:
         return _parse(memoryview(data))
     except (struct.error, IndexError, ValueError, UnicodeDecodeError):

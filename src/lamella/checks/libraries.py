@@ -1,4 +1,4 @@
-"""Shared libraries: which are needed, and by whom, that no file of an image is."""
+"""Shared libraries that are needed but missing in an image, and which packages need them."""
 
 import re
 from collections import defaultdict
@@ -9,7 +9,7 @@ from lamella.checks.elf import Elf
 
 _LOADERS = ("ld-linux", "ld64.so", "ld.so", "ld-musl", "linux-vdso", "linux-gate")
 _DRIVER = ("libcuda.so", "libnvidia-", "libnvcuvid.so", "libnvoptix.so")
-"""What comes with the driver of the machine that the image runs on."""
+"""Libraries that come with the driver of the machine on which the image runs."""
 
 
 class Program(NamedTuple):
@@ -21,7 +21,7 @@ class Program(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """A library that is needed and is not there; `users` are packages, with a file each that needs it."""
+    """A library that is needed but missing; `users` are packages, each with a file that needs it."""
 
     library: str
     users: tuple[tuple[str, str], ...]
@@ -30,7 +30,7 @@ class Missing(NamedTuple):
 def missing(programs: Iterable[Program], names: Iterable[str]) -> list[Missing]:
     """The libraries that `programs` need and that are not among the `names` of an image's files and links.
 
-    Where in the image a library lies is not looked at: many programs load what they need from places of their own.
+    Where in the image a library is does not matter: many programs load what they need from places of their own.
     """
     whole = list(programs)
     there = {one.elf.soname for one in whole} | set(names)
@@ -43,14 +43,14 @@ def missing(programs: Iterable[Program], names: Iterable[str]) -> list[Missing]:
 
 
 def foreign(programs: Iterable[Program], architecture: str) -> list[Program]:
-    """Those that are for another machine, of packages that hold none for this one."""
+    """The programs for another machine, from packages that have none for this one."""
     whole = list(programs)
     good = {one.package for one in whole if one.elf.machine == architecture}
     return [one for one in whole if one.package not in good]
 
 
 def debian_names(library: str) -> list[str]:
-    """What a Debian package that holds the library may be called: `libstdc++.so.6` comes from `libstdc++6`."""
+    """Possible names of the Debian package with the library: `libstdc++.so.6` comes from `libstdc++6`."""
     stem, _, version = library.partition(".so")
     stem, version = stem.lower().replace("_", "-"), version.strip(".").partition(".")[0]
     dashed = stem + ("-" if stem[-1:].isdigit() and version else "") + version

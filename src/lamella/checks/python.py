@@ -1,4 +1,4 @@
-"""Python packages: whether what they require is there, and whether their scripts have something to call."""
+"""Python packages: whether what they require is present, and whether what their scripts call exists."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ _ENDINGS = (".py", "/__init__.py", ".so", "/__init__.so")
 
 
 class Unmet(NamedTuple):
-    """A requirement that nothing in the image meets; `there` is the version of that name, if there is one."""
+    """A requirement that nothing in the image meets; `there` is the version that is present, if there is one."""
 
     package: str
     requirement: str
@@ -18,7 +18,7 @@ class Unmet(NamedTuple):
 
 
 class Dangling(NamedTuple):
-    """A script that calls what is not there."""
+    """A script that calls a missing module."""
 
     package: str
     script: str
@@ -26,7 +26,7 @@ class Dangling(NamedTuple):
 
 
 def unmet(requires: Mapping[str, Sequence[Requirement]], versions: Mapping[str, str]) -> list[Unmet]:
-    """`requires` are by package, `versions` by name."""
+    """The unmet requirements. `requires` is by package, `versions` by name."""
     found = []
     for package, wanted in sorted(requires.items()):
         for one in wanted:
@@ -37,7 +37,7 @@ def unmet(requires: Mapping[str, Sequence[Requirement]], versions: Mapping[str, 
 
 
 def dangling(scripts: Iterable[tuple[str, str, str]], files: Iterable[str], folder: str) -> list[Dangling]:
-    """Of `scripts` (package, name, what it calls) those whose module is not among `files`, below `folder`."""
+    """Those of `scripts` (package, name, what it calls) whose module is not among `files`, below `folder`."""
     there = {path.removeprefix(f"{folder}/") for path in files if path.startswith(f"{folder}/")}
     stems = {path.partition(".")[0] for path in there if path.endswith(".so")}
     found = []

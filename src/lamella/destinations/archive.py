@@ -1,10 +1,10 @@
 """Images as archives that are written in one go, to a file or into a pipe.
 
-A tar says each file's size before its bytes, and these are known of every layer before it is made, so nothing is kept.
-Files are sorted by name and dated 1970: the same image gives the same bytes.
+A tar states each file's size before its bytes, and every layer's size is known before it is made, so nothing is
+buffered. Files are sorted by name and dated 1970: the same image gives the same bytes.
 
     oci-archive     a tar of an OCI layout
-    docker-archive  manifest.json, the config, and layers as plain tars, for old programs read no others
+    docker-archive  manifest.json, the config, and layers as plain tars, because old programs read nothing else
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _END = bytes(2 * _BLOCK)
 
 @dataclass(frozen=True)
 class _File:
-    """A file of the archive; `label` is how people know it."""
+    """A file of the archive; `label` is its name for users."""
 
     name: str
     size: int
@@ -39,9 +39,9 @@ class _File:
 def write_oci_archive(
     parcel: Parcel, tag: str, out: IO[bytes], progress: Progress = silent, without: Collection[Digest] = ()
 ) -> None:
-    """A tar of the layout that holds `parcel` under the name `tag`.
+    """Write a tar of the layout that holds `parcel` under the name `tag`.
 
-    Layers of the digests `without` are left out: whoever takes the archive has them.
+    Layers with the digests `without` are left out, because the receiver has them.
     """
     index = Index(schema_version=2, media_type=media.INDEX, manifests=[named(parcel.root, tag)])
     files = [_document(_blob(descriptor.digest), data) for descriptor, data in parcel.documents]
@@ -55,9 +55,9 @@ def write_oci_archive(
 def write_docker_archive(
     image: Image, name: str, out: IO[bytes], progress: Progress = silent, without: Collection[Digest] = ()
 ) -> None:
-    """What `docker load` takes; the image gets `name`, as in `app:1.0`, if there is one.
+    """Write what `docker load` takes; the image gets `name`, as in `app:1.0`, if there is one.
 
-    Tars of the diff_ids `without` are left out: whoever takes the archive has them.
+    Tars with the diff_ids `without` are left out, because the receiver has them.
     """
     config = f"{encoded(sha256(image.config_bytes))}.json"
     layers = [_tar_name(layer) for layer in image.layers]
@@ -72,7 +72,7 @@ def write_docker_archive(
 
 @contextlib.contextmanager
 def archive_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file for an archive: it gets its name at the end, unless something was raised."""
+    """A file for an archive; it gets its name at the end, unless an exception was raised."""
     try:
         with staged_beside(path) as file:
             yield file
@@ -89,7 +89,7 @@ def _tar_name(layer: Layer) -> str:
 
 
 def _tar_size(layer: Layer) -> int:
-    """The size of the layer's tar; one that nobody has told is counted."""
+    """The size of the layer's tar, counted if it is not recorded."""
     if layer.record.tar_size:
         return layer.record.tar_size
     size = 0
@@ -107,7 +107,7 @@ def _document(name: str, data: bytes) -> _File:
 
 
 def _write(files: Iterable[_File], out: IO[bytes], progress: Progress) -> None:
-    """The archive of `files`, each name once."""
+    """Write the archive of `files`, each name once."""
     unique = {file.name: file for file in files}
     for file in sorted(unique.values(), key=lambda file: file.name):
         _put(out, _header(file.name, file.size))
@@ -136,18 +136,18 @@ class _Counted:
     def copy(self) -> None:
         self._file.fill(self._take)
         if self._done != self._file.size:
-            raise self._wrong(f"has {self._done}")
+            raise self._wrong(f"has only {self._done} of")
 
     def _take(self, block: Buffer) -> None:
         self._done += len(block)
         if self._done > self._file.size:
-            raise self._wrong("has more")
+            raise self._wrong("has more than")
         _put(self._out, block)
         if self._file.label:
             self._progress(self._file.label, self._done, self._file.size)
 
     def _wrong(self, what: str) -> DestinationError:
-        return DestinationError(f"{self._file.label or self._file.name} {what} of the {self._file.size} bytes told")
+        return DestinationError(f"{self._file.label or self._file.name} {what} the {self._file.size} bytes announced")
 
 
 def _put(out: IO[bytes], data: Buffer) -> None:
@@ -160,6 +160,6 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError as error:
-        raise DestinationError("whoever reads the archive stopped before its end") from error
+        raise DestinationError("the reader of the archive stopped before its end") from error
     except OSError as error:
         raise DestinationError(f"cannot write the archive: {error.strerror or error}") from error

@@ -1,7 +1,7 @@
-"""containerd, which takes an archive through `ctr` from which all is left out that its namespace has.
+"""containerd, which imports an archive through `ctr`, without the layers that its namespace already has.
 
-The way in is the standard input of a program, so it leads also into machines where nothing else of ours is: the nodes
-of a cluster that run as containers.
+The archive goes through the standard input of a program, so it also reaches machines on which nothing of ours is
+installed: the nodes of a cluster that run as containers.
 """
 
 from collections.abc import Collection
@@ -20,14 +20,14 @@ from lamella.oci.reference import OCI_ARCHIVE, parse_reference
 
 @dataclass(frozen=True)
 class Containerd:
-    """The containerd that `ctr` speaks with; an empty `namespace` is the one that ctr takes by itself."""
+    """The containerd that `ctr` talks to; an empty `namespace` means ctr's default."""
 
     archive = OCI_ARCHIVE
     program: Program
     namespace: str = ""
 
     def load(self, image: Image, name: str, progress: Progress = silent) -> tuple[Sent, ...]:
-        """Loads `image` as `name`. One that does not take an archive with anything left out gets all of it."""
+        """Load `image` as `name`. A containerd that rejects an incomplete archive gets a complete one."""
         known = set(self._ctr("content", "ls", "--quiet").split())
         there = {layer.record.digest for layer in image.layers} & known
         try:
@@ -40,7 +40,7 @@ class Containerd:
         return tuple(Sent(layer, EXISTS if layer.record.digest in there else SENT) for layer in image.layers)
 
     def save(self, name: str, out: IO[bytes]) -> None:
-        """Writes the image `name` as an oci-archive."""
+        """Write the image `name` as an oci-archive."""
         self.program.writes(out, *self._where(), "images", "export", "-", str(parse_reference(name)))
 
     def _load(self, image: Image, name: str, progress: Progress, without: Collection[Digest]) -> None:

@@ -1,8 +1,8 @@
-"""What a daemon is: a store of images that belongs to a program which runs them, and that has its own way in and out.
+"""What a daemon is: a store of images that belongs to a program which runs them, with its own way in and out.
 
-docker       its engine's API; layers that it has are left out of the archive (`docker`)
-podman       pulls from a registry that is there for that pull alone (`podman`)
-containerd   `ctr images import`, of an archive without the layers that it has (`containerd`)
+docker       its engine's API; layers that it already has are left out of the archive (`docker`)
+podman       pulls from a registry that exists only for that pull (`podman`)
+containerd   `ctr images import`, of an archive without the layers that it already has (`containerd`)
 """
 
 import contextlib
@@ -20,38 +20,38 @@ from lamella.oci.image import Image, Progress
 class Daemon(Protocol):
     @property
     def archive(self) -> str:
-        """The kind of archive that `save` gives, as places are spelled."""
+        """The kind of archive that `save` writes, as spelled in places."""
 
     def load(self, image: Image, name: str, progress: Progress, /) -> tuple[Sent, ...]:
-        """Loads `image` as `name`, as in `app:1.0`; tells what became of each layer."""
+        """Load `image` as `name`, as in `app:1.0`; return what became of each layer."""
 
     def save(self, name: str, out: IO[bytes], /) -> None:
-        """Writes the image `name` as an archive."""
+        """Write the image `name` as an archive."""
 
 
 _SILENT = ("failed to dial", "Cannot connect", "connection refused")
-"""What clients of daemons say where none answers."""
+"""What the clients of daemons say if no daemon answers."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program that speaks with a daemon, and the first words of its command line."""
+    """A program that talks to a daemon, and the first words of its command line."""
 
     words: tuple[str, ...]
 
     def __call__(self, *arguments: str) -> str:
-        """What it says."""
+        """Run it, and return its output."""
         with self._explained(arguments):
             return subprocess.run(self._line(arguments), check=True, capture_output=True, text=True).stdout
 
     def writes(self, out: IO[bytes], *arguments: str) -> None:
-        """Its output goes to `out`."""
+        """Run it, with its output going to `out`."""
         with self._explained(arguments):
             subprocess.run(self._line(arguments), check=True, stdout=out, stderr=subprocess.PIPE)
 
     @contextlib.contextmanager
     def reads(self, *arguments: str) -> Iterator[IO[bytes]]:
-        """What it reads. Whatever ends the writing, the program is not left behind."""
+        """Run it, and give its standard input to write to. However the writing ends, it is not left running."""
         with (
             self._explained(arguments),
             subprocess.Popen(
@@ -80,7 +80,7 @@ class Program:
     def _line(self, arguments: Sequence[str]) -> list[str]:
         program = shutil.which(self.words[0])
         if program is None:
-            raise DestinationError(f"the program {self.words[0]} is not there; install it")
+            raise DestinationError(f"{self.words[0]} is not installed; install it")
         return [program, *self.words[1:], *arguments]
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The daemons of this machine, by name, and images that are read out of them."""
+"""The daemons of this machine, by name, and reading images out of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,23 +16,23 @@ _NAMES = {"docker": DOCKER_DAEMON, "podman": PODMAN, "containerd": CONTAINERD}
 
 @dataclass(frozen=True)
 class Daemons:
-    """Daemons as the environment tells of them."""
+    """Daemons as the environment describes them."""
 
     environment: Mapping[str, str] = field(repr=False)
 
     def named(self, text: str) -> "list[Daemon]":
-        """What people call `docker`, `podman`, `containerd`, `containerd:NAMESPACE` or `kind:CLUSTER`."""
+        """The daemons that users call `docker`, `podman`, `containerd`, `containerd:NAMESPACE` or `kind:CLUSTER`."""
         name, _, which = text.partition(":")
         if name == "kind":
             return self._nodes(which)
         if name not in _NAMES or (which and name != "containerd"):
             raise PlaceError(
-                f"{text!r} is no daemon; there are {', '.join(_NAMES)}, containerd:NAMESPACE, kind:CLUSTER"
+                f"{text!r} is not a daemon; there are {', '.join(_NAMES)}, containerd:NAMESPACE, kind:CLUSTER"
             )
         return [self.at(_NAMES[name], which)]
 
     def at(self, kind: str, namespace: str = "") -> "Daemon":
-        """The daemon that places of this kind are in; only containerd has namespaces."""
+        """The daemon for places of this kind; only containerd has namespaces."""
         if kind == PODMAN:
             from lamella.destinations.daemon import Program
             from lamella.destinations.podman import Podman
@@ -50,7 +50,7 @@ class Daemons:
         return Docker(Engine(docker_host(self.environment)))
 
     def _nodes(self, cluster: str) -> "list[Daemon]":
-        """The nodes of a cluster that `kind` made, which are containers with a containerd in each."""
+        """The nodes of a cluster that `kind` made: containers, each with a containerd inside."""
         from lamella.destinations.containerd import Containerd
         from lamella.destinations.daemon import Program
 
@@ -60,7 +60,7 @@ class Daemons:
         return [Containerd(Program(("docker", "exec", "--interactive", node, "ctr")), "k8s.io") for node in found]
 
     def save(self, place: Place, file: Path) -> Place:
-        """Writes the image at `place` to `file`; gives the place of that archive."""
+        """Write the image at `place` to `file`; return the place of that archive."""
         daemon = self.at(place.kind)
         try:
             with file.open("wb") as out:

@@ -1,11 +1,11 @@
 """What a destination is: a store of blobs named by digest, in which images have names.
 
-    has    spares the bytes that are there
-    stage  takes a blob whose digest may not be known before it has passed; it is checked, and then seen, or discarded
+    has    avoids sending what is already there
+    stage  takes a blob whose digest may not be known until it has passed; it is checked, then made visible or discarded
     put    takes a blob whose digest is known: a layer, a config or a manifest
-    tag    gives the name, when all that the name leads to is there
+    tag    sets the name, once everything that the name leads to is there
 
-Archives are no destinations in this sense: a stream has no memory, and so they are written in one go (`archive`).
+Archives are not destinations in this sense: a stream has no memory, so they are written in one go (`archive`).
 """
 
 from typing import Protocol, Self
@@ -30,28 +30,28 @@ class Staging(Protocol):
     def __exit__(self, *raised: object) -> None: ...
 
     def write(self, block: Buffer, /) -> object:
-        """Takes the next bytes."""
+        """Take the next bytes."""
 
     def commit(self, digest: Digest, size: int) -> None:
-        """Makes the blob visible, if what was written is `size` bytes of that digest; a `DigestError` if not."""
+        """Make the blob visible; raise a `DigestError` if what was written is not `size` bytes of that digest."""
 
 
 class Destination(Protocol):
     def has(self, blob: Descriptor) -> bool:
-        """Whether the blob or manifest is there, whole as far as a look can tell."""
+        """Whether the blob or manifest exists, and is complete as far as can be seen without reading it."""
 
     def stage(self) -> Staging:
-        """A place for one blob. Several may be open at once, in several threads."""
+        """Return a place for one blob. Several may be open at once, in several threads."""
 
     def put(self, blob: Descriptor, body: Body, /) -> bool:
-        """Stores `blob`, of which `body` gives the bytes; False if they were had without it."""
+        """Store `blob`, whose bytes `body` gives; return False if `body` was not needed."""
 
     def tag(self, name: str, root: Descriptor) -> None:
-        """Names the manifest `root`, which is there. An empty name is the one of an image without a name."""
+        """Name the manifest `root`, which must exist. An empty name means an image without a name."""
 
 
 def put_staged(destination: Destination, blob: Descriptor, body: Body) -> bool:
-    """What `put` is where nothing is cleverer than to stage all bytes."""
+    """The implementation of `put` for destinations that can only stage all bytes."""
     with destination.stage() as staging:
         body(staging.write)
         staging.commit(blob.digest, blob.size)

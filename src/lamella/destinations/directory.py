@@ -1,4 +1,4 @@
-"""skopeo's `dir:` as a destination: a folder with one image or index, in files that people can look at."""
+"""skopeo's `dir:` as a destination: a folder with one image or index, in files that are easy to inspect."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ _STAGING = ".lamella"
 
 
 class Directory:
-    """The folder `root`, which is one already, is empty, or is made."""
+    """The folder `root`, which is such a folder already, is empty, or is created."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -24,12 +24,12 @@ class Directory:
             root.mkdir(parents=True, exist_ok=True)
             there = sorted(path.name for path in root.iterdir() if path.name != _STAGING)
             if there and "version" not in there:
-                raise DestinationError(f"{root} is not what dir: writes and holds {there[0]!r}; choose an empty folder")
+                raise DestinationError(f"{root} was not written by dir: and holds {there[0]!r}; choose an empty folder")
             sweep(self._staging)
             (root / "version").write_bytes(_VERSION)
 
     def has(self, blob: Descriptor) -> bool:
-        """Whether a file of the blob's size is there."""
+        """Whether a file of the blob's size exists."""
         try:
             return self._path(blob).stat().st_size == blob.size
         except FileNotFoundError:
@@ -40,14 +40,14 @@ class Directory:
         return StagedBlob(self._staging, lambda digest: self._root / encoded(digest))
 
     def put(self, blob: Descriptor, body: Body) -> bool:
-        """Stores `blob`."""
+        """Store `blob`."""
         with StagedBlob(self._staging, lambda _: self._path(blob)) as staging:
             body(staging.write)
             staging.commit(blob.digest, blob.size)
         return True
 
     def tag(self, _name: str, root: Descriptor) -> None:
-        """Makes the manifest `root` the one of the folder, which knows no names."""
+        """Make `root` the folder's manifest; such a folder has no names."""
         path = self._path(root)
         with explained(path, "cannot name"):
             path.replace(self._root / _MANIFEST)

@@ -1,8 +1,9 @@
-"""Docker's engine, over its own API: an image is loaded as an archive from which all is left out that it has.
+"""Docker's engine, over its own API: an image is loaded as an archive without the layers that the engine already has.
 
-Docker knows layers by the chain of diff_ids below them. A tar whose chain it has need not be in the archive; its name
-in `manifest.json` is enough. So a small change to a large image is a small load. An engine that keeps images in
-containerd's store knows blobs instead, and pulls those that it lacks from a registry that is there for that pull.
+Docker identifies a layer by the chain of diff_ids up to it. If it has that chain, the layer's tar can be left out of
+the archive; its name in `manifest.json` is enough. So a small change to a large image is a small load. An engine that
+keeps images in containerd's store knows blobs instead, and pulls the missing ones from a registry that exists only for
+that pull.
 """
 
 from collections.abc import Callable, Collection
@@ -30,9 +31,9 @@ class Docker:
     engine: Engine
 
     def load(self, image: Image, name: str, progress: Progress = silent) -> tuple[Sent, ...]:
-        """Loads `image` as `name`, as in `app:1.0`; tells which layers the engine had.
+        """Load `image` as `name`, as in `app:1.0`; return which layers the engine had.
 
-        An engine that does not take an archive with anything left out gets all of it.
+        An engine that rejects an incomplete archive gets a complete one.
         """
         if self.engine.is_here and _CONTAINERDS_STORE in (self.engine.get("/info").get("DriverStatus") or ()):
             return self._pull(image, name, progress)
@@ -51,7 +52,7 @@ class Docker:
         return tuple(Sent(layer, word) for layer, word in zip(image.layers, words, strict=True))
 
     def save(self, name: str, out: IO[bytes]) -> None:
-        """Writes the image `name` as a docker-archive."""
+        """Write the image `name` as a docker-archive."""
         self.engine.fetch(f"/images/{quote(name)}/get", out)
 
     def _load(self, image: Image, name: str, without: Collection[Digest], progress: Progress) -> None:
@@ -75,7 +76,7 @@ class Docker:
         return offer.sent()
 
     def _chains(self) -> set[Chain]:
-        """All chains of layers that images of the engine have."""
+        """All chains of layers in the engine's images."""
         found: set[Chain] = set()
         for listed in self.engine.get("/images/json"):
             told = self.engine.get(f"/images/{quote(listed['Id'], safe=':')}/json")
@@ -95,4 +96,4 @@ class _Pushed:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: nothing is buffered."""

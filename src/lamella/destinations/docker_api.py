@@ -1,4 +1,4 @@
-"""Asking Docker's engine: over a socket in the file system, TCP, TLS, or a program that `ssh` runs beside it."""
+"""Requests to Docker's engine: over a socket in the file system, TCP, TLS, or a program that `ssh` runs next to it."""
 
 import contextlib
 import http.client
@@ -32,27 +32,27 @@ class Engine:
 
     @property
     def is_here(self) -> bool:
-        """Whether it runs on this machine, and so reaches what listens on loopback."""
+        """Whether it runs on this machine, and so can reach servers on loopback."""
         return self.host.address.startswith("unix:")
 
     def get(self, path: str) -> Any:
-        """The document at `path`."""
+        """Return the document at `path`."""
         with self._asked("GET", path) as response:
             return json.loads(_read(response))
 
     def fetch(self, path: str, out: IO[bytes]) -> None:
-        """Writes what is at `path`."""
+        """Write what is at `path` to `out`."""
         with self._asked("GET", path) as response:
             while block := response.read(_BLOCK):
                 write_all(out, block)
 
     def do(self, method: str, path: str, give: Callable[[Send], None] | None = None) -> None:
-        """Asks for something that is done while the engine tells of it, line by line; a body may be pushed."""
+        """Run a request whose progress the engine reports line by line; a body may be pushed."""
         with self._asked(method, path, give) as response:
             for line in _read(response).splitlines():
                 with contextlib.suppress(ValueError, TypeError):
                     if "error" in (told := json.loads(line)):
-                        raise DestinationError(f"Docker does not do this: {told['error']}")
+                        raise DestinationError(f"Docker reports an error: {told['error']}")
 
     @contextlib.contextmanager
     def _asked(
@@ -109,13 +109,11 @@ class Engine:
             if own := _found(folder, "cert.pem"):
                 context.load_cert_chain(own, _found(folder, "key.pem"))
             return http.client.HTTPSConnection(parts.hostname, parts.port or 2376, timeout=_TIMEOUT, context=context)
-        raise DestinationError(
-            f"{self.host.address} is no address of Docker that can be asked; write unix://, tcp:// or ssh://"
-        )
+        raise DestinationError(f"{self.host.address} is not an address of Docker; write unix://, tcp:// or ssh://")
 
 
 class _Piped(http.client.HTTPConnection):
-    """A connection over a socket that somebody else opens."""
+    """A connection over a socket that `opened` opens."""
 
     def __init__(self, opened: Callable[[], socket.socket]) -> None:
         super().__init__("localhost", timeout=_TIMEOUT)
@@ -141,7 +139,7 @@ def _local(path: str) -> socket.socket:
 
 
 def _beside(address: str) -> socket.socket:
-    """What `docker system dial-stdio` says on the machine of `address`; it ends with the connection."""
+    """A socket to `docker system dial-stdio` on the machine of `address`; that ends with the connection."""
     ours, theirs = socket.socketpair()
     with theirs:
         command = ["ssh", "-o", "ConnectTimeout=30", "-T", "--", address, "docker", "system", "dial-stdio"]

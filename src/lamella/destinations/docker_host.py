@@ -1,7 +1,7 @@
 """Where Docker's engine listens, by Docker's own rules.
 
 DOCKER_HOST        unix://, tcp:// (with DOCKER_TLS_VERIFY and DOCKER_CERT_PATH) or ssh://
-DOCKER_CONTEXT     a context's name; else the one that Docker's config.json has as the current one
+DOCKER_CONTEXT     a context's name; without it, the current one in Docker's config.json
 otherwise          the usual socket
 """
 
@@ -20,14 +20,14 @@ _USUAL = "unix:///var/run/docker.sock"
 
 @dataclass(frozen=True)
 class DockerHost:
-    """An address, and the folder with `ca.pem`, `cert.pem` and `key.pem` if it wants TLS."""
+    """An address, and the folder with `ca.pem`, `cert.pem` and `key.pem` if it uses TLS."""
 
     address: str
     certificates: Path | None = None
 
 
 def docker_host(environment: Mapping[str, str]) -> DockerHost:
-    """The engine that Docker's own commands would ask."""
+    """The engine that Docker's own commands would use."""
     folder = Path(environment.get("DOCKER_CONFIG") or home(environment) / ".docker").expanduser()
     if environment.get("DOCKER_HOST"):
         named = environment.get("DOCKER_CERT_PATH")

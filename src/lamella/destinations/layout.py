@@ -3,9 +3,9 @@
     oci-layout      says what the folder is; also the lock for the index
     index.json      the images' names
     blobs/sha256/   layers, configs and manifests, named by digest
-    .lamella/       blobs on their way in; gone when nothing is
+    .lamella/       blobs that are being written; removed when there are none
 
-A blob appears under its name complete or not at all. Images that others have put there stay as they are.
+A blob appears under its name complete or not at all. Images that other programs have put there are left alone.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _STAGING = ".lamella"
 
 
 class Layout:
-    """The layout in `root`, a folder that is one already, is empty, or is made."""
+    """The layout in the folder `root`, which is a layout already, is empty, or is created."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -40,7 +40,7 @@ class Layout:
             sweep(self._staging)
 
     def has(self, blob: Descriptor) -> bool:
-        """Whether a file of the blob's size is there."""
+        """Whether a file of the blob's size exists."""
         path = self._path(blob.digest)
         with explained(path, "cannot look for"):
             try:
@@ -53,11 +53,11 @@ class Layout:
         return StagedBlob(self._staging, self._path)
 
     def put(self, blob: Descriptor, body: Body) -> bool:
-        """Stores `blob`."""
+        """Store `blob`."""
         return put_staged(self, blob, body)
 
     def tag(self, name: str, root: Descriptor) -> None:
-        """Names the manifest `root`; the name is taken from what had it."""
+        """Name the manifest `root`; whatever had that name loses it."""
         with self._locked():
             index = self._index()
             others = [entry for entry in index["manifests"] if name_of(entry) != name]
@@ -83,11 +83,11 @@ class Layout:
             if not text:
                 mark.write(MARK)
             elif b'"1.0.0"' not in text:
-                raise DestinationError(f"{self._root / _MARK_FILE} does not tell of version 1.0.0, the only one known")
+                raise DestinationError(f"{self._root / _MARK_FILE} does not say version 1.0.0, the only one supported")
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[BinaryIO]:
-        """The file that makes the folder a layout, with nobody else having it."""
+        """The file that marks the folder as a layout, locked exclusively."""
         path = self._root / _MARK_FILE
         with contextlib.ExitStack() as stack:
             with explained(path, "cannot lock"):
@@ -97,7 +97,7 @@ class Layout:
             yield mark
 
     def _index(self) -> dict[str, Any]:
-        """The index as it is, with all that others wrote into it."""
+        """The current index, with everything that other programs wrote into it."""
         path = self._root / "index.json"
         new: dict[str, Any] = {"schemaVersion": 2, "mediaType": media.INDEX, "manifests": []}
         with explained(path, "cannot read"):
@@ -109,11 +109,11 @@ class Layout:
             manifests = index.get("manifests") or [] if isinstance(index, dict) else None
             if isinstance(manifests, list) and all(isinstance(entry, dict) for entry in manifests):
                 return {**index, "manifests": manifests}
-        raise DestinationError(f"{path} is damaged; remove it and publish the images of this layout anew")
+        raise DestinationError(f"{path} is damaged; remove it and publish the images of this layout again")
 
 
 def named(root: Descriptor, name: str) -> Descriptor:
-    """`root` as an index names it; containerd takes a name for its own if it has a host."""
+    """`root` with its name in an index; a name with a host also becomes containerd's name for it."""
     annotations = {key: value for key, value in root.annotations.items() if key not in (REF_NAME, CONTAINERD_NAME)}
     if "/" in name:
         annotations[CONTAINERD_NAME] = name

@@ -1,7 +1,7 @@
-"""A registry on loopback that offers one image, for daemons on this machine that rather pull than take.
+"""A read-only registry on loopback that offers one image, for daemons on this machine that prefer to pull.
 
-It is there as long as it is needed, and only reads. Layers are made when they are asked for, so a daemon that has a
-layer costs nothing, and what it asked for is what it lacked.
+It exists as long as it is needed. Layers are made when they are requested, so a layer that the daemon already has costs
+nothing, and the requests show which layers it lacked.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _RANGE = re.compile(r"bytes=(\d{1,18})-")
 
 @dataclass
 class Offer:
-    """An image that can be pulled as `reference`; `asked` tells which layers were."""
+    """An image that can be pulled as `reference`; `asked` holds the layers that were requested."""
 
     image: Image
     progress: Progress
@@ -43,13 +43,13 @@ class Offer:
         return f"{self.repository}:{self.tag}"
 
     def sent(self) -> tuple[Sent, ...]:
-        """What became of the layers: those that nobody asked for were there."""
+        """What became of the layers: those that were not requested already existed."""
         return tuple(Sent(layer, SENT if layer.record.digest in self.asked else EXISTS) for layer in self.image.layers)
 
 
 @contextlib.contextmanager
 def offering(image: Image, progress: Progress = silent) -> Iterator[Offer]:
-    """Offers `image`. If one of its layers could not be made while somebody pulled, that is raised at the end."""
+    """Offer `image`. If a layer could not be made during a pull, that error is raised at the end."""
     offer = Offer(image, progress)
     handler = type("OfferHandler", (_Handler,), {"offer": offer, "documents": _documents(image)})
     with _Server(("127.0.0.1", 0), handler) as server:
@@ -66,7 +66,7 @@ def offering(image: Image, progress: Progress = silent) -> Iterator[Offer]:
 
 
 def _documents(image: Image) -> Mapping[str, tuple[Descriptor, bytes]]:
-    """The manifest and the config, by the paths that they have."""
+    """The manifest and the config, by their paths."""
     config, manifest = parcel_of(image).documents
     return {
         f"/v2/{_NAME}/manifests/{_TAG}": manifest,
@@ -80,19 +80,19 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, *_: Any) -> None:
-        """A daemon that ends a connection knows why."""
+        """Do nothing: a daemon that ends a connection knows why."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     default_request_version = "HTTP/1.1"
-    """Who tries TLS first must see an answer in HTTP, and then tries without."""
+    """A client that tries TLS first must get an answer in HTTP, so that it then tries without."""
 
     offer: Offer
     documents: Mapping[str, tuple[Descriptor, bytes]]
 
     def log_message(self, *_: Any) -> None:
-        """Nobody reads it."""
+        """Do nothing: nobody reads it."""
 
     def do_GET(self) -> None:
         self._answer(with_body=True)
@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._bytes(layer, start)
 
     def _bytes(self, layer: Layer, start: int) -> None:
-        """The layer's bytes from `start` on. The connection ends before they do if they cannot be made."""
+        """Send the layer's bytes from `start` on. If they cannot be made, the connection ends early."""
         self.offer.asked.add(layer.record.digest)
         skip = start
 

@@ -1,6 +1,6 @@
-"""podman, which pulls what it lacks from a registry that is there for that pull alone.
+"""podman, which pulls what it lacks from a registry that exists only for that pull.
 
-podman knows layers by the digests of their tars, so an image of plain tars is asked for its new layers only.
+podman identifies layers by the digests of their tars, so from an image of plain tars it requests only the new layers.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Podman:
     program: Program
 
     def load(self, image: Image, name: str, progress: Progress = silent) -> tuple[Sent, ...]:
-        """Loads `image` as `name`."""
+        """Load `image` as `name`."""
         with offering(image, progress) as offer:
             self.program("pull", "--quiet", "--tls-verify=false", offer.reference)
             try:
@@ -29,5 +29,5 @@ class Podman:
         return offer.sent()
 
     def save(self, name: str, out: IO[bytes]) -> None:
-        """Writes the image `name` as a docker-archive."""
+        """Write the image `name` as a docker-archive."""
         self.program.writes(out, "save", "--quiet", "--format=docker-archive", name)

@@ -1,6 +1,7 @@
-"""Bringing an image to a destination: blobs side by side, then the config, then the manifest, and the name last.
+"""Bringing an image to a destination: blobs in parallel, then the config, then the manifest, and the name last.
 
-Whoever sees the name finds all that it leads to. Stopped at any instant, what has arrived is used by the next run.
+A client that sees the name finds everything that it leads to. If this is stopped at any instant, the next run uses
+what has arrived.
 """
 
 import threading
@@ -25,7 +26,7 @@ SENT = "uploaded"
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a layer, in one `word`, and how long that took."""
+    """What became of a layer, in one `word`, and how long it took."""
 
     layer: Layer
     word: str
@@ -39,7 +40,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The manifest that got the name, and the image's layers in order."""
+    """The manifest that was named, and the image's layers in order."""
 
     root: Descriptor
     layers: tuple[Sent, ...]
@@ -49,7 +50,7 @@ class Published:
         return sum({sent.layer.record.digest: sent.layer.record.size for sent in self.layers if sent.written}.values())
 
     def with_sent(self, digests: Collection[Digest]) -> "Published":
-        """The same, where these were sent while they were made, and so found there."""
+        """The same, with these layers as sent: they were sent while they were made, and so already existed."""
         layers = (
             replace(s, word=SENT) if s.layer.record.digest in digests and s.word == EXISTS else s for s in self.layers
         )
@@ -57,14 +58,14 @@ class Published:
 
 
 def publish(parcel: Parcel, destination: Destination, tag: str, progress: Progress = silent) -> Published:
-    """Brings `parcel` to `destination` under the name `tag`. Only what is not there yet is asked for and sent."""
+    """Bring `parcel` to `destination` under the name `tag`. Only what is missing there is made and sent."""
     published = bring(parcel, destination, progress)
     destination.tag(tag, published.root)
     return published
 
 
 def bring(parcel: Parcel, destination: Destination, progress: Progress = silent) -> Published:
-    """The same without a name: it is there by its digest."""
+    """Bring `parcel` to `destination` without a name: it can be found by its digest."""
     layers = send_layers(parcel.layers, destination, progress)
     for descriptor, data in parcel.documents:
         if not destination.has(descriptor):
@@ -73,7 +74,7 @@ def bring(parcel: Parcel, destination: Destination, progress: Progress = silent)
 
 
 def send_layers(layers: Sequence[Layer], destination: Destination, progress: Progress = silent) -> tuple[Sent, ...]:
-    """Sends the layers that are not there, each blob once, a few at a time. When one fails, the others stop."""
+    """Send the missing layers, each blob once, a few at a time. When one fails, the others stop."""
     stop = threading.Event()
     unique = {layer.record.digest: layer for layer in reversed(layers)}
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
@@ -98,7 +99,7 @@ def _send(layer: Layer, destination: Destination, progress: Progress, stop: thre
     def body(sink: Sink) -> None:
         def write(block: Buffer) -> None:
             if stop.is_set():
-                raise DestinationError(f"layer {name} was given up, for another failed")
+                raise DestinationError(f"layer {name} was abandoned because another failed")
             sink(block)
 
         counted(layer, progress)(write)
@@ -111,7 +112,7 @@ def _send(layer: Layer, destination: Destination, progress: Progress, stop: thre
 
 
 def counted(layer: Layer, progress: Progress) -> Body:
-    """The layer's blob, of which `progress` is told."""
+    """The layer's blob, reported to `progress`."""
 
     def body(sink: Sink) -> None:
         done = 0

@@ -13,7 +13,7 @@ from lamella.registry.upload import upload
 
 
 class RegistryDestination:
-    """Blobs that the registry has in `others`, repositories beside this one, are mounted rather than sent."""
+    """Blobs that exist in `others`, repositories of the same registry, are mounted instead of sent."""
 
     def __init__(self, repository: Repository, others: Sequence[str] = ()) -> None:
         self.repository = repository
@@ -21,33 +21,33 @@ class RegistryDestination:
         self._manifests: dict[Digest, bytes] = {}
 
     def has(self, blob: Descriptor) -> bool:
-        """Whether the blob or manifest is there."""
+        """Whether the blob or manifest exists."""
         if media.is_manifest(blob.media_type):
             return self.repository.has_manifest(blob.digest)
         return self.repository.has_blob(blob.digest, blob.size)
 
     def stage(self) -> StreamedUpload:
-        """A blob that goes up while it is made."""
+        """Return an upload for a blob that is sent while it is made."""
         return StreamedUpload(self.repository)
 
     def put(self, blob: Descriptor, body: Body) -> bool:
-        """Mounts or sends `blob`."""
+        """Mount or send `blob`."""
         if media.is_manifest(blob.media_type):
             data = bytearray()
             body(data.extend)
             if sha256(data) != blob.digest:
-                raise DigestError(f"the manifest {blob.digest} is {sha256(data)}")
+                raise DigestError(f"the manifest {blob.digest} has the digest {sha256(data)}")
             self._manifests[blob.digest] = bytes(data)
             self.repository.put_manifest(blob.digest, blob.media_type, bytes(data))
             return True
         return upload(self.repository, blob, body, self._others)
 
     def tag(self, name: str, root: Descriptor) -> None:
-        """Names the manifest `root`."""
+        """Name the manifest `root`."""
         data = self._manifests.get(root.digest)
         if data is None:
             found = self.repository.manifest(root.digest)
             if found is None:
-                raise DestinationError(f"{self.repository} does not hold {root.digest}, which is to be named {name}")
+                raise DestinationError(f"{self.repository} does not hold {root.digest}, so it cannot be named {name}")
             data = found[1]
         self.repository.put_manifest(name, root.media_type, data)

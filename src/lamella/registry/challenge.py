@@ -1,4 +1,4 @@
-"""What a registry demands of who asks: the challenges in its `WWW-Authenticate` header (RFC 9110, 11.6.1)."""
+"""What a registry demands of its clients: the challenges in its `WWW-Authenticate` header (RFC 9110, 11.6.1)."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ class Challenge:
 
 
 def challenges(header: str) -> list[Challenge]:
-    """All challenges of a header, or of several joined by commas; what cannot be read ends the list."""
+    """All challenges in a header, or in several joined by commas; an unreadable part ends the list."""
     found = []
     at = 0
     while match := _SCHEME.match(header, at):

@@ -1,8 +1,8 @@
-"""Who we are at a registry: from what was said outright, the auth files of Docker and podman, helpers, CI and netrc.
+"""The credentials for a registry: given explicitly, or from auth files of Docker and podman, helpers, CI or netrc.
 
-    said outright  >  auth files (the most specific entry, then the registry's)  >  CI's token  >  netrc  >  nobody
+    given explicitly  >  auth files (the most specific entry, then the registry's)  >  CI's token  >  netrc  >  none
 
-The environment comes in as a mapping.
+The environment is passed in as a mapping.
 """
 
 import base64
@@ -26,13 +26,13 @@ _IDENTITY = "<token>"
 
 @dataclass(frozen=True)
 class Keychain:
-    """Finds the credential for a repository; `said` is one for all registries."""
+    """Finds the credential for a repository; `said` is an explicit one, for all registries."""
 
     environment: Mapping[str, str] = field(repr=False)
     said: Credential | None = None
 
     def find(self, registry: str, repository: str) -> Credential | None:
-        """The credential to use there, if there is one."""
+        """Return the credential to use for a repository, if there is one."""
         if self.said:
             return self.said
         for file in self.auth_files():
@@ -42,7 +42,7 @@ class Keychain:
         return self._of_ci(registry) or of_netrc(urlsplit(f"//{registry}").hostname or "", self.environment)
 
     def auth_files(self) -> Iterator[Path]:
-        """Where podman and Docker keep what `login` was told; podman's first, as the more specific."""
+        """The files in which `podman login` and `docker login` keep credentials; podman's first, as more specific."""
         told = self.environment
         if told.get("REGISTRY_AUTH_FILE"):
             yield Path(told["REGISTRY_AUTH_FILE"])
@@ -58,10 +58,10 @@ class Keychain:
 
 
 def parse_credential(text: str) -> Credential:
-    """`name:password`, as `--creds` takes it."""
+    """Parse `name:password`, as `--creds` takes it."""
     name, colon, password = text.partition(":")
     if not colon or not name:
-        raise CredentialError("credentials are written NAME:PASSWORD")
+        raise CredentialError("credentials must be written as NAME:PASSWORD")
     return Credential(name, password, source="--creds or $LAMELLA_CREDS")
 
 
@@ -73,7 +73,7 @@ def _in_file(file: Path, registry: str, repository: str, environment: Mapping[st
     except (OSError, ValueError, RecursionError) as error:
         raise CredentialError(f"cannot read the credentials in {file}: {error}") from error
     if not isinstance(told, dict):
-        raise CredentialError(f"{file} holds no credentials; log in again")
+        raise CredentialError(f"{file} contains no credentials; log in again")
     helpers, auths = _table(told, "credHelpers"), _table(told, "auths")
     for name in _names(registry, repository):
         key = next((key for key in helpers if _plain(key) == name), None)
@@ -95,14 +95,14 @@ def _table(told: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _names(registry: str, repository: str) -> list[str]:
-    """What the credential for a repository may stand under, the most specific first."""
+    """The keys that may hold the credential for a repository, the most specific first."""
     parts = repository.split("/")
     names = [f"{registry}/{'/'.join(parts[:count])}" for count in range(len(parts), 0, -1)]
     return [*names, *(_HUB_NAMES if registry in _HUB_NAMES else (registry,))]
 
 
 def _plain(key: str) -> str:
-    """A key of `auths` without what old versions wrote around it."""
+    """A key of `auths` without the scheme and suffix that old versions wrote."""
     key = key.removeprefix("https://").removeprefix("http://").rstrip("/")
     return key.removesuffix("/v1").removesuffix("/v2")
 
@@ -121,24 +121,24 @@ def _of_entry(entry: dict[str, Any], file: Path) -> Credential | None:
 
 
 def _ask(helper: str, name: str, environment: Mapping[str, str]) -> Credential | None:
-    """What the program `docker-credential-HELPER` knows of a registry."""
+    """The credential that the program `docker-credential-HELPER` has for a registry."""
     program = f"docker-credential-{helper}"
     try:
         ran = subprocess.run(
             [program, "get"], input=name.encode(), capture_output=True, check=False, timeout=60, env=dict(environment)
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CredentialError(f"the credential helper {program} does not run: {error}") from error
+        raise CredentialError(f"cannot run the credential helper {program}: {error}") from error
     if ran.returncode:
         said = (ran.stdout or ran.stderr).decode(errors="replace").strip()
         if "not found" in said:
             return None
-        raise CredentialError(f"the credential helper {program} knows nothing of {name}: {said[:200]}")
+        raise CredentialError(f"the credential helper {program} fails for {name}: {said[:200]}")
     try:
         told = json.loads(ran.stdout)
         username, secret = str(told["Username"]), str(told["Secret"])
     except (ValueError, KeyError, TypeError) as error:
-        raise CredentialError(f"the credential helper {program} said something unreadable") from error
+        raise CredentialError(f"the credential helper {program} gives an unreadable answer") from error
     if username == _IDENTITY:
         return Credential(identity_token=secret, source=program)
     return Credential(username, secret, source=program) if username else None

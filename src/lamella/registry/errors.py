@@ -1,4 +1,4 @@
-"""What registries refuse, said so that it can be mended: which registry, what was asked of it, and its own words."""
+"""Errors of registries, with all that is needed to fix them: the registry, the request, and its own words."""
 
 import json
 
@@ -13,22 +13,22 @@ class RegistryError(TransportError):
     def __init__(self, message: str, status: int = 0, retry_after: str = "", *, passing: bool = False) -> None:
         super().__init__(message)
         self.status = status
-        """What the registry answered; 0 if it did not."""
+        """The status of the registry's answer; 0 if there was none."""
         self.retry_after = retry_after
         self.passing = passing
-        """Whether asking again may help: the connection was lost, or the registry is busy."""
+        """Whether a retry may help: the connection was lost, or the registry is busy."""
 
     def about(self, what: str) -> "RegistryError":
-        """The same, said of `what`."""
+        """The same error, prefixed with `what`."""
         return type(self)(f"{what}: {self}", self.status, self.retry_after, passing=self.passing)
 
 
 class CredentialError(RegistryError):
-    """Credentials cannot be found out, or are not accepted."""
+    """Credentials cannot be determined, or are not accepted."""
 
 
 def own_words(body: bytes) -> str:
-    """What a registry says in an error's body, on one line: `code: message` of each error, or the start of the text."""
+    """The registry's explanation in an error's body, on one line: each `code: message`, or the start of the text."""
     try:
         errors = json.loads(body)["errors"]
         said = "; ".join(

@@ -1,4 +1,4 @@
-"""Asking a registry: authorization, redirects, patience, and errors that name what was asked."""
+"""Requests to a registry: authorization, redirects, retries, and errors that name what was requested."""
 
 import contextlib
 import socket
@@ -25,14 +25,14 @@ T = TypeVar("T")
 _LONGEST_BODY = 32 << 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEPT_REDIRECTS = frozenset({307, 308})
-"""Those that ask for the same again, with its body."""
+"""Redirects that repeat the same request, with its body."""
 
 _MOST_TURNS = 8
 _MOST_RENEWALS = 4
 _PLAIN_HTTP = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 _HINTS = {
-    403: "; whoever is logged in there may not do this",
-    405: "; it does not let anybody do this",
+    403: "; the user who is logged in there may not do this",
+    405: "; it does not allow anyone to do this",
     429: "; try again later, or log in for a higher limit",
 }
 
@@ -42,9 +42,9 @@ Give = Callable[[Callable[[Buffer], None]], None]
 
 @dataclass(frozen=True)
 class Ask:
-    """A request. `what` is how errors speak of it; `give` pushes a body of `length` bytes, or in chunks for None.
+    """A request. Errors call it `what`; `give` pushes a body of `length` bytes, or in chunks if that is None.
 
-    What is not `repeatable` is asked once: after a failure somebody must look first what became of it.
+    A request that is not `repeatable` is sent once: after a failure the caller must first find out what became of it.
     """
 
     method: str
@@ -60,7 +60,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that was read as a whole."""
+    """An answer that was read completely."""
 
     status: int
     headers: Message
@@ -68,7 +68,7 @@ class Answer:
     url: str
 
     def header(self, name: str) -> str:
-        """A header's value; empty without it."""
+        """A header's value; empty if it is missing."""
         return self.headers.get(name) or ""
 
 
@@ -78,7 +78,7 @@ class _Refusal:
 
 
 class Host:
-    """A registry, by its name as in image references. May be used by any number of threads."""
+    """A registry, by its name in image references. Safe to use from any number of threads."""
 
     def __init__(
         self,
@@ -99,15 +99,15 @@ class Host:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Ends the connections that are kept."""
+        """Close the connections that are kept open."""
         self._connections.close()
 
     def ask(self, ask: Ask, expected: Sequence[int]) -> Answer:
-        """The answer, read as a whole; an error if its status is none of those `expected`."""
+        """Return the answer, read completely; raise an error if its status is not one of those `expected`."""
         return self._patiently(ask, lambda: self._once(ask, expected, self._whole))
 
     def read(self, ask: Ask, expected: Sequence[int], take: Callable[[Response, str], T]) -> T:
-        """What `take` makes of the answer while it comes in. What is lost then is for the caller to see to."""
+        """Return what `take` makes of the answer as it arrives. Once it has begun, a lost connection is not retried."""
         begun = False
 
         def taking(response: Response, url: str) -> T:
@@ -118,12 +118,12 @@ class Host:
         return self._patiently(ask, lambda: self._once(ask, expected, taking), lambda: begun)
 
     def wait(self, number: int, told: str = "") -> None:
-        """Waits after try `number`, as long as the registry `told` it to."""
+        """Wait after try `number`, for as long as the registry `told` us to."""
         self._pause(wait(told, number))
 
     @property
     def origin(self) -> str:
-        """Scheme and host. Plain http is found out, where it is allowed: on this machine, or if it was said."""
+        """Scheme and host. Plain http is detected where it is allowed: on this machine, or with `insecure`."""
         with self._lock:
             if not self._origin:
                 address = "registry-1.docker.io" if self.name == "docker.io" else self.name
@@ -184,14 +184,14 @@ class Host:
             if answer.status not in followed or not where:
                 return _Refusal(answer)
             url = self.joined(url, where)
-        raise RegistryError(f"{self.name} sends {ask.what} from one place to another, and to no end")
+        raise RegistryError(f"{self.name} redirects too many times for {ask.what}")
 
     def joined(self, base: str, where: str) -> str:
-        """The address `where`, as told at `base`; never does what is encrypted lead to what is not."""
+        """The address `where`, as given at `base`; an encrypted address never leads to an unencrypted one."""
         try:
             to = split(urljoin(base, where))
         except ValueError as error:
-            raise RegistryError(f"{shown(base)} leads to an address that cannot be asked") from error
+            raise RegistryError(f"{shown(base)} leads to an address that cannot be used") from error
         if to.scheme == "http" and urlsplit(base).scheme == "https":
             if to.netloc == urlsplit(base).netloc:
                 return to._replace(scheme="https").geturl()
@@ -200,7 +200,7 @@ class Host:
         return to.geturl()
 
     def _fetch(self, method: str, url: str, headers: dict[str, str], body: bytes) -> Answer:
-        """Asks who gives tokens."""
+        """Send a request to a token server."""
         ask = Ask(method, url, f"a token from {shown(url)}", (), headers, body)
 
         def once() -> Answer | _Refusal:
@@ -211,7 +211,7 @@ class Host:
         return self._patiently(ask, once)
 
     def _is_for_good(self, error: BaseException | None) -> bool:
-        """Whether a connection will fail in the same way again; who has answered before may be back soon."""
+        """Whether a connection will fail in the same way again; a host that has answered before may be back soon."""
         absent = (ConnectionRefusedError, TimeoutError)
         if isinstance(error, socket.gaierror):
             return error.errno == socket.EAI_NONAME
@@ -221,16 +221,16 @@ class Host:
     def _whole(self, response: Response, url: str) -> Answer:
         body = response.read(_LONGEST_BODY, self._settings.patience)
         if response.read(1, self._settings.patience):
-            raise RegistryError(f"{self.name} says more than anybody could want to know, at {shown(url)}")
+            raise RegistryError(f"{self.name} sends an answer that is too large, at {shown(url)}")
         return Answer(response.status, response.headers, body, url)
 
     def _refused(self, ask: Ask, answer: Answer) -> RegistryError:
-        """The error for an answer that nobody wanted."""
+        """The error for an answer with an unexpected status."""
         said = self._authorization.hidden(own_words(answer.body))
         hint = _HINTS.get(answer.status, "")
         if answer.status == 401:
             tried = self._authorization.tried(ask.scopes)
-            hint = f"; it does not let in {tried.who}" if tried else ""
+            hint = f"; it does not accept {tried.who}" if tried else ""
             hint += f"; log in with: docker login {self.name}"
         message = f"{self.name} refuses {ask.what}: {answer.status}{f' ({said})' if said else ''}{hint}"
         passing = answer.status in PASSING
@@ -240,21 +240,21 @@ class Host:
         cause = error.__cause__
         hint = ""
         if isinstance(cause, ssl.SSLCertVerificationError):
-            hint = f"; give its certificate with --ca, or put it into /etc/containers/certs.d/{self.name}"
+            hint = f"; pass its certificate with --ca, or put it into /etc/containers/certs.d/{self.name}"
         elif isinstance(cause, ssl.SSLError) and _is_plain_http(cause):
-            hint = "; if it speaks plain http, say --insecure"
+            hint = "; if it speaks plain http, pass --insecure"
         elif _is_alert(cause):
-            hint = f"; if it wants a certificate, put it into /etc/containers/certs.d/{self.name}"
+            hint = f"; if it requires a certificate, put it into /etc/containers/certs.d/{self.name}"
         elif isinstance(cause, ConnectionRefusedError):
-            hint = "; does it run, and at that port?"
+            hint = "; is it running, and on that port?"
         elif isinstance(cause, socket.gaierror):
-            hint = "; is its name right, and is there a network?"
+            hint = "; is its name right, and does the network work?"
         message = f"{self.name} cannot be reached for {ask.what}: {error}{hint}"
         return RegistryError(message, passing=not self._is_for_good(cause))
 
 
 def _sent(exchange: Exchange, ask: Ask, headers: Mapping[str, str]) -> Response:
-    """Sends the request. An answer that comes before its end is taken for one."""
+    """Send the request. An error that is answered before the request is complete counts as the answer."""
     exchange.start(ask.method, headers, ask.length if ask.give else len(ask.body))
     try:
         if ask.give:
@@ -283,5 +283,5 @@ def _is_plain_http(error: BaseException | None) -> bool:
 
 
 def _is_alert(error: BaseException | None) -> bool:
-    """Whether the other side of TLS says what it does not like."""
+    """Whether the other side of TLS reports what it does not accept."""
     return isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")

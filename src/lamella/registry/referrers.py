@@ -1,7 +1,7 @@
-"""Manifests that speak of another (signatures, lists of contents): asked for, and stored so that they are found.
+"""Manifests that refer to another one (signatures, SBOMs): finding them, and storing them so that they are found.
 
-A registry that knows referrers lists them itself. For one that does not, an index under a tag made of the digest holds
-them, and whoever adds one writes it there (distribution specification 1.1).
+A registry that supports referrers lists them itself. For one that does not, an index under a tag made from the digest
+lists them, and the client that adds one updates that index (distribution specification 1.1).
 """
 
 import json
@@ -17,8 +17,8 @@ from lamella.registry.tokens import pull
 
 
 def referrers(repository: Repository, digest: Digest) -> Sequence[Descriptor]:
-    """What speaks of `digest`."""
-    url, what = repository.url("referrers", digest), f"what refers to {digest}"
+    """The manifests that refer to `digest`."""
+    url, what = repository.url("referrers", digest), f"the referrers of {digest}"
     answer = repository.host.ask(Ask("GET", url, what, [pull(repository.name)]), (200, 400, 404, 405))
     if answer.status == 200:
         pages = list(repository.pages(answer, what))
@@ -29,7 +29,7 @@ def referrers(repository: Repository, digest: Digest) -> Sequence[Descriptor]:
 
 
 def put_referrer(repository: Repository, media_type: str, data: bytes) -> Descriptor:
-    """Stores a manifest with a `subject`, where it is found by that."""
+    """Store a manifest with a `subject`, so that it is found by its subject."""
     told: dict[str, Any] = json.loads(data)
     root = Descriptor(media_type=media_type, digest=sha256(data), size=len(data))
     answer = repository.put_manifest(root.digest, media_type, data)

@@ -1,4 +1,4 @@
-"""All registries that a run speaks with, each with one set of connections. Nothing is loaded before one is asked."""
+"""All registries that a run talks to, each with one set of connections. Nothing is imported before the first use."""
 
 import re
 import threading
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Registries:
-    """Hosts by name, met when they are first asked for.
+    """Hosts by name, created when they are first needed.
 
-    `creds` are `HOST=NAME:PASSWORD`, or `NAME:PASSWORD` for the host `home`, or for any if that is not said.
+    `creds` are `HOST=NAME:PASSWORD`, or `NAME:PASSWORD` for the host `home`, or for any host if `home` is empty.
     """
 
     environment: Mapping[str, str] = field(repr=False)
@@ -39,7 +39,7 @@ class Registries:
         return Repository(host, reference.repository)
 
     def close(self) -> None:
-        """Ends all connections."""
+        """Close all connections."""
         for host in self._hosts.values():
             host.close()
 

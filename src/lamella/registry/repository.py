@@ -1,4 +1,4 @@
-"""A repository in a registry: blobs, manifests and tags, as the OCI distribution specification 1.1 has them."""
+"""A repository in a registry: blobs, manifests and tags, as in the OCI distribution specification 1.1."""
 
 import json
 import re
@@ -33,13 +33,13 @@ class Repository:
     name: str
 
     def has_blob(self, digest: Digest, size: int) -> bool:
-        """Whether the blob is there, and of that size; not every registry tells the size."""
-        ask = Ask("HEAD", self.url("blobs", digest), f"a look for {digest} in {self.name}", [pull(self.name)])
+        """Whether the blob exists and has that size; not every registry reports the size."""
+        ask = Ask("HEAD", self.url("blobs", digest), f"a check for {digest} in {self.name}", [pull(self.name)])
         answer = self.host.ask(ask, (200, 404))
         return answer.status == 200 and answer.header("Content-Length") in ("", str(size))
 
     def read_blob(self, blob: Descriptor, sink: Sink) -> None:
-        """The blob's bytes. What a lost connection leaves is asked for again; damage is found out before the end."""
+        """Push the blob's bytes to `sink`. Lost connections are resumed; damage is detected before this returns."""
         hashed = hasher(blob.digest)
         buffer = memoryview(bytearray(min(_BLOCK, max(blob.size, 1))))
         done = 0
@@ -71,41 +71,43 @@ class Repository:
             if done < blob.size:
                 tries = 1 if done - started >= _BLOCK else tries + 1
                 if tries == TRIES:
-                    raise failed or RegistryError(f"{self} ends {blob.digest} after {done} of {blob.size} bytes")
+                    raise failed or RegistryError(
+                        f"{self} stops sending {blob.digest} after {done} of {blob.size} bytes"
+                    )
                 self.host.wait(tries, failed.retry_after if failed else "")
         if hashed.hexdigest() != encoded(blob.digest):
-            raise DigestError(f"what {self} gives as {blob.digest} is something else")
+            raise DigestError(f"what {self} sends as {blob.digest} is something else")
 
     def manifest(self, reference: str) -> tuple[Descriptor, bytes] | None:
-        """What is there under a tag or digest, checked against the digest; None if nothing is."""
+        """The manifest under a tag or digest, checked against its digest; None if there is none."""
         ask = Ask("GET", self.url("manifests", reference), self._spelled(reference), [pull(self.name)], _ACCEPT)
         answer = self.host.ask(ask, (200, 404))
         if answer.status == 404:
             return None
         data = answer.body
         if len(data) > _LONGEST_MANIFEST:
-            raise RegistryError(f"{self} has a manifest of {len(data)} bytes under {reference}; nobody takes that")
+            raise RegistryError(f"{self} has a manifest of {len(data)} bytes under {reference}, which is too large")
         told = reference if ":" in reference else answer.header("Docker-Content-Digest") or sha256(data)
         if not is_digest_of(parse_digest(told), data):
-            raise DigestError(f"{self} says that {reference} is {told}, and gives something else")
+            raise DigestError(f"{self} says that {reference} is {told}, but sends something else")
         kind = answer.header("Content-Type").partition(";")[0].strip()
         return Descriptor(media_type=kind_of(data, kind), digest=Digest(told), size=len(data)), data
 
     def has_manifest(self, reference: str) -> bool:
-        """Whether a manifest is there."""
-        what = f"a look for {self._spelled(reference)}"
+        """Whether a manifest exists."""
+        what = f"a check for {self._spelled(reference)}"
         ask = Ask("HEAD", self.url("manifests", reference), what, [pull(self.name)], _ACCEPT)
         return self.host.ask(ask, (200, 404)).status == 200
 
     def put_manifest(self, reference: str, media_type: str, data: bytes) -> Answer:
-        """Stores a manifest under a tag or under its digest."""
+        """Store a manifest under a tag or under its digest."""
         what = f"the manifest {self._spelled(reference)}"
         headers = {"Content-Type": media_type}
         ask = Ask("PUT", self.url("manifests", reference), what, [push(self.name)], headers, data)
         answer = self.host.ask(ask, (201, 202))
         told = answer.header("Docker-Content-Digest")
         if told and not is_digest_of(parse_digest(told), data):
-            raise DigestError(f"{self} took the manifest {reference} for {told}, which it is not")
+            raise DigestError(f"{self} stored the manifest {reference} as {told}, which is not its digest")
         return answer
 
     def tags(self) -> Iterator[str]:
@@ -117,23 +119,23 @@ class Repository:
                 found = json.loads(page)["tags"] or []
                 yield from [str(tag) for tag in found]
             except (ValueError, KeyError, TypeError, RecursionError) as error:
-                raise RegistryError(f"{self.host.name} answers with something unreadable for {what}") from error
+                raise RegistryError(f"{self.host.name} gives an unreadable answer for {what}") from error
 
     def delete_manifest(self, reference: str) -> bool:
-        """Removes a manifest or a tag; False if it was not there."""
+        """Remove a manifest or a tag; return False if it did not exist."""
         return self._delete("manifests", reference)
 
     def delete_blob(self, digest: Digest) -> bool:
-        """Removes a blob; False if it was not there."""
+        """Remove a blob; return False if it did not exist."""
         return self._delete("blobs", digest)
 
     def _delete(self, kind: str, reference: str) -> bool:
-        what = f"to remove {self._spelled(reference)}"
+        what = f"the removal of {self._spelled(reference)}"
         ask = Ask("DELETE", self.url(kind, reference), what, [delete(self.name)])
         return self.host.ask(ask, (200, 202, 204, 404)).status != 404
 
     def pages(self, answer: Answer, what: str) -> Iterator[bytes]:
-        """The pages of a list from the first one on, as long as each names a next one that was not seen."""
+        """Yield the pages of a list, following each page's link to the next one until there is no new one."""
         seen = {answer.url}
         for _ in range(_MOST_PAGES):
             yield answer.body
@@ -142,7 +144,7 @@ class Repository:
                 return
             seen.add(url)
             answer = self.host.ask(Ask("GET", url, what, [pull(self.name)]), (200,))
-        raise RegistryError(f"{self.host.name} gives page after page of {what}, and comes to no end")
+        raise RegistryError(f"{self.host.name} gives page after page of {what}, without an end")
 
     def _next(self, answer: Answer) -> str:
         links = _LINK.finditer(", ".join(answer.headers.get_all("Link") or ()))
@@ -150,7 +152,7 @@ class Repository:
         return self.host.joined(answer.url, where) if where else ""
 
     def url(self, kind: str, rest: str) -> str:
-        """Where something of a kind is."""
+        """The path of something of this `kind`."""
         return f"/v2/{quote(self.name)}/{kind}/{quote(rest, safe=':/')}"
 
     def _spelled(self, reference: str) -> str:

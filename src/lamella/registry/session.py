@@ -1,4 +1,4 @@
-"""One upload as the registry has it: where it goes on, and how many bytes are there."""
+"""One upload as the registry sees it: where it continues, and how many bytes have arrived."""
 
 import contextlib
 import re
@@ -20,7 +20,7 @@ _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})")
 
 
 class Session:
-    """An upload to `repository`; `what` is how errors speak of it. `offset` is how many bytes the registry has."""
+    """An upload to `repository`, which errors call `what`. `offset` is how many bytes the registry has."""
 
     def __init__(self, repository: Repository, what: str) -> None:
         self._repository = repository
@@ -29,10 +29,10 @@ class Session:
         self._url = ""
         self.offset = 0
         self.least = 0
-        """How many bytes a chunk must have, but for the last."""
+        """How many bytes a chunk must have at least, except the last one."""
 
     def mount(self, digest: Digest, source: str) -> bool:
-        """Whether the blob is here now because the repository `source` has it. If not, the session may be open."""
+        """Mount the blob from the repository `source`; False if that fails, and then the session may be open."""
         query = urlencode({"mount": digest, "from": source})
         scopes = [*self._scopes, pull(source)]
         self.cancel()
@@ -48,17 +48,17 @@ class Session:
         return answer.status == 201
 
     def open(self) -> None:
-        """Begins, if that is not done."""
+        """Begin the upload, unless it is open."""
         if not self._url:
             self._opened(self._repository.host.ask(self._ask("POST", self._uploads), (202,)))
 
     @property
     def is_open(self) -> bool:
-        """Whether the registry knows of it, as far as we know."""
+        """Whether the registry still has this upload, as far as we know."""
         return bool(self._url)
 
     def find(self) -> None:
-        """Asks where to go on; a session that the registry has forgotten begins anew."""
+        """Ask the registry where to continue; an upload that it has forgotten starts over."""
         if not self._url:
             return
         answer = self._repository.host.ask(self._ask("GET", self._url), (204, 200, 202, 404, 405, 416))
@@ -68,7 +68,7 @@ class Session:
             self._forget()
 
     def patch(self, data: memoryview) -> None:
-        """Sends the next bytes."""
+        """Send the next bytes."""
         start = self.offset
         headers = {**_OCTETS, "Content-Range": f"{start}-{start + len(data) - 1}"}
 
@@ -79,21 +79,21 @@ class Session:
         self._note(self._repository.host.ask(ask, (201, 202, 204)), start + len(data))
 
     def stream(self, give: Give) -> None:
-        """Sends bytes without saying how many; `offset` is 0 after it if nobody says how many came."""
+        """Send bytes without announcing how many; afterwards `offset` is 0 if the registry does not report it."""
         ask = Ask("PATCH", self._url, self._what, self._scopes, _OCTETS, give=give, length=None, repeatable=False)
         self._note(self._repository.host.ask(ask, (201, 202, 204)), 0)
 
     def finish(self, digest: Digest, body: Body | None = None, size: int = 0) -> None:
-        """Ends the upload, with all bytes in this request if a `body` is given."""
+        """Finish the upload; if a `body` is given, all bytes are in this request."""
         url = self._url + ("&" if "?" in self._url else "?") + urlencode({"digest": digest})
         ask = Ask("PUT", url, self._what, self._scopes, _OCTETS, give=body, length=size, repeatable=body is None)
         self._repository.host.ask(ask, (201, 204))
         self._forget()
 
     def cancel(self) -> None:
-        """Gives up what was begun. A registry that does not listen finds out by itself."""
+        """Cancel the upload. A registry that ignores this expires the upload by itself."""
         if self._url:
-            ask = Ask("DELETE", self._url, "to give up an upload", self._scopes, repeatable=False)
+            ask = Ask("DELETE", self._url, "the end of an upload", self._scopes, repeatable=False)
             with contextlib.suppress(RegistryError):
                 self._repository.host.ask(ask, range(200, 500))
         self._forget()
@@ -105,14 +105,14 @@ class Session:
     def _opened(self, answer: Answer) -> None:
         where = answer.header("Location")
         if not where:
-            raise RegistryError(f"{self._repository.host.name} begins an upload and does not say where")
+            raise RegistryError(f"{self._repository.host.name} begins an upload but does not say where")
         self._note(answer, 0)
         self.offset = 0
         least = answer.header("OCI-Chunk-Min-Length")
         self.least = min(int(least[:12]), _MOST_HELD) if least.isascii() and least.isdigit() else 0
 
     def _note(self, answer: Answer, assumed: int) -> None:
-        """What the registry says of the upload. `0-0` may mean one byte or none, and is the one that was `assumed`."""
+        """Note where the upload continues. `0-0` may mean one byte or none, so what was `assumed` decides."""
         where = answer.header("Location")
         if where:
             self._url = self._repository.host.joined(answer.url, where)

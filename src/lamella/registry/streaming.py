@@ -1,4 +1,4 @@
-"""A blob that goes up while it is made: POST, one PATCH without a length, and a PUT when the digest is known."""
+"""Uploading a blob while it is made: POST, one PATCH without a length, and a PUT when the digest is known."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -20,11 +20,11 @@ _NEVER = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 class StreamedUpload:
-    """A blob that goes up while it is made.
+    """A blob that is uploaded while it is made.
 
-    It is sent by a thread of its own. If that fails the bytes are made on: `commit` does nothing then, and whoever
-    publishes sees that the blob is not there, and sends it anew with more patience. A registry that does not let us
-    write at all is told of at once.
+    A thread of its own sends it. If that fails, making the blob goes on: `commit` then does nothing, and publishing
+    later finds the blob missing and sends it again with more patience. If the registry does not let us write at all,
+    that is reported at once.
     """
 
     def __init__(self, repository: Repository) -> None:
@@ -50,16 +50,16 @@ class StreamedUpload:
             self._session.cancel()
 
     def write(self, block: Buffer) -> None:
-        """Takes the next bytes."""
+        """Take the next bytes."""
         self._size += len(block)
         self._room.acquire()
         self._give_up_if_hopeless()
         self._blocks.put(bytes(block))
 
     def commit(self, digest: Digest, size: int) -> None:
-        """Ends the upload."""
+        """Finish the upload."""
         if size != self._size:
-            raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
+            raise DigestError(f"{self._size} bytes were written as {digest}, which has {size} bytes")
         self._complete = True
         self._blocks.put(None)
         self._thread.join()

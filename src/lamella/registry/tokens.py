@@ -2,7 +2,7 @@
 
 no challenge yet   nothing is sent
 basic              name and password with each request
-bearer             a token for the scopes of the request; who gives them is told by the challenge
+bearer             a token for the scopes of the request, from the server that the challenge names
 """
 
 import json
@@ -20,14 +20,14 @@ from lamella.transport.credential import Credential
 from lamella.transport.proxies import is_loopback
 
 _SHORTEST = 60.0
-"""How long a token lasts, in seconds, if nobody says."""
+"""How long a token lasts, in seconds, if the server does not say."""
 
 _LONGEST = 86_400.0
 _NOT_THAT_WAY = (404, 405)
 
 
 class Answer(Protocol):
-    """An answer that was read as a whole."""
+    """An answer that was read completely."""
 
     @property
     def status(self) -> int: ...
@@ -36,7 +36,7 @@ class Answer(Protocol):
 
 
 Fetch = Callable[[str, str, dict[str, str], bytes], Answer]
-"""Asks: method, url, headers and body; without authorization of its own."""
+"""Sends a request (method, url, headers, body) without adding authorization."""
 
 Find = Callable[[str], Credential | None]
 """Finds the credential for a repository."""
@@ -61,7 +61,7 @@ class _Token:
 
 
 class Authorization:
-    """The `Authorization` header for the registry `host`. May be used by any number of threads."""
+    """The `Authorization` header for the registry `host`. Safe to use from any number of threads."""
 
     def __init__(self, host: str, find: Find, fetch: Fetch, *, insecure: bool = False) -> None:
         self._host = host
@@ -75,7 +75,7 @@ class Authorization:
         self._lock = threading.RLock()
 
     def header(self, scopes: Sequence[str]) -> str:
-        """What to send; empty if there is nothing to say."""
+        """The header to send; empty if none is needed."""
         with self._lock:
             if self._challenge is None:
                 return ""
@@ -88,7 +88,7 @@ class Authorization:
             return f"Bearer {token.text}"
 
     def renew(self, found: Sequence[Challenge], scopes: Sequence[str], used: str) -> bool:
-        """Takes note of what is demanded where the header `used` did not do; False if there is nothing better."""
+        """Note what the registry demands after it rejected the header `used`; False if we have nothing better."""
         usable = [one for one in found if one.scheme == "bearer" and one.parameters.get("realm")]
         usable += [one for one in found if one.scheme == "basic"]
         if not usable:
@@ -104,12 +104,12 @@ class Authorization:
             return usable[0].scheme == "bearer" or self.header(scopes) not in ("", used)
 
     def tried(self, scopes: Sequence[str]) -> Credential | None:
-        """Who we said that we are, if we said it."""
+        """The credential that was sent, if any."""
         with self._lock:
             return self._credentials.get(_repository(scopes)) if self._challenge else None
 
     def hidden(self, text: str) -> str:
-        """`text` without secrets that somebody may have echoed."""
+        """`text` without our secrets, which a server may have echoed."""
         with self._lock:
             found = [one for one in self._credentials.values() if one]
             secrets = {one.password for one in found} | {one.identity_token for one in found}
@@ -119,7 +119,7 @@ class Authorization:
         return text
 
     def _credential(self, scopes: Sequence[str]) -> Credential | None:
-        """Looked up once: a helper may be slow, or ask the user."""
+        """The credential, looked up only once: a helper may be slow, or ask the user."""
         repository = _repository(scopes)
         if repository not in self._credentials:
             self._credentials[repository] = self._find(repository)
@@ -132,7 +132,7 @@ class Authorization:
         plain = address.scheme == "http" and not (self._insecure or is_loopback(address.hostname or ""))
         if credential and plain:
             raise CredentialError(
-                f"{self._host} wants the password sent unencrypted to {shown(realm)}; that is not done"
+                f"{self._host} wants the password sent unencrypted to {shown(realm)}, which lamella does not do"
             )
         asked = list(dict.fromkeys([*scopes, *self._wider.get(scopes, "").split()]))
         answer = self._answer(realm, challenge.parameters.get("service", ""), asked, credential)
@@ -143,13 +143,15 @@ class Authorization:
             token = str(told.get("token") or told["access_token"])
             lasts = float(told.get("expires_in") or _SHORTEST)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise CredentialError(f"{shown(realm)} gives no token for {self._host} that can be read") from error
+            raise CredentialError(
+                f"{shown(realm)} gives no token for {self._host}: its answer is unreadable"
+            ) from error
         if not (token.isascii() and token.isprintable()):
-            raise CredentialError(f"{shown(realm)} gives no token for {self._host} that can be sent")
+            raise CredentialError(f"{shown(realm)} gives no token for {self._host}: it is not printable ASCII")
         return _Token(token, time.monotonic() + 0.8 * min(max(lasts, 1.0), _LONGEST))
 
     def _answer(self, realm: str, service: str, scopes: Sequence[str], credential: Credential | None) -> Answer:
-        """By GET as Docker has always done it, and by POST for identity tokens, or where nobody listens to GET."""
+        """Ask by GET, as Docker always has; by POST for identity tokens, or if the server does not support GET."""
         form = {"client_id": "lamella", "service": service, "scope": " ".join(scopes)}
         if credential and credential.identity_token:
             return self._post(
@@ -168,10 +170,10 @@ class Authorization:
         return self._fetch("POST", realm, headers, urlencode(form).encode())
 
     def _refused(self, answer: Answer, credential: Credential | None) -> str:
-        who = credential.who if credential else "nobody in particular"
+        who = credential.who if credential else "anonymous users"
         said = self.hidden(own_words(answer.body))
         return (
-            f"{self._host} gives no token to {who} ({answer.status}{f', {said}' if said else ''}); "
+            f"{self._host} gives no token to {who}: {answer.status}{f' ({said})' if said else ''}; "
             f"log in with: docker login {self._host}"
         )
 

@@ -1,7 +1,7 @@
-"""A blob that is known goes up in one stream; what fails goes on in chunks, from where the registry says that it ended.
+"""Uploading a known blob in one stream; after a failure, in chunks from where the registry says that it stopped.
 
-a mount if another repository has it; else POST, and one PUT with all bytes
-then, if need be: GET for the offset, PATCH for each chunk of the rest, PUT
+a mount if another repository has it; otherwise POST, and one PUT with all bytes
+then, if necessary: GET for the offset, PATCH for each chunk of the rest, PUT
 """
 
 from collections.abc import Callable, Sequence
@@ -17,11 +17,11 @@ from lamella.transport.retry import TRIES
 from lamella.words import size as sized
 
 _CHUNKS = (16 << 20, 4 << 20, 1 << 20)
-"""How many bytes go in a request when not all do; smaller ones where a proxy finds them too many."""
+"""How many bytes go in one request when not all do; smaller ones if a proxy rejects these as too large."""
 
 _PROGRESS = 1 << 20
 DAMAGED = "DIGEST_INVALID"
-"""How registries say that bytes are not those of their digest."""
+"""How registries say that bytes do not match their digest."""
 
 _ANEW = frozenset(
     {
@@ -32,13 +32,13 @@ _ANEW = frozenset(
         HTTPStatus.NOT_IMPLEMENTED,
     }
 )
-"""How registries say that they lost track of an upload, or take none at once."""
+"""How registries say that they lost track of an upload, or do not accept all bytes at once."""
 
 
 def upload(repository: Repository, blob: Descriptor, body: Body, sources: Sequence[str] = ()) -> bool:
-    """Brings `blob` to `repository`, from a repository of `sources` beside it if one has it: then False.
+    """Upload `blob` to `repository`; return False if it could be mounted from one of `sources` instead.
 
-    `body` gives the blob's bytes, perhaps more than once.
+    `body` gives the blob's bytes, and may be called more than once.
     """
     session = Session(repository, f"the blob {blob.digest} ({sized(blob.size)})")
     if any(session.mount(blob.digest, source) for source in sources):
@@ -52,7 +52,7 @@ def upload(repository: Repository, blob: Descriptor, body: Body, sources: Sequen
 
 
 class _Sending:
-    """One blob on its way."""
+    """One blob being uploaded."""
 
     def __init__(self, repository: Repository, session: Session, blob: Descriptor, body: Body) -> None:
         self._repository = repository
@@ -60,13 +60,13 @@ class _Sending:
         self._blob = blob
         self._body = body
         self._chunk = 0
-        """How many bytes go in one request; 0 for all."""
+        """How many bytes go in one request; 0 means all."""
         self._tries = 0
         self._furthest = 0
         self._damaged = False
 
     def send(self) -> None:
-        """Sends all bytes, once or as often as it takes within reason."""
+        """Send all bytes, retrying within reason."""
         while True:
             self._session.open()
             try:
@@ -91,7 +91,7 @@ class _Sending:
         session.finish(blob.digest)
 
     def _patch(self, data: memoryview) -> None:
-        """Sends one chunk, of which the registry may take a part at a time."""
+        """Send one chunk, which the registry may accept in several parts."""
         session = self._session
         start = session.offset
         while (done := session.offset - start) < len(data):
@@ -100,7 +100,9 @@ class _Sending:
             try:
                 session.patch(data[done:])
                 if session.offset - start <= done:
-                    raise RegistryError(f"{self._repository} takes no more bytes of {self._blob.digest}", passing=True)
+                    raise RegistryError(
+                        f"{self._repository} accepts no more bytes of {self._blob.digest}", passing=True
+                    )
             except RegistryError as error:
                 if not error.passing:
                     raise
@@ -108,7 +110,7 @@ class _Sending:
                 session.find()
 
     def _mend(self, error: RegistryError) -> None:
-        """Makes ready to go on after `error`, if there is hope."""
+        """Prepare to continue after `error`, if that can succeed; raise an error if not."""
         if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             if not self._with_smaller_chunks():
                 raise self._too_large(error) from error
@@ -127,7 +129,7 @@ class _Sending:
             self._session.cancel()
 
     def _be_patient(self, error: RegistryError) -> None:
-        """Waits; gives up where several tries in a row have brought next to nothing."""
+        """Wait; give up if several tries in a row have made almost no progress."""
         step = max(_PROGRESS, self._blob.size // 100)
         if self._session.offset >= self._furthest + step:
             self._furthest, self._tries = self._session.offset, 0
@@ -137,7 +139,7 @@ class _Sending:
         self._repository.host.wait(self._tries, error.retry_after)
 
     def _with_smaller_chunks(self) -> bool:
-        """Whether the bytes can go in smaller chunks: a proxy may limit requests, and the registry not the blob."""
+        """Whether smaller chunks are possible: a proxy may limit requests where the registry does not limit blobs."""
         if self._session.offset:
             return False
         before = max(self._chunk, self._session.least) if self._chunk else self._blob.size
@@ -147,11 +149,11 @@ class _Sending:
 
     def _too_large(self, error: RegistryError) -> RegistryError:
         size = sized(self._blob.size)
-        message = f"{error}; {size} are more than {self._repository.host.name} takes: split the layer with max_bytes"
+        message = f"{error}; {size} is more than {self._repository.host.name} accepts: split the layer with max_bytes"
         return RegistryError(message, error.status)
 
     def _checked(self, start: int) -> Body:
-        """The blob's bytes from `start` on; neither more nor less than there should be."""
+        """The blob's bytes from `start` on, checked to be exactly as many as there should be."""
         size, digest = self._blob.size, self._blob.digest
 
         def body(sink: Callable[[Buffer], object]) -> None:
@@ -167,13 +169,13 @@ class _Sending:
 
             self._body(take)
             if seen != size:
-                raise DigestError(f"what should be {digest} has {seen} bytes, and should have {size}")
+                raise DigestError(f"what should be {digest} has {seen} bytes instead of {size}")
 
         return body
 
 
 class _Chunks:
-    """Gathers bytes into chunks; each is kept until it has been sent."""
+    """Collects bytes into chunks; each is kept until it has been sent."""
 
     def __init__(self, send: Callable[[memoryview], None], size: int) -> None:
         self._send = send
@@ -181,7 +183,7 @@ class _Chunks:
         self._held = bytearray()
 
     def write(self, block: Buffer) -> None:
-        """Takes the next bytes."""
+        """Take the next bytes."""
         view = memoryview(block)
         while view:
             room = self._size - len(self._held)
@@ -191,7 +193,7 @@ class _Chunks:
                 self.end()
 
     def end(self) -> None:
-        """Sends what is held."""
+        """Send what is held."""
         if self._held:
             held, self._held = self._held, bytearray()
             self._send(memoryview(held))

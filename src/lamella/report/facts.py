@@ -1,4 +1,4 @@
-"""What the page tells, as data: of layers, packages, what changed, and what is wasted."""
+"""What the page shows, as data: layers, packages, what changed, and what is wasted."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,14 +15,14 @@ from lamella.report.stack import Placed, Stack, changed, leftovers, stacked, twi
 from lamella.report.tree import Node, tree
 
 MOST_PACKAGES = 5000
-"""Packages that are listed, the largest first."""
+"""How many packages are listed, the largest first."""
 _LISTED = 100
-"""Files that are listed of a kind, and the rest only counted."""
+"""How many files of each kind are listed; the rest are only counted."""
 _PLACES = 6
 
 
 class LayerFacts(msgspec.Struct, omit_defaults=True):
-    """A layer. `fetched` says whether it travels to who has the image before, where there is one."""
+    """A layer. `fetched` says whether a user who has the previous image, if there is one, downloads it."""
 
     name: str
     digest: str
@@ -35,7 +35,7 @@ class LayerFacts(msgspec.Struct, omit_defaults=True):
 
 
 class PackageFacts(msgspec.Struct, omit_defaults=True):
-    """A package. `layer` counts from 0; `by` is the package that brings it, and `needs` are those it refers to."""
+    """A package. `layer` counts from 0; `by` is the package that brings it in, `needs` are those it refers to."""
 
     id: str
     name: str
@@ -48,7 +48,7 @@ class PackageFacts(msgspec.Struct, omit_defaults=True):
 
 
 class FileFacts(msgspec.Struct, omit_defaults=True):
-    """Some files, or one: `about` says of what kind, or what became of it; `times` how often it is there."""
+    """One or more files: `about` says what kind they are or what became of them, `times` how often they exist."""
 
     about: str
     size: int
@@ -58,7 +58,7 @@ class FileFacts(msgspec.Struct, omit_defaults=True):
 
 
 class Waste(msgspec.Struct, omit_defaults=True):
-    """Files that are wasted: how many, their bytes, and the largest of them."""
+    """Wasted files: how many, their bytes, and the largest of them."""
 
     count: int
     size: int
@@ -66,7 +66,7 @@ class Waste(msgspec.Struct, omit_defaults=True):
 
 
 class Change(msgspec.Struct):
-    """What is different from the image `before`, and what who has that fetches."""
+    """What differs from the image `before`, and how many bytes a user who has that one downloads."""
 
     before: str
     fetched: int
@@ -76,7 +76,7 @@ class Change(msgspec.Struct):
 
 
 class Facts(msgspec.Struct, omit_defaults=True):
-    """All of it."""
+    """Everything on the page."""
 
     name: str
     platform: str
@@ -87,7 +87,7 @@ class Facts(msgspec.Struct, omit_defaults=True):
     picture: Node
     change: Change | None = None
     looked_at: int = 0
-    """Layers whose files are known."""
+    """How many layers' files are known."""
     files: int = 0
     unpacked: int = 0
     hidden: Waste | None = None
@@ -96,7 +96,7 @@ class Facts(msgspec.Struct, omit_defaults=True):
 
 
 class Image(msgspec.Struct, frozen=True):
-    """An image as it is reported on."""
+    """An image to report on."""
 
     name: str
     view: ImageView
@@ -104,7 +104,7 @@ class Image(msgspec.Struct, frozen=True):
 
 
 def facts(image: Image, before: Image | None = None) -> Facts:
-    """What there is to tell of `image`, and of what it changed for who has the one before."""
+    """The facts about `image`, and about what changed since `before`."""
     view = image.view
     change = compare(before.view, view) if before else None
     largest = sorted(view.packages.values(), key=lambda package: (-package.size, package.id))
@@ -133,7 +133,7 @@ def facts(image: Image, before: Image | None = None) -> Facts:
 
 
 def _text(text: str) -> str:
-    """`text` as people can read it, without what steers terminals or turns letters around."""
+    """`text` in readable form, without control characters or signs that reverse the direction of text."""
     return shown(text.encode(errors="surrogateescape"))
 
 
@@ -151,7 +151,7 @@ def _layers(view: ImageView, drawn: Node, change: Comparison | None, before: str
         )
         if change:
             found.fetched = id(layer) in new
-            found.why = _why(layer, new[id(layer)]) if found.fetched else f"as in {before}"
+            found.why = _why(layer, new[id(layer)]) if found.fetched else f"same as in {before}"
         yield found
 
 
@@ -160,7 +160,7 @@ def _why(layer: LayerView, difference: Difference) -> str:
 
 
 def _packages(view: ImageView, packages: Sequence[Package], change: Comparison | None) -> Iterator[PackageFacts]:
-    """The packages in their order, which their numbers are."""
+    """The packages in their order; a package's number is its position."""
     numbers = {package.id: number for number, package in enumerate(packages)}
     layers = {package.id: number for number, layer in enumerate(view.layers) for package in layer.packages}
     by = brought_by(closure_of(view))
@@ -188,7 +188,7 @@ def _states(change: Comparison | None) -> Mapping[str, str]:
 
 
 def _tell_files(found: Facts, stack: Stack) -> None:
-    """What is known of files."""
+    """Add what is known about files."""
     found.files = len([one for one in stack.seen.values() if one.file.size or one.file.digest])
     found.unpacked = sum(one.file.size for one in stack.seen.values())
     covered = sorted(stack.hidden, key=lambda one: (-one.placed.file.size, one.placed.file.path, one.by))
@@ -216,7 +216,7 @@ def _several(places: Sequence[Placed], wasted: int) -> FileFacts:
 
 
 def _differences(old: Stack, new: Stack) -> dict[str, Waste]:
-    """The files that differ, by what became of them."""
+    """The files that differ, grouped by what became of them."""
     every = sorted(changed(old, new), key=lambda one: (-one[1].size, one[1].path))
     found = {}
     for state in ("added", "changed", "removed"):

@@ -1,6 +1,6 @@
-"""The files of layers: read out of their tars, or as the packages that are to make them give them.
+"""The files of layers: read from their tars, or from the packages that the layers will be made of.
 
-Contents are told from each other by hashes, so all that is looked at is read.
+Contents are compared by hash, so every file is read in full.
 """
 
 import hashlib
@@ -23,19 +23,19 @@ from lamella.pipeline.packages.programs import data_of
 from lamella.pipeline.workplace import Workplace
 
 WHITEOUT = ".wh."
-"""So begin names that take something away."""
+"""Names with this prefix remove a file of a lower layer."""
 
 
 class Sort(Enum):
     FILE = "file"
     FOLDER = "folder"
     OTHER = "other"
-    """Links, and what stands for a file that is taken away."""
+    """Links, and whiteouts, which stand for removed files."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file at its place in the image; `package` is the id of what it is known to be of, and may be empty."""
+    """A file at its place in the image; `package` is the id of its package, empty if unknown."""
 
     path: str
     sort: Sort
@@ -45,15 +45,15 @@ class File:
 
 
 Files = tuple[tuple[File, ...] | None, ...]
-"""For each layer its files; None where nobody can tell them here."""
+"""The files of each layer; None where they cannot be known here."""
 
 
 Known = Mapping[str, tuple[File, ...]]
-"""The files of layers by what these are known by, where they were looked at before."""
+"""The files of layers that were read before, by the layers' identity."""
 
 
 def files_of(view: ImageView, layers: Sequence[Layer | None], place: Workplace, known: Known) -> Files:
-    """The files of an image, of whose layers those that are given are read. Packages are not fetched for it."""
+    """The files of an image. Reads the `layers` that are given; downloads no packages."""
 
     def look(one: LayerView, layer: Layer | None) -> tuple[File, ...] | None:
         return known[one.identity] if one.identity in known else _of_layer(one, layer, place)
@@ -72,7 +72,7 @@ def _of_layer(layer: LayerView, read: Layer | None, place: Workplace) -> tuple[F
 
 
 def _is_known(package: Package) -> bool:
-    """Whether somebody knows where a package lies, or should."""
+    """Whether the place of a package is known, or can be found out."""
     return bool(package.path) or package.source not in ("files", "path")
 
 
@@ -112,7 +112,7 @@ def _digest(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _homes(packages: Sequence[Package]) -> dict[str, str]:
-    """The packages of a layer by the place that is each one's own."""
+    """The packages of a layer by their folder, for those that have a folder to themselves."""
     places = [os.path.normpath(package.at) for package in packages if package.at.strip("/")]
     return {home: one.id for one in packages if places.count(home := os.path.normpath(one.at)) == 1}
 
@@ -126,7 +126,7 @@ def _package(path: str, homes: dict[str, str]) -> str:
 
 
 def _telling(tar: Body, layer: LayerView, place: Workplace) -> Body:
-    """The same bytes; the workplace is told of them as they pass."""
+    """The same bytes, reported to the workplace as they pass."""
 
     def give(sink: Sink) -> None:
         done, expected = 0, layer.record.tar_size if layer.record else 0

@@ -1,8 +1,8 @@
 """The page: one file that needs nothing else.
 
-The facts stand in it as data, and a script shows them. Names come from anywhere: in the data nothing can end it or
-begin a tag, the script gives the browser texts and never markup, and the browser is told to run this script alone and
-to ask nobody for anything.
+It contains the facts as data, and a script that shows them. Names come from anywhere, so nothing in the data can end
+it or begin a tag, the script gives the browser text and never markup, and the page's policy tells the browser to run
+only this script and to load nothing.
 """
 
 import base64
@@ -27,7 +27,7 @@ def data_of(facts: Facts) -> bytes:
 
 
 def page(facts: Facts, sbom: bytes) -> bytes:
-    """The page that shows the facts; `sbom` is a document that can be saved from there."""
+    """The page that shows the facts; `sbom` is a document that can be saved from it."""
     style, script = "".join(map(_read, _STYLES)), "".join(map(_read, _SCRIPTS))
     values = {
         "policy": f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'",
@@ -50,7 +50,7 @@ def _hash(text: str) -> str:
 
 
 def _embedded(data: bytes) -> str:
-    """JSON as it may stand in a page: the same data, without signs that mean something there."""
+    """JSON that is safe inside a page: the same data, with the characters that HTML treats specially escaped."""
     text = data.decode()
     for sign, escape in _UNSAFE.items():
         text = text.replace(sign, escape)

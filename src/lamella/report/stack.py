@@ -1,4 +1,4 @@
-"""What layers give when they are stacked, and what is in them for nothing: files that no one sees, twins, leftovers."""
+"""Stacking layers: the files a container sees, and what is wasted: hidden files, duplicates and leftovers."""
 
 import re
 from collections import defaultdict
@@ -9,21 +9,21 @@ from lamella.report.files import WHITEOUT, File, Files, Sort
 
 _OPAQUE = ".wh..wh..opq"
 _LEFTOVERS = {
-    "lists of packages that apt fetched": r"^/var/lib/apt/lists/",
-    "what a package manager fetched": r"^/var/cache/(apt|apk|dnf|yum|pacman)/|^/(opt/conda|root/miniconda3)/pkgs/",
+    "package lists downloaded by apt": r"^/var/lib/apt/lists/",
+    "downloads of a package manager": r"^/var/cache/(apt|apk|dnf|yum|pacman)/|^/(opt/conda|root/miniconda3)/pkgs/",
     "a user's caches (pip, npm, ...)": r"^/(root|home/[^/]+)/(\.cache|\.npm|\.cargo/registry)/",
     "Python bytecode": r"/__pycache__/[^/]+\.pyc$",
     "temporary files": r"^/(var/)?tmp/",
     "logs": r"^/var/log/",
     "version control": r"/\.git/",
 }
-"""What is often left in images, and is rarely needed there."""
+"""What is often left behind in images but rarely needed there."""
 _PATTERNS = {what: re.compile(pattern) for what, pattern in _LEFTOVERS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A file in the layer of that number."""
+    """A file, and the number of the layer it is in."""
 
     file: File
     layer: int
@@ -31,7 +31,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """A file that travels and is not seen: the layer `by` has another at its place, or takes it away."""
+    """A file that is downloaded but never seen: the layer `by` replaces or removes it."""
 
     placed: Placed
     by: int
@@ -39,25 +39,25 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Twins:
-    """The same content at several places that are all seen."""
+    """The same content at several visible places."""
 
     places: tuple[Placed, ...]
 
     @property
     def wasted(self) -> int:
-        """What one of them would save."""
+        """The bytes that keeping only one copy would save."""
         return self.places[0].file.size * (len(self.places) - 1)
 
 
 @dataclass
 class Stack:
-    """Layers, the lowest first. `seen` is what a container finds, by path."""
+    """Layers, the lowest first. `seen` holds the files a container sees, by path."""
 
     seen: dict[str, Placed] = field(default_factory=dict)
     hidden: list[Hidden] = field(default_factory=list)
 
     def add(self, number: int, files: tuple[File, ...]) -> None:
-        """Puts a layer on top. What a layer takes away is taken from those below, wherever in it that is said."""
+        """Put a layer on top. Its whiteouts remove files from the layers below, wherever in the layer they appear."""
         removed, emptied = _taken_away(files)
         emptied |= {file.path for file in files if file.sort is not Sort.FOLDER and self._is_folder(file.path)}
         if removed or emptied:
@@ -81,7 +81,7 @@ class Stack:
 
 
 def _taken_away(files: tuple[File, ...]) -> tuple[set[str], set[str]]:
-    """The paths that are gone, and those below which all is; folders need not be in a layer to be taken away."""
+    """The removed paths, and those below which everything is removed; such folders need not be in the layer itself."""
     removed, emptied = set(), set()
     for file in files:
         folder, _, name = file.path.rpartition("/")
@@ -97,14 +97,14 @@ def _name(file: File) -> str:
 
 
 def _above(path: str) -> Iterator[str]:
-    """The folders that a path lies in; the root is empty."""
+    """The folders that contain a path; the root is the empty string."""
     while path:
         path = path.rpartition("/")[0]
         yield path
 
 
 def stacked(files: Files) -> Stack:
-    """The layers whose files are known, on each other."""
+    """The layers whose files are known, stacked on each other."""
     stack = Stack()
     for number, layer in enumerate(files):
         stack.add(number, layer or ())
@@ -112,7 +112,7 @@ def stacked(files: Files) -> Stack:
 
 
 def twins(stack: Stack) -> list[Twins]:
-    """Contents that are there more than once, those that waste most first."""
+    """Contents that exist more than once, the most wasteful first."""
     found: defaultdict[bytes, list[Placed]] = defaultdict(list)
     for placed in stack.seen.values():
         if placed.file.size:
@@ -126,7 +126,7 @@ def _order(placed: Placed) -> tuple[int, str]:
 
 
 def leftovers(stack: Stack) -> Iterator[tuple[str, int, int]]:
-    """What is often left behind: what it is, how many files, and their bytes."""
+    """The leftovers found: what they are, how many files, and their bytes."""
     for what, pattern in _PATTERNS.items():
         sizes = [
             one.file.size for path, one in stack.seen.items() if one.file.sort is Sort.FILE and pattern.search(path)

@@ -1,8 +1,8 @@
-"""What an image is made of, as a tree to look into: layers, packages, folders, files; and where each is drawn.
+"""What an image is made of, as a tree of layers, packages, folders and files; and where each part is drawn.
 
 Large images have very many files. The largest parts of the tree are kept, down to single files, and what is left over
-in a folder becomes one part of it. Where a folder has more parts than can be told apart, the small ones come together
-in a part that can be opened in its turn.
+in a folder becomes one part. If a folder has more parts than can be told apart, the small ones are gathered in a part
+that can be opened in turn.
 """
 
 import heapq
@@ -18,10 +18,10 @@ from lamella.report.files import File, Files, Sort
 from lamella.report.treemap import NARROW, WIDE, Part, Tile, label, tiles
 
 MOST = 3000
-"""Parts that are kept."""
+"""How many parts are kept."""
 _OTHERS = "other files"
 _DEEPEST = 60
-"""Folders in each other; what is deeper has a longer name instead."""
+"""How deep folders are nested; what is deeper gets a longer name instead."""
 _SIDE_BY_SIDE, _FEW = 60, 30
 _TENTHS = 10
 
@@ -48,7 +48,7 @@ class Node(msgspec.Struct, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a part is drawn, and what there is room to say of its name."""
+    """Where a part is drawn, and as much of its name as there is room for."""
 
     x: float
     y: float
@@ -69,7 +69,7 @@ def spot(part: Node, *, narrow: bool = False, inner: bool = False) -> Spot | Non
 
 @dataclass
 class _Branch:
-    """A part while it is counted."""
+    """A part whose size is still being added up."""
 
     name: str
     kind: str
@@ -82,7 +82,7 @@ class _Branch:
         return self.parts.setdefault(name, _Branch(name, kind))
 
     def put(self, steps: Sequence[str], size: int) -> None:
-        """A file below it, at the end of `steps`."""
+        """Add a file below this part, at the end of `steps`."""
         here = self
         here._count(size)
         for depth, step in enumerate(steps, 1):
@@ -95,7 +95,7 @@ class _Branch:
 
 
 def tree(layers: Sequence[LayerView], files: Files, numbers: dict[str, int]) -> Node:
-    """The image of `layers` with places for all that is shown of it; `numbers` are those of packages."""
+    """The image of `layers`, with places for everything that is shown; `numbers` are the packages' numbers."""
     branches = [_layer(layer, told, numbers) for layer, told in zip(layers, files, strict=True)]
     sizes = [one.record.size if one.record else branch.size for one, branch in zip(layers, branches, strict=True)]
     kept = _kept(branches)
@@ -136,7 +136,7 @@ def _below(branch: _Branch) -> list[_Branch]:
 
 
 def _kept(tops: Sequence[_Branch]) -> set[int]:
-    """The largest parts, by identity. What is around a part is as large, and is kept with it."""
+    """The largest parts, by identity. What contains a part is at least as large, so it is kept too."""
     count = itertools.count()
     kept = set(map(id, tops))
     waiting = [(-part.size, next(count), part) for top in tops for part in _below(top)]
@@ -150,7 +150,7 @@ def _kept(tops: Sequence[_Branch]) -> set[int]:
 
 
 def _node(branch: _Branch, kept: set[int]) -> Node:
-    """What is told of a part. A folder with a single folder in it is one with that."""
+    """The node for a part. A folder that contains only one folder is merged with it."""
     name = branch.name
     while branch.kind == "folder" and len(branch.parts) == 1:
         (only,) = branch.parts.values()
@@ -168,7 +168,7 @@ def _node(branch: _Branch, kept: set[int]) -> Node:
 
 
 def _opened(parts: list[Node]) -> list[Node]:
-    """`parts`, with what is in a folder in place of the folder as long as one holds more than all else together."""
+    """`parts`, where a folder that is larger than all the rest together is replaced by its contents, repeatedly."""
     total = sum(part.size for part in parts)
     while parts and len(parts) < _FEW and parts[0].kind == "folder" and parts[0].parts and 2 * parts[0].size > total:
         folder, *others = parts
@@ -182,7 +182,7 @@ def _joined(folder: Node, part: Node) -> str:
 
 
 def _gathered(parts: list[Node]) -> list[Node]:
-    """`parts`, the smallest of them in one if they are too many to be seen side by side."""
+    """`parts`; if there are too many to be seen side by side, the smallest are gathered in one."""
     if len(parts) <= _SIDE_BY_SIDE:
         return parts
     rest = parts[_SIDE_BY_SIDE - 1 :]
@@ -192,7 +192,7 @@ def _gathered(parts: list[Node]) -> list[Node]:
 
 
 def _draw(node: Node) -> None:
-    """Gives all that can be seen when `node` is looked at its place, and so on below."""
+    """Give everything that is visible when `node` is shown its place, and so on below."""
     for number, (width, height) in enumerate((WIDE, NARROW)):
         parts = [Part(one.name, one.size, tuple(Part(two.name, two.size) for two in one.parts)) for one in node.parts]
         for tile, part in zip(tiles(parts, width, height), node.parts, strict=True):

@@ -1,20 +1,21 @@
-"""A picture of layers and what is in them: rectangles whose areas say how large things are.
+"""A picture of layers and what is in them: rectangles whose areas show sizes.
 
-Each rectangle is divided so that its parts are as near to squares as can be, the largest first (a squarified treemap).
+Each rectangle is divided so that its parts are as close to squares as possible, the largest first (a squarified
+treemap).
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 WIDE, NARROW = (1000.0, 420.0), (360.0, 480.0)
-"""The pictures' sizes, for screens of either kind."""
+"""The sizes of the picture on wide and on narrow screens."""
 _LEAST = 0.004
-"""The part of the whole that anything gets that is there at all, so that it can be seen and hit."""
+"""The smallest share of the whole that any part gets, so that it can be seen and clicked."""
 _GAP = 2.0
 _LETTER, _LINE, _MARGIN = 6.9, 15.0, 5.0
 _FEWEST_LETTERS = 3
 _HEAD = 18.0
-"""How much of a tile with tiles in it is for its own name, if there is room."""
+"""The height reserved for the name of a tile that contains tiles, if there is room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,11 @@ class Box:
     height: float
 
     def within(self, gap: float) -> "Box":
-        """What is left of it inside of a border."""
+        """The box inside a border."""
         return Box(self.x + gap, self.y + gap, max(0.0, self.width - 2 * gap), max(0.0, self.height - 2 * gap))
 
     def below(self, head: float) -> "Box":
-        """What is left of it under a line of text, inside of a border."""
+        """The box below a line of text, inside a border."""
         return Box(self.x, self.y + head, self.width, self.height - head).within(_GAP / 2)
 
 
@@ -46,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A part in its place, with room for so many `letters` of its name. `position` is that among its like."""
+    """A part in its place, with room for `letters` letters of its name, at `position` among its siblings."""
 
     part: Part
     position: int
@@ -56,7 +57,7 @@ class Tile:
 
 
 def tiles(parts: Sequence[Part], width: float, height: float) -> tuple[Tile, ...]:
-    """Places for `parts` and for what they are made of, in the order of `parts`."""
+    """Places for `parts` and for their parts, in the order of `parts`."""
     return _placed(parts, Box(0.0, 0.0, width, height))
 
 
@@ -76,7 +77,7 @@ def _tile(part: Part, position: int, box: Box) -> Tile:
 
 
 def _letters(box: Box, height: float) -> int:
-    """How much of a name there is room for, in a tile at least so high."""
+    """How many letters of a name fit, in a tile at least this high."""
     letters = int((box.width - 2 * _MARGIN) / _LETTER)
     return letters if letters >= _FEWEST_LETTERS and box.height >= height else 0
 
@@ -91,7 +92,7 @@ def _places(parts: Sequence[Part], box: Box) -> list[tuple[Part, Box]]:
 
 
 def _divided(weights: Sequence[float], box: Box) -> Iterator[Box]:
-    """Boxes for `weights`, which fall: row after row along the shorter side."""
+    """Boxes for `weights`, in falling order: row after row along the shorter side."""
     left = sum(weights)
     at = 0
     while at < len(weights):
@@ -121,7 +122,7 @@ def _row(weights: Sequence[float], at: int, box: Box, left: float) -> int:
 
 
 def _worst(largest: float, smallest: float, total: float, side: float) -> float:
-    """How far from squares a row of areas is at worst."""
+    """How far the worst box in a row of areas is from a square."""
     if not (total and smallest and side):
         return float("inf")
     return max(side * side * largest / (total * total), total * total / (side * side * smallest))

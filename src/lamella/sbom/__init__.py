@@ -1,1 +1,1 @@
-"""What an image is made of, in the two languages that others read: SPDX and CycloneDX."""
+"""What an image is made of, in the two formats that other programs read: SPDX and CycloneDX."""

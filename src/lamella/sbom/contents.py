@@ -1,4 +1,4 @@
-"""The image, its layers and packages, as both formats tell of them."""
+"""The image, its layers and its packages, as both formats describe them."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -9,7 +9,7 @@ from lamella.package import Package
 
 @dataclass(frozen=True)
 class Component:
-    """A package. `sha256` is the hash of the file that it came as; empty if it came as none."""
+    """A package. `sha256` is the hash of the file it came in; empty if it did not come in one."""
 
     id: str
     name: str
@@ -23,7 +23,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Part:
-    """A layer, with what is in it; its digest is empty until it is made."""
+    """A layer and what is in it; its digest is empty until it is made."""
 
     name: str
     digest: str
@@ -32,7 +32,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Contents:
-    """An image. `digest` is that of its config, or what else tells it from others."""
+    """An image. `digest` is its config's, or another one that identifies it."""
 
     name: str
     tag: str
@@ -48,7 +48,7 @@ class Contents:
 
 
 def component(package: Package, sha256: str, licence: str) -> Component:
-    """A package as its source would have it called."""
+    """A package under the name and version that its source gives it."""
     name, version, purl = package.name, "", ""
     if package.source == "pypi":
         version = package.id.removeprefix(f"{name}-")

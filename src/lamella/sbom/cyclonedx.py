@@ -10,7 +10,7 @@ _SPACE = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
 
 
 def cyclonedx(contents: Contents) -> dict[str, Any]:
-    """The document; equal images give equal ones."""
+    """The document; equal images give equal documents."""
     layers = {one.id: layer for layer in reversed(contents.layers) for one in layer.components}
     known = set(layers)
     image = f"{contents.name}@{contents.digest}"

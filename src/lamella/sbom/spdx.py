@@ -13,7 +13,7 @@ _NOTHING = "NOASSERTION"
 
 
 def spdx(contents: Contents) -> dict[str, Any]:
-    """The document; equal images give equal ones."""
+    """The document; equal images give equal documents."""
     root = _id("image", contents.digest)
     relations = [_relation("SPDXRef-DOCUMENT", "DESCRIBES", root)]
     packages = [_image(root, contents)]
@@ -40,7 +40,7 @@ def spdx(contents: Contents) -> dict[str, Any]:
 
 
 def _id(kind: str, text: str) -> str:
-    """An identifier that is the same in every document; SPDX allows few signs in one."""
+    """An identifier that is the same in every document; SPDX allows only few characters in one."""
     plain = re.sub(r"[^A-Za-z0-9.-]+", "-", text).strip("-")[:60]
     return f"SPDXRef-{kind}-{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -62,7 +62,7 @@ def _layer(own: str, layer: Part) -> dict[str, Any]:
 
 
 def _is_expression(licence: str) -> bool:
-    """Whether all the names in it are SPDX's."""
+    """Whether it is an expression of licences that SPDX knows."""
     try:
         canonicalize_license_expression(licence)
     except InvalidLicenseExpression:
@@ -71,7 +71,7 @@ def _is_expression(licence: str) -> bool:
 
 
 def _package(one: Component) -> dict[str, Any]:
-    # What is no expression of licences that SPDX knows may be told as a comment.
+    # A licence that SPDX does not know goes into a comment.
     fits = _is_expression(one.licence)
     told: dict[str, Any] = {
         "SPDXID": _id("package", one.id),

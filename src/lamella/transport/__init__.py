@@ -1,1 +1,1 @@
-"""HTTP: connections, whom they believe, the way through proxies, and files that are fetched by their hash."""
+"""HTTP: connections, certificates, proxies, and files that are downloaded by their hash."""

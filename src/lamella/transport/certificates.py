@@ -1,7 +1,7 @@
-"""Whom to believe that they are who we ask, and who to say that we are there.
+"""Which certificates to trust for a host, and which to present to it.
 
-HOST:PORT/*.crt         believed, beside those that this machine believes anyway
-HOST:PORT/NAME.cert     shown to them, with NAME.key
+HOST:PORT/*.crt         trusted, in addition to those that this machine trusts anyway
+HOST:PORT/NAME.cert     presented to the host, with NAME.key
 """
 
 import ssl
@@ -14,7 +14,7 @@ FOLDERS = (Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
 
 
 def context_for(host: str, folders: Sequence[Path], ca_file: str, *, insecure: bool) -> ssl.SSLContext:
-    """What TLS with `host` (and its port) goes by. `insecure` believes anybody."""
+    """The TLS settings for `host` (with its port). With `insecure`, any certificate is trusted."""
     context = ssl.create_default_context()
     if ca_file:
         _load(context, Path(ca_file))
@@ -30,7 +30,7 @@ def context_for(host: str, folders: Sequence[Path], ca_file: str, *, insecure: b
 
 
 def _load(context: ssl.SSLContext, file: Path, key: Path | None = None) -> None:
-    """A certificate to believe, or one of ours with its key. Nobody is asked for a key's password."""
+    """Load a certificate to trust, or one of ours with its key. Never asks for a key's password."""
     try:
         if key:
             context.load_cert_chain(file, key, password=lambda: b"")

@@ -1,7 +1,7 @@
-"""HTTP connections, kept and used again: TLS, proxies, and bodies that are pushed block by block as they are made.
+"""HTTP connections that are kept and reused: TLS, proxies, and bodies that are pushed block by block as they are made.
 
-`http.client` takes pushed bytes as they come; libraries above it pull, and would need a thread in between. All that
-can happen to a connection is a `LostError` here, so that nobody takes a failing disk for a failing registry.
+`http.client` takes pushed bytes as they come; libraries on top of it pull, and would need a thread in between. Every
+failure of a connection becomes a `LostError` here, so that a failing disk is not mistaken for a failing registry.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _TO_CONNECT = 20.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How registries are reached. `insecure` allows plain http, and certificates that nobody vouches for."""
+    """How registries are reached. `insecure` allows plain http and untrusted certificates."""
 
     insecure: bool = False
     ca_file: str = ""
@@ -40,11 +40,11 @@ class Settings:
     timeout: float = 60.0
     """Seconds without a byte after which a connection counts as lost."""
     patience: float = 300.0
-    """Seconds after which a document that is still coming counts as lost."""
+    """Seconds after which a document that is still arriving counts as lost."""
 
 
 class Response:
-    """The head of an answer, and its body as it comes."""
+    """The head of an answer, and its body as it arrives."""
 
     def __init__(self, inner: http.client.HTTPResponse) -> None:
         self._inner = inner
@@ -52,11 +52,11 @@ class Response:
         self.headers = inner.headers
 
     def header(self, name: str) -> str:
-        """A header's value; empty without it."""
+        """A header's value; empty if it is missing."""
         return self.headers.get(name) or ""
 
     def readinto(self, buffer: memoryview) -> int:
-        """The next bytes of the body; 0 at its end, which is not where the connection happens to end."""
+        """Read the next bytes of the body; 0 only at its real end, not where the connection happens to end."""
         with _losing():
             count = self._inner.readinto(buffer)
         if not count and self._inner.length:
@@ -64,23 +64,23 @@ class Response:
         return count
 
     def read(self, limit: int, patience: float) -> bytes:
-        """The body up to `limit` bytes, which must not take longer than `patience` seconds."""
+        """Read the body up to `limit` bytes; it must not take longer than `patience` seconds."""
         until = time.monotonic() + patience
         found = bytearray()
         buffer = memoryview(bytearray(min(limit, 1 << 16)))
         while len(found) < limit and (count := self.readinto(buffer[: limit - len(found)])):
             found += buffer[:count]
             if time.monotonic() > until:
-                raise LostError(f"what it says has no end after {patience:.0f} s")
+                raise LostError(f"its answer still has no end after {patience:.0f} s")
         return bytes(found)
 
     def close(self) -> None:
-        """Lets go of the connection, which an answer that ends it has to itself."""
+        """Release the connection, which belongs to the answer if the answer ends it."""
         self._inner.close()
 
     @property
     def reusable(self) -> bool:
-        """Whether the connection can be asked again: the body was read to its end, and nobody wants to close."""
+        """Whether the connection can be reused: the body was read to its end, and neither side wants to close."""
         return self._inner.isclosed() and not self._inner.will_close
 
 
@@ -99,7 +99,7 @@ class Exchange:
         self.response: Response | None = None
 
     def start(self, method: str, headers: Mapping[str, str], length: int | None = 0) -> None:
-        """The head of the request; a body of unknown `length` (None) goes in chunks."""
+        """Send the head of the request; a body of unknown `length` (None) is sent in chunks."""
         put = self._connection.putheader
         with _losing():
             if self._connection.sock is None:
@@ -117,7 +117,7 @@ class Exchange:
             self._connection.endheaders()
 
     def send(self, block: Buffer) -> None:
-        """The next bytes of the body."""
+        """Send the next bytes of the body."""
         size = memoryview(block).nbytes
         with _losing():
             if not self._chunked:
@@ -128,7 +128,7 @@ class Exchange:
                 self._between = b"\r\n"
 
     def answer(self, *, complete: bool = True) -> Response:
-        """The head of the answer; it may come before the request is `complete`."""
+        """Return the head of the answer, which may arrive before the request is `complete`."""
         with _losing():
             if self._chunked and complete:
                 self._connection.send(self._between + b"0\r\n\r\n")
@@ -137,7 +137,7 @@ class Exchange:
 
 
 class Connections:
-    """Connections to any number of hosts; a thread that needs one takes one that is idle, or a new one."""
+    """Connections to any number of hosts; a thread that needs one takes an idle one, or a new one."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -173,14 +173,14 @@ class Connections:
                     exchange.response.close()
 
     def close(self) -> None:
-        """Ends all that are idle."""
+        """Close all idle connections."""
         with self._lock:
             for connection in (one for idle in self._idle.values() for one in idle):
                 connection.close()
             self._idle.clear()
 
     def _take(self, key: tuple[str, str]) -> http.client.HTTPConnection | None:
-        """An idle connection that the other side has not closed meanwhile."""
+        """An idle connection that the other side has not closed in the meantime."""
         with self._lock:
             idle = self._idle[key]
             while idle:
@@ -211,23 +211,23 @@ class Connections:
 
 
 _KEPT = "%/:=&?~#+!$,;'@()*[]"
-"""What stands in an address as it came; signed ones must not change."""
+"""Characters that stay as they are in an address; signed addresses must not change."""
 
 
 def split(url: str) -> SplitResult:
-    """The parts of an address that was told by a registry."""
+    """The parts of an address that came from a registry."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and parts.netloc.isascii()
     except ValueError:
         usable = False
     if not usable:
-        raise TransportError(f"{shown(url)!r} is not an address that can be asked")
+        raise TransportError(f"{shown(url)!r} is not a usable address")
     return parts
 
 
 def shown(url: str) -> str:
-    """An address without what may be secret in it."""
+    """An address without the parts that may be secret."""
     bare = url.partition("?")[0].partition("#")[0]
     scheme, mark, rest = bare.partition("://")
     return scheme + mark + rest.rpartition("@")[2] if mark else bare
@@ -249,7 +249,7 @@ def _to_proxy(proxy: SplitResult) -> dict[str, str]:
 
 
 def _has_ended(connection: http.client.HTTPConnection) -> bool:
-    """Whether something came on an idle connection, which can only be its end."""
+    """Whether something arrived on an idle connection, which can only be its end."""
     if connection.sock is None:
         return True
     poll = select.poll()

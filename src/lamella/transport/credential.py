@@ -1,4 +1,4 @@
-"""A name and a password for another machine, and where people keep them for all programs."""
+"""A name and a password for another machine, and where users keep them for all programs."""
 
 import base64
 import netrc
@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 @dataclass(frozen=True)
 class Credential:
-    """A name with a password, or an identity token that stands for both; `source` is where they were found."""
+    """A name with a password, or an identity token that replaces both; `source` is where they were found."""
 
     username: str = ""
     password: str = field(default="", repr=False)
@@ -20,9 +20,9 @@ class Credential:
 
     @property
     def who(self) -> str:
-        """Whose it is and where it is from, without what is secret."""
+        """Whose it is and where it comes from, without secrets."""
         name = self.username or "the identity token"
-        return f"{name}, known from {self.source}" if self.source else name
+        return f"{name} (from {self.source})" if self.source else name
 
     @property
     def basic(self) -> str:
@@ -31,12 +31,12 @@ class Credential:
 
 
 def home(environment: Mapping[str, str]) -> Path:
-    """The user's folder."""
+    """The user's home folder."""
     return Path(environment.get("HOME") or "~").expanduser()
 
 
 def of_netrc(host: str, environment: Mapping[str, str]) -> Credential | None:
-    """What `~/.netrc`, or the file that `$NETRC` names, has for `host` (without a port)."""
+    """The credential for `host` (without a port) in `~/.netrc`, or in the file that `$NETRC` names."""
     file = Path(environment.get("NETRC") or home(environment) / ".netrc")
     try:
         found = netrc.netrc(str(file)).hosts.get(host)
@@ -56,9 +56,9 @@ _INDEXES = (
 
 
 def of_indexes(host: str, environment: Mapping[str, str]) -> Credential | None:
-    """Who we are at `host` (with its port) by the address of an index of Python packages there, or by its name.
+    """The credential for `host` (with its port) from the address or the name of an index of Python packages there.
 
-    The password is empty where the address has just a name.
+    The password is empty if the address has only a name.
     """
     for word in (word for name in _INDEXES for word in environment.get(name, "").split()):
         label, _, address = word.rpartition("=") if re.match(r"[\w.-]+=https?://", word) else ("", "", word)

@@ -1,4 +1,4 @@
-"""Places that keep files by name, to be read and written: a folder, a server that takes them by PUT, a bucket of S3."""
+"""Places to read and write files by name: a folder, a server that accepts PUT, or an S3 bucket."""
 
 import shutil
 from pathlib import Path
@@ -14,36 +14,36 @@ KINDS = (FILE, "http", "https", S3)
 
 
 def below(address: str, name: str) -> str:
-    """The address of a file by its name; what follows a `?` says how to reach the place, and means S3 alone."""
+    """The address of a file by its name; the part after `?` says how to reach the place, and is only kept for S3."""
     parts = urlsplit(address)
     query = parts.query if parts.scheme == S3 else ""
     return parts._replace(path=f"{parts.path.rstrip('/')}/{name}", query=query).geturl()
 
 
 class Depot:
-    """The place at an address. May be used by any number of threads."""
+    """The place at an address. Safe to use from any number of threads."""
 
     def __init__(self, address: str, fetcher: Fetcher) -> None:
         if urlsplit(address).scheme not in KINDS:
             raise TransportError(
-                f"{shown(address)!r} is no place for files; write file:///FOLDER, http(s)://HOST or s3://BUCKET"
+                f"{shown(address)!r} is not a place for files; write file:///FOLDER, http(s)://HOST or s3://BUCKET"
             )
         self.address = address
         self._fetcher = fetcher
 
     def has(self, name: str) -> bool:
-        """Whether there is a file of that name."""
+        """Whether a file of that name exists."""
         return self._fetcher.has(below(self.address, name))
 
     def read(self, name: str) -> bytes | None:
-        """A file that is not large, if it is there."""
+        """Read a small file; None if it does not exist."""
         try:
             return self._fetcher.document(below(self.address, name))
         except GoneError:
             return None
 
     def write(self, name: str, file: Path, media_type: str) -> None:
-        """Puts a file there, whole or not at all."""
+        """Write a file, whole or not at all."""
         url = below(self.address, name)
         parts = urlsplit(url)
         if parts.scheme == FILE:

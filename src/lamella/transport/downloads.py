@@ -1,6 +1,6 @@
-"""Files that were fetched and are kept by their hash: `files/<sha256>`.
+"""Downloaded files, kept by their hash: `files/<sha256>`.
 
-What a killed run has begun to fetch is taken up where it broke off; nothing has its name before its hash is right.
+A download that a killed run began is resumed; no file gets its name before its hash is right.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Wanted:
-    """A file that is known by its hash. `name` is how people are told of it; its `size` is 0 if nobody knows."""
+    """A file identified by its hash. Messages call it `name`; its `size` is 0 if unknown."""
 
     name: str
     sha256: str
@@ -32,13 +32,13 @@ class Wanted:
 
 
 Near = Callable[[str], Path | None]
-"""Says where on this machine a file with that hash lies, which nobody changes; None if it does not know of any."""
+"""Returns the path of a file on this machine with that hash, which nothing changes; None if it knows of none."""
 
 
 class Downloads:
-    """A folder of files that came from elsewhere. Several processes may share it.
+    """A folder of downloaded files. Several processes may share it.
 
-    A file that is `near` is taken from there, as another name of the same bytes.
+    A file that is `near` is hard-linked instead of downloaded.
     """
 
     def __init__(
@@ -50,19 +50,19 @@ class Downloads:
         self._near = near
 
     def beside(self, near: Near) -> "Downloads":
-        """The same folder, for who knows of files that are near."""
+        """The same folder, with another way to find files that are near."""
         return Downloads(self.folder, self.fetcher, self.progress, near)
 
     def close(self) -> None:
-        """Ends connections."""
+        """Close connections."""
         self.fetcher.close()
 
     def path(self, sha256: str) -> Path:
-        """Where the file is kept, if it is."""
+        """Where the file is kept, if it exists."""
         return self.folder / "files" / sha256
 
     def fetch(self, wanted: Iterable[Wanted], addresses: Callable[[Sequence[Wanted]], dict[str, list[str]]]) -> None:
-        """Sees to it that all files are here. `addresses` tells of those that are not where they may be, by hash."""
+        """Make sure that all files are here. `addresses` returns, by hash, where the missing ones may be found."""
         missing = list({one.sha256: one for one in wanted if not self._has(one.sha256)}.values())
         if not missing:
             return
@@ -80,16 +80,16 @@ class Downloads:
         target = self.path(sha256)
         near = None if target.exists() else self._near(sha256)
         if near:
-            with contextlib.suppress(OSError):  # it is on another disk, and is fetched
+            with contextlib.suppress(OSError):  # it is on another disk, so it is downloaded
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.hardlink_to(near)
         return target.exists()
 
     def fetch_one(self, wanted: Wanted, urls: Sequence[str]) -> Path:
-        """The file, from the first of `urls` that has it."""
+        """Download the file from the first of `urls` that has it."""
         target, partial = self.path(wanted.sha256), self.folder / "partial" / wanted.sha256
         if not urls:
-            raise GoneError(f"no index that is asked has {wanted.name} with the hash {wanted.sha256}")
+            raise GoneError(f"no index has {wanted.name} with the hash {wanted.sha256}")
         with explained(partial, "cannot write"):
             target.parent.mkdir(parents=True, exist_ok=True)
             partial.parent.mkdir(parents=True, exist_ok=True)
@@ -117,13 +117,13 @@ class Downloads:
             if not right:
                 partial.unlink(missing_ok=True)
                 raise DigestError(
-                    f"{wanted.name} as it was fetched ({size} bytes) is not the file with the hash {wanted.sha256}; "
+                    f"the downloaded {wanted.name} ({size} bytes) does not have the hash {wanted.sha256}; "
                     "nothing of it is used"
                 )
             partial.rename(target)
 
     def _transfer(self, wanted: Wanted, url: str, file: BinaryIO) -> str:
-        """Fetches what is missing of the file, and tells the hash of the whole."""
+        """Download what is missing of the file, and return the hash of the whole."""
         hashed = hashlib.sha256()
         file.seek(0)
         while block := file.read(_BLOCK):
@@ -135,7 +135,7 @@ class Downloads:
             hashed.update(block)
             passed += file.write(block)
             if wanted.size and passed > wanted.size:
-                raise DigestError(f"{wanted.name} is larger than the {wanted.size} bytes that it should have")
+                raise DigestError(f"{wanted.name} is larger than the {wanted.size} bytes it should have")
             self.progress(wanted.name, passed, max(wanted.size, passed))
 
         if not wanted.size or start < wanted.size:

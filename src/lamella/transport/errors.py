@@ -1,13 +1,13 @@
-"""What goes wrong between this machine and another."""
+"""Errors between this machine and another."""
 
 from lamella.errors import LamellaError
 
 
 class LostError(Exception):
-    """A connection failed. What was asked may be asked again; the cause says how it failed."""
+    """A connection failed. The request may be repeated; the cause says how it failed."""
 
 
 class TransportError(LamellaError):
-    """Another machine cannot be reached, or does not give what is asked of it."""
+    """Another machine cannot be reached, or does not do what was requested."""
 
     exit_code = 6

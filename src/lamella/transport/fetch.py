@@ -1,4 +1,4 @@
-"""Files and documents of other machines: fetched whole, from where it broke off, or in part."""
+"""Files and documents on other machines: downloaded whole, resumed, or in part."""
 
 import contextlib
 import socket
@@ -17,7 +17,7 @@ from lamella.transport.retry import PASSING, TRIES, wait
 
 T = TypeVar("T")
 Stored = Callable[[str, str, Mapping[str, str]], tuple[str, str] | None]
-"""Asks other programs for the name and password of an address, given the name if it is known, and the environment."""
+"""Asks other programs for the name and password for an address, given the name if known, and the environment."""
 
 _LONGEST_DOCUMENT = 256 << 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -28,15 +28,15 @@ _WHOLE, _PART, _UNKNOWN, _BEYOND = 200, 206, 401, 416
 
 
 class GoneError(TransportError):
-    """Nothing is at an address."""
+    """There is nothing at an address."""
 
 
 class _BusyError(Exception):
-    """The other side wants to be asked later."""
+    """The other side is busy, and wants the request later."""
 
 
 class Fetcher:
-    """Gets what lies at addresses: `http`, `https` and `file`. May be used by any number of threads."""
+    """Downloads from addresses: `http`, `https`, `file` and `s3`. Safe to use from any number of threads."""
 
     def __init__(
         self, settings: Settings, pause: Callable[[float], None] = time.sleep, stored: Stored = lambda *_: None
@@ -48,11 +48,11 @@ class Fetcher:
         self._pause = pause
 
     def close(self) -> None:
-        """Ends the connections that are kept."""
+        """Close the connections that are kept open."""
         self._connections.close()
 
     def document(self, url: str) -> bytes:
-        """All of a document, which is not large."""
+        """Return a whole document, which must not be large."""
         if url.startswith("file:"):
             with _explained(url):
                 return _local(url).read_bytes()
@@ -64,13 +64,13 @@ class Fetcher:
         def take(response: Response) -> bytes:
             data = response.read(_LONGEST_DOCUMENT + 1, self._settings.patience)
             if len(data) > _LONGEST_DOCUMENT:
-                raise TransportError(f"{shown(url)} is larger than any such document is")
+                raise TransportError(f"{shown(url)} is too large: more than {_LONGEST_DOCUMENT >> 20} MiB")
             return data
 
         return self._patiently(url, lambda: self._once(url, {}, take))
 
     def part(self, url: str, count: int, at: int | None = None) -> tuple[bytes, int] | None:
-        """`count` bytes from `at`, or the last ones, and the length of the whole; None where only all can be had."""
+        """`count` bytes from `at`, or the last ones, and the total length; None if only the whole file is available."""
         if url.startswith("file:"):
             with _explained(url), _local(url).open("rb") as file:
                 length = file.seek(0, 2)
@@ -87,9 +87,9 @@ class Fetcher:
         return self._patiently(url, lambda: self._once(url, {"Range": wanted}, take))
 
     def download(self, url: str, sink: Sink, start: int = 0) -> None:
-        """All bytes from `start` on, to `sink`; a connection that is lost is taken up where it broke off.
+        """Push all bytes from `start` on to `sink`; lost connections are resumed.
 
-        Where the other side gives nothing but the whole, what is known of it is passed over.
+        If the other side sends only whole files, the bytes that are already known are skipped.
         """
         if url.startswith("file:"):
             with _explained(url), _local(url).open("rb") as file:
@@ -123,7 +123,7 @@ class Fetcher:
                 return
 
     def has(self, url: str) -> bool:
-        """Whether something is at an address."""
+        """Whether there is something at an address."""
         if url.startswith("file:"):
             return _local(url).exists()
         if url.startswith("s3:"):
@@ -136,7 +136,7 @@ class Fetcher:
             return False
 
     def put(self, url: str, file: Path, media_type: str) -> None:
-        """Sends a file to an address that takes it by PUT, or to a bucket."""
+        """Send a file to an address that accepts PUT, or to a bucket."""
         if url.startswith("s3:"):
             from lamella.transport import objects
 
@@ -201,12 +201,12 @@ class Fetcher:
                 raise _refusal(here, response.status)
             there = split(urljoin(here, to))
             if there.scheme == "http" and urlsplit(here).scheme == "https":
-                raise TransportError(f"{shown(here)} leads to {shown(to)}, which is not encrypted")
+                raise TransportError(f"{shown(here)} redirects to {shown(to)}, which is not encrypted")
             here = there.geturl()
-        raise TransportError(f"{shown(url)} leads from one place to another, and to no end")
+        raise TransportError(f"{shown(url)} redirects too many times")
 
     def _authorization(self, url: SplitResult) -> dict[str, str]:
-        """Who we are there: as the address itself says, or an index's address, or netrc, or what was found out."""
+        """The credential from the address itself, an index's address, what other programs answered, or netrc."""
         told = self._settings.environment
         found = of_indexes(url.netloc, told)
         if not (found and found.password):
@@ -216,7 +216,7 @@ class Fetcher:
         return {"Authorization": found.basic} if found else {}
 
     def _learn(self, url: SplitResult) -> bool:
-        """Asks other programs who we are at a host that does not know us; each host once."""
+        """Ask other programs for the credential of a host that rejected us; once per host."""
         if url.username is not None or url.netloc in self._known:
             return False
         told = self._settings.environment
@@ -254,7 +254,7 @@ def _refusal(url: str, status: int) -> TransportError:
         return GoneError(f"there is nothing at {shown(url)} (any more)")
     if status in (401, 403):
         return TransportError(
-            f"{shown(url)} is not for everybody: put NAME:PASSWORD@ into its address, or netrc, or run uv auth login"
+            f"{shown(url)} requires a login: put NAME:PASSWORD@ into its address, use netrc, or run uv auth login"
         )
     if status == _BEYOND:
         return TransportError(f"{shown(url)} is shorter than it was")

@@ -1,6 +1,6 @@
-"""Objects in a bucket of S3, GCS or Azure, by addresses as Nix writes them: `s3://BUCKET/NAME?region=..&endpoint=..&scheme=http`.
+"""Objects in S3, GCS or Azure, by addresses as Nix writes them: `s3://BUCKET/NAME?region=..&endpoint=..&scheme=http`.
 
-Who we are is told by the environment (`AWS_ACCESS_KEY_ID` and the like), or by the machine. obstore does the rest.
+Credentials come from the environment (`AWS_ACCESS_KEY_ID` and the like), or from the machine. obstore does the rest.
 """
 
 import contextlib
@@ -31,11 +31,11 @@ _OTHERS = {
         "AZURE_FEDERATED_TOKEN_FILE",
     ),
 }
-"""Kinds of store besides S3, and what the environment may tell for them."""
+"""Kinds of store besides S3, and the environment variables that configure them."""
 
 
 def get(address: str, environment: Mapping[str, str], sink: Sink, start: int = 0) -> None:
-    """The bytes of an object, from `start` on."""
+    """Push the bytes of an object to `sink`, from `start` on."""
     with _explained(address):
         from obstore import get as fetch
 
@@ -46,7 +46,7 @@ def get(address: str, environment: Mapping[str, str], sink: Sink, start: int = 0
 
 
 def has(address: str, environment: Mapping[str, str]) -> bool:
-    """Whether there is such an object."""
+    """Whether the object exists."""
     try:
         with _explained(address):
             from obstore import head
@@ -58,7 +58,7 @@ def has(address: str, environment: Mapping[str, str]) -> bool:
 
 
 def put(address: str, environment: Mapping[str, str], file: Path) -> None:
-    """Writes an object, whole or not at all."""
+    """Write an object, whole or not at all."""
     with _explained(address):
         from obstore import put as write
 
@@ -72,7 +72,7 @@ def is_address(text: str) -> bool:
 
 
 def store_at(address: str, environment: Mapping[str, str]) -> "tuple[S3Store | GCSStore | AzureStore, str]":
-    """The store at `address` in S3, GCS (`gs://`) or Azure (`az://`), and what its names start with."""
+    """The store at `address` in S3, GCS (`gs://`) or Azure (`az://`), and the prefix of its names."""
     kind = urlsplit(address).scheme
     with _explained(address):
         if kind not in _OTHERS:
@@ -125,7 +125,9 @@ def _explained(address: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise TransportError(f"{shown(address)} cannot be reached; run pip install 'lamella[s3]'") from error
+        raise TransportError(
+            f"{shown(address)} cannot be reached without obstore; run pip install 'lamella[s3]'"
+        ) from error
     except FileNotFoundError as error:
         raise GoneError(f"there is nothing at {shown(address)}") from error
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Which proxy the environment names for an address, as other programs read it."""
+"""The proxy that the environment names for an address, read as other programs read it."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from lamella.transport.errors import TransportError
 
 
 def proxy_for(url: SplitResult, environment: Mapping[str, str]) -> SplitResult | None:
-    """The proxy on the way to `url`; none leads to this machine itself, or to what `NO_PROXY` names."""
+    """The proxy for `url`; None for this machine itself, and for what `NO_PROXY` names."""
     name = f"{url.scheme}_proxy"
     told = environment.get(name) or environment.get(name.upper())
     host = url.hostname or ""
@@ -34,7 +34,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _covers(pattern: str, host: str, port: int | None) -> bool:
-    """Whether an entry of `NO_PROXY` (a name, a network, `*`; perhaps with a port) speaks of `host`."""
+    """Whether an entry of `NO_PROXY` (a name, a network or `*`, perhaps with a port) covers `host`."""
     if pattern == "*":
         return True
     address = _address(host)

@@ -1,6 +1,6 @@
-"""Patience: what is worth asking again, how often, and how long to wait before.
+"""Retries: what is worth repeating, how often, and how long to wait in between.
 
-How long says the registry itself, or else each wait is about twice the one before; never more than a minute.
+The registry says how long; otherwise each wait is about twice the previous one. Never more than a minute.
 """
 
 import email.utils
@@ -9,13 +9,13 @@ import time
 
 TRIES = 6
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers that may be others a little later."""
+"""Statuses that may be different a little later."""
 
 _LONGEST = 60.0
 
 
 def wait(told: str, number: int) -> float:
-    """How many seconds to wait after try `number`, where the registry `told` this as `Retry-After`."""
+    """How many seconds to wait after try `number`, if the registry `told` this as `Retry-After`."""
     seconds = _told(told.strip())
     if seconds is None:
         seconds = 0.25 * 2.0**number * (0.5 + random.random() / 2)

@@ -1,4 +1,4 @@
-// A treemap to walk in: by mouse, by touch and by keys. Where things lie was decided when the page was made.
+// A treemap to explore by mouse, touch or keyboard. The layout was computed when the page was made.
 "use strict";
 
 const NARROW = matchMedia("(max-width: 42rem)");
@@ -34,7 +34,7 @@ function percent(part, whole) {
   return share >= 10 ? `${share.toFixed(0)} %` : `${share.toFixed(1)} %`;
 }
 
-// Shows `root` in `host`. `classOf` says how a layer looks, and `about` what else there is to say of a part.
+// Shows `root` in `host`. `classOf` gives the CSS class of a layer, `about` what else to show about a part.
 class Picture {
   constructor(host, root, classOf, about) {
     const isOne = root.parts.length === 1 && root.parts[0].parts?.length > 0;
@@ -52,12 +52,12 @@ class Picture {
 
   get here() { return this.path[this.path.length - 1]; }
 
-  // The layer that a part of what is shown lies in, by its number.
+  // The number of the layer that contains the part at this position.
   layer(position) {
     return this.path.length > 1 ? this.root.parts.indexOf(this.path[1]) : position;
   }
 
-  // The colour of a part: that of its layer; where there is one layer alone, that of what is in it.
+  // The colour of a part: its layer's; if there is only one layer, that of the top-level part it is in.
   colour(position) {
     const { path, bare } = this;
     return (path.length > bare ? path[bare - 1].parts.indexOf(path[bare]) : position) % 6;
@@ -132,7 +132,7 @@ class Picture {
     this.tiles[position]?.focus();
   }
 
-  // Goes to the layer of that number.
+  // Goes to the layer with this number.
   enter(number) {
     this.path = [this.root];
     this.at = number;
@@ -159,7 +159,7 @@ class Picture {
     this.tiles[position].focus();
   }
 
-  // The tile that lies next in a direction; where there is none, the same.
+  // The nearest tile in a direction; the current one if there is none.
   nearest([right, down]) {
     const shape = NARROW.matches ? "narrow" : "wide";
     const middle = (part) => { const [x, y, width, height] = place(part, shape); return [x + width / 2, y + height / 2]; };
@@ -174,7 +174,7 @@ class Picture {
   }
 }
 
-// Where a part is drawn, for a kind of screen.
+// Where a part is drawn on this kind of screen.
 function place(part, shape, start = 0) {
   const from = start + STARTS[shape];
   return part.at.slice(from, from + 5);

@@ -1,4 +1,4 @@
-// The facts, shown. Names come from anywhere: all that is put into the page is text.
+// Shows the facts. Names come from anywhere, so everything is put into the page as text.
 const FEW = 100;
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const main = document.getElementById("main");
@@ -31,7 +31,7 @@ function summary() {
     quiet([facts.platform, facts.created && !facts.created.startsWith("1970") && `created ${facts.created}`].filter(Boolean).join(" · ")),
     figures(
       change && ["to download if you have", bytes(change.fetched), change.before],
-      [unmade ? `in ${plural(layers.length, "layer")}, ${unmade} not made yet` : `to fetch, in ${plural(layers.length, "layer")}`, bytes(size)],
+      [unmade ? `in ${plural(layers.length, "layer")}, ${unmade} not made yet` : `to download, in ${plural(layers.length, "layer")}`, bytes(size)],
       (facts.packages?.length || facts.more_packages) && ["packages", (packages.length + facts.more_packages).toLocaleString("en")],
       facts.looked_at && [`unpacked, in ${plural(facts.files ?? 0, "file")}`, bytes(facts.unpacked ?? 0)],
       facts.looked_at && ["wasted", bytes(idle)],
@@ -39,7 +39,7 @@ function summary() {
   );
 }
 
-// The packages that bring one, from the root on; itself last.
+// The chain of packages that brought this one in, starting at the root and ending with the package itself.
 function chain(position) {
   const found = [position];
   while (packages[found[0]].by !== undefined && packages[found[0]].by >= 0) found.unshift(packages[found[0]].by);
@@ -48,8 +48,8 @@ function chain(position) {
 
 function why(position) {
   const steps = chain(position);
-  if (steps.length === 1) return [make("p", { class: "why" }, "Nothing else in the image refers to it: it was asked for, or is there for itself.")];
-  return [make("p", { class: "why" }, "There because of ", steps.map((one, i) => [
+  if (steps.length === 1) return [make("p", { class: "why" }, "Nothing else in the image refers to it: it was requested, or stands on its own.")];
+  return [make("p", { class: "why" }, "Included because of ", steps.map((one, i) => [
     i ? make("span", { class: "arrow", "aria-label": "needs" }, " → ") : "",
     i < steps.length - 1 ? link(one) : make("strong", {}, packages[one].name),
   ]).flat())];
@@ -64,8 +64,8 @@ function picture() {
   const made = section("picture", "Picture");
   const shown = new Picture(made, root, kept, (part) => (part.package ? why(part.package - 1) : []));
   made.append(quiet(
-    "Layers are as large as what travels of them, and what is in them as it is unpacked. Click, or press Enter, to look inside; Escape leads back.",
-    change ? ` Pale layers are in ${change.before} too, and are not downloaded again by those who have it.` : ""));
+    "Layers are drawn by download size, and what is in them by unpacked size. Click, or press Enter, to look inside; press Escape to go back.",
+    change ? ` Pale layers are in ${change.before} too; if you have it, you do not download them again.` : ""));
   return shown;
 }
 
@@ -79,14 +79,14 @@ function changes() {
       return piece;
     }));
   const made = section("change", "What changed",
-    make("p", {}, "Who has ", make("strong", {}, change.before), ` fetches ${bytes(change.fetched)} of ${bytes(total)}: ${plural(change.kept, "layer")} stay${change.kept === 1 ? "s" : ""}, ${layers.length - change.kept} ${layers.length - change.kept === 1 ? "is" : "are"} new. Who has neither fetches all of it.`),
+    make("p", {}, "If you have ", make("strong", {}, change.before), `, you download ${bytes(change.fetched)} of ${bytes(total)}: ${plural(change.kept, "layer")} kept, ${layers.length - change.kept} new. If you have neither image, you download all of it.`),
     bar);
-  for (const [state, words] of [["added", "new"], ["changed", "changed"], ["moved", "unchanged, and fetched again with their layer"]]) {
+  for (const [state, words] of [["added", "new"], ["changed", "changed"], ["moved", "unchanged, but downloaded again with their layer"]]) {
     const found = packages.map((one, i) => [one, i]).filter(([one]) => one.state === state);
     if (found.length) made.append(folded(`${plural(found.length, "package")} ${words}`, found.length <= 12, names(found.map(([, i]) => link(i)))));
   }
-  if (change.removed.length) made.append(folded(`${plural(change.removed.length, "package")} gone`, false, names(change.removed)));
-  for (const [state, words] of [["added", "new"], ["changed", "changed"], ["removed", "gone"]]) {
+  if (change.removed.length) made.append(folded(`${plural(change.removed.length, "package")} removed`, false, names(change.removed)));
+  for (const [state, words] of [["added", "new"], ["changed", "changed"], ["removed", "removed"]]) {
     const found = change.files?.[state];
     if (found?.count) made.append(folded(`${plural(found.count, "file")} ${words}, ${bytes(found.size)}`, false, files(found)));
   }
@@ -111,13 +111,13 @@ function layerList(shown) {
     swatch(i),
     make("span", { class: "what" },
       shown ? make("button", { type: "button", class: "link plain", click: () => { shown.enter(i); document.getElementById("picture").scrollIntoView(); } }, layer.name) : layer.name,
-      change ? make("span", { class: "reason" }, make("span", { class: `badge ${layer.fetched === false ? "stays" : "new"}` }, layer.fetched === false ? "stays" : "fetched"), ` ${layer.why ?? ""}`) : ""),
+      change ? make("span", { class: "reason" }, make("span", { class: `badge ${layer.fetched === false ? "stays" : "new"}` }, layer.fetched === false ? "kept" : "new"), ` ${layer.why ?? ""}`) : ""),
     make("span", { class: "note" }, layer.packages ? plural(layer.packages, "package") : ""),
     make("code", { class: "digest", title: layer.digest || "not made yet" }, layer.digest ? layer.digest.split(":")[1].slice(0, 12) : "not made"),
     make("span", { class: "number", title: `${bytes(layer.unpacked)} unpacked` }, bytes(layer.size)))))));
 }
 
-// Packages, searched and sorted; each opens to say why it is there.
+// The packages, to search and sort; each row opens to show why the package is there.
 class Table {
   constructor() {
     Object.assign(this, { by: "size", isDown: true, all: false, open: -1, at: 0 });
@@ -178,7 +178,7 @@ class Table {
     const one = packages[position], isOpen = position === this.open;
     const made = make("tr", { class: "package", tabindex: row === this.at ? 0 : -1, "data-package": position, "aria-expanded": String(isOpen),
       click: () => { this.at = row; this.toggle(position); } },
-    make("th", { scope: "row" }, one.name, one.state ? make("span", { class: `badge ${one.state}` }, { added: "new", changed: "changed", moved: "again" }[one.state]) : "",
+    make("th", { scope: "row" }, one.name, one.state ? make("span", { class: `badge ${one.state}` }, { added: "new", changed: "changed", moved: "re-download" }[one.state]) : "",
       one.id === one.name ? "" : make("span", { class: "id" }, one.id)),
     make("td", { class: "where" }, swatch(one.layer), ` ${layers[one.layer].name}`), number(bytes(one.size)));
     return isOpen ? [made, make("tr", { class: "more-of" }, make("td", { colspan: 3 }, this.details(position)))] : [made];
@@ -196,7 +196,7 @@ class Table {
     this.move(this.at);
   }
 
-  // Opens a package, wherever in the list it is.
+  // Opens a package wherever it is in the list.
   go(position) {
     this.search.value = "";
     this.all ||= this.found().indexOf(position) >= FEW;
@@ -234,12 +234,12 @@ class Table {
 
 function waste() {
   const unknown = layers.length - (facts.looked_at ?? 0);
-  if (!facts.looked_at) { section("waste", "Files", quiet("The files of this image were not looked at.")); return; }
+  if (!facts.looked_at) { section("waste", "Files", quiet("The files of this image were not read.")); return; }
   const made = section("waste", "Waste");
-  if (unknown) made.append(quiet(`The files of ${plural(unknown, "layer")} are not known here; the rest is told.`));
+  if (unknown) made.append(quiet(`The files of ${plural(unknown, "layer")} are not known here; this covers the rest.`));
   const kinds = [
-    [facts.hidden, "Hidden", "files that a later layer takes away or puts others in the place of; they travel, and nobody sees them"],
-    [facts.twins, "Twins", "files of the same content as another one"],
+    [facts.hidden, "Hidden", "files that a later layer removes or replaces; they are downloaded, but never seen"],
+    [facts.twins, "Duplicates", "files with the same content as another file"],
   ];
   for (const [found, title, words] of kinds) {
     if (found?.count) made.append(folded(`${title}: ${bytes(found.size)} in ${plural(found.count, "file")}`, false, quiet(words), files(found)));
@@ -260,7 +260,7 @@ function sbom() {
     link.click();
     setTimeout(() => URL.revokeObjectURL(address), 1000);
   };
-  section("contents", "SBOM", make("p", {}, "What the image is made of, for programs: ",
+  section("contents", "SBOM", make("p", {}, "What the image is made of, in a form for programs: ",
     make("button", { type: "button", class: "save", click: save }, "save as SPDX"), ". lamella sbom writes the same."));
 }
 
