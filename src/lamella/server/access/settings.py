@@ -132,8 +132,7 @@ class Access(Value, frozen=True, kw_only=True):
         Sequence[str] | None,
         Said(
             "What everybody may do, logged in or not. If not set: `pull` and `build` if only this machine can reach "
-            "the "
-            "server and `trusted_proxies` is empty, otherwise nothing.",
+            "the server and `trusted_proxies` is empty, otherwise nothing.",
             rights.listed,
         ),
     ] = None

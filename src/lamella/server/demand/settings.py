@@ -49,8 +49,7 @@ class ServedPython(Python, frozen=True, kw_only=True):
         bool,
         Said(
             "Whether to build packages that exist only as source. If so, everybody who may `build` here can run code "
-            "of "
-            "*any* uploader to the index, as this server's user. If not, versions that have wheels are chosen.",
+            "of *any* uploader to the index, as this server's user. If not, versions that have wheels are chosen.",
             kinds.flag,
         ),
     ] = False
@@ -84,8 +83,7 @@ class Source(Value, frozen=True, kw_only=True):
         Said(
             "Where Nix packages or specs are: a folder, or the address of a git repository, whose branches, tags and "
             "commits are then the tags of images. For Nix packages also a channel (`nixos-24.11`), a commit of "
-            "nixpkgs, "
-            "or any flake (`github:OWNER/NAME`). Everybody who can write there decides what this server runs.",
+            "nixpkgs, or any flake (`github:OWNER/NAME`). Everybody who can write there decides what this server runs.",
             written,
         ),
     ] = msgspec.field(name="from", default="")
@@ -102,8 +100,7 @@ class Source(Value, frozen=True, kw_only=True):
         Sequence[str],
         Said(
             "The platforms of images, unless a name says `amd64` or `arm64`. If not set: for `nix`, this machine's; "
-            "for "
-            "`deb` and `pypi`, `linux/amd64` and `linux/arm64`; for `specs`, the platforms in each spec.",
+            "for `deb` and `pypi`, `linux/amd64` and `linux/arm64`; for `specs`, the platforms in each spec.",
             names.platforms,
         ),
     ] = ()
