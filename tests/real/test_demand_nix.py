@@ -151,7 +151,7 @@ def test_names_are_found_as_nixery_finds_them(folder: Path, workshop: Workshop, 
         (["helo", "hello", "fooo"], r": helo \(is it hello\?\), fooo \(is it foo\?\)$"),
         (["nested.barr"], r": nested.barr \(is it nested.bar\?\)$"),
         (["nested"], r": nested \(which is a set of packages\)$"),
-        (["function"], r": function \(which is no package\)$"),
+        (["function"], r": function \(which is not a package\)$"),
         (["function.x", "hello.x.y", "x.y"], r": function.x, hello.x.y, x.y"),
         (['"; abort "', "${evil}", "''", "a\\", "--arg", ""], "abort"),
     ],
@@ -213,7 +213,7 @@ def test_flakes_and_channels(nix: Library, workshop: Workshop, tmp_path: Path, m
     roots = {made(one, workshop, tmp_path / "out").digest for one in requests}
     assert len(roots) == 1
     assert not pin_of(asked(commit, "foo"), workshop.place).moving
-    with pytest.raises(UnknownError, match="no tag but latest"):
+    with pytest.raises(UnknownError, match="only the tag latest"):
         pin_of(asked("nixos-24.11", "foo", "v1"), workshop.place)
 
 
