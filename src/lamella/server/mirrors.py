@@ -120,7 +120,7 @@ class Mirrors:
         if found is None:
             return None
         descriptor, data = found
-        decode(data, AnyManifest, f"the manifest of {upstream}")
+        decode(data, AnyManifest, f"the manifest that {upstream} leads to")
         if not media.is_manifest(descriptor.media_type):
             raise WireError(f"{upstream} leads to {descriptor.media_type[:100]!a}, which is not a kind of manifest")
         manifest = Manifest(descriptor.digest, descriptor.media_type, data)

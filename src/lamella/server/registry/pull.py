@@ -60,7 +60,7 @@ def known_tag(address: Address) -> str:
 
 def unknown(address: Address) -> RefusedError:
     """Return the refusal for an unknown manifest."""
-    return RefusedError(404, "MANIFEST_UNKNOWN", f"there is no {address.name} {address.last[:140]!a} here")
+    return RefusedError(404, "MANIFEST_UNKNOWN", f"{address.name} has no manifest {address.last[:140]!a}")
 
 
 async def blob(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
@@ -84,7 +84,7 @@ async def tags(registry: Registry, request: web.Request, address: Address) -> we
     repository = registry.repository(address.name)
     everything = await asyncio.to_thread(lambda: list(repository.tags()))
     if not everything and not await asyncio.to_thread(repository.exists):
-        raise RefusedError(404, "NAME_UNKNOWN", f"there is no {address.name} here")
+        raise RefusedError(404, "NAME_UNKNOWN", f"there is no repository {address.name}")
     page, headers = paged(request, everything)
     return _json({"name": address.name, "tags": page}, headers)
 
