@@ -88,7 +88,7 @@ class Builder:
         except asyncio.CancelledError:
             if not task.cancelled():
                 raise
-            message = f"this server is stopping; pull {name}:{tag} again, and another one builds it"
+            message = f"this server is stopping; pull {name}:{tag} again, and another server builds it"
             raise RefusedError(503, "UNAVAILABLE", message, headers={"Retry-After": "1"}) from None
         finally:
             self._jobs.tally.waiting -= 1

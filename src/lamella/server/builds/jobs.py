@@ -141,7 +141,7 @@ class Jobs:
 
 
 class _Alive:
-    """A claim that is kept as long as it is worked on."""
+    """A claim that is renewed as long as its job runs."""
 
     def __init__(self, mine: Claim, clock: Callable[[], float]) -> None:
         self.claim = mine
@@ -149,7 +149,7 @@ class _Alive:
         self._lock = asyncio.Lock()
 
     async def beat(self) -> None:
-        """Gives signs of life; ends when somebody else has the job."""
+        """Renew the claim regularly; return when another replica has the job."""
         while True:
             await asyncio.sleep(BEAT)
             async with self._lock:

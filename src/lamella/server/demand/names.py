@@ -33,7 +33,7 @@ _RULES = "demand-1"
 
 @dataclass(frozen=True)
 class Request:
-    """What a source is asked for: packages sorted by name, or the name of a spec, part by part.
+    """What is requested of a source: packages sorted by name, or the name of a spec, part by part.
 
     `platforms` is empty if the spec decides.
     """
@@ -103,7 +103,7 @@ def _packages(source: Source, words: Sequence[str], tag: str, limits: Limits) ->
 
 
 def _normal(word: str, source: Source) -> str:
-    """Of names that indexes of Python packages take for one, one."""
+    """Return one spelling for all names that Python package indexes treat as the same."""
     return re.sub("[._-]+", "-", word) if source.kind == PYPI else word
 
 
