@@ -1,4 +1,4 @@
-"""Who comes in by which credentials, and who does not."""
+"""Which credentials are accepted for which users, and which are refused."""
 
 import asyncio
 import base64

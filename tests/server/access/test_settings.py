@@ -1,4 +1,4 @@
-"""The sections of the settings, and every example that the guide shows of them."""
+"""The sections of the settings, and every example of them in the guide."""
 
 import re
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A build in a process of its own, whatever that process does."""
+"""A build in its own process, whatever that process does."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Images of Debian packages by their names, from an archive of the tests."""
+"""Images of Debian packages by name, from a test archive."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Commits of repositories: which one a tag means, which may be had, and that nothing of them is run."""
+"""Commits of repositories: which one a tag means, which ones are allowed, and that nothing in them is run."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor

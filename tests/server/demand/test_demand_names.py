@@ -1,4 +1,4 @@
-"""What names of images ask for: Nixery's grammar, prefixes of sources, and keys."""
+"""What image names mean: Nixery's grammar, prefixes of sources, and keys."""
 
 import contextlib
 import random

@@ -1,4 +1,4 @@
-"""What pins sets of Nix packages, as far as their address tells."""
+"""Which addresses of Nix package sets are pinned."""
 
 import pytest
 

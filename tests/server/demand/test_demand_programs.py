@@ -1,4 +1,4 @@
-"""Programs that builds need."""
+"""Programs that builds run."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Images of Python packages by their names, from an index and an archive of the tests."""
+"""Images of Python packages by name, from a test index and archive."""
 
 import shutil
 from collections.abc import Iterator

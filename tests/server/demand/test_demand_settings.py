@@ -1,4 +1,4 @@
-"""What settings say of sources, and what they cannot say."""
+"""Settings of sources, valid and invalid."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Images that are written down, in a folder and in a git repository."""
+"""Images from specs, in a folder and in a git repository."""
 
 from dataclasses import replace
 from pathlib import Path

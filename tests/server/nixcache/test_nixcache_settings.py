@@ -1,4 +1,4 @@
-"""The settings, and the page about them."""
+"""The settings, and the page with the lines for nix.conf."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Logs of builds, followed while they are written; and the server's own, in which nobody can forge a line."""
+"""Logs of builds, followed while they are written; and the server's own, in which no client can forge a line."""
 
 import asyncio
 import json

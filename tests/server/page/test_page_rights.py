@@ -1,4 +1,4 @@
-"""Who is shown what."""
+"""Which client can see what."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Every page: with nothing to show, with something, and with what somebody means harm by."""
+"""Every page: with nothing to show, with something, and with malicious content."""
 
 import asyncio
 import re
