@@ -1,10 +1,10 @@
 # lamella for Nix: the program, and functions that make images with it.
 #
 #   lamella             the program
-#   nix2container       buildImage, buildLayer, pullImage, pullImageFromManifest, as nix2container has them
-#   foldImageLayers     a chain of layers, each minus what is below it
-#   streamLayeredImage  as dockerTools has it
-#   mkDockerManifest    as flocken has it
+#   nix2container       buildImage, buildLayer, pullImage, pullImageFromManifest, as in nix2container
+#   foldImageLayers     a chain of layers, each without what is below it
+#   streamLayeredImage  as in dockerTools
+#   mkDockerManifest    as in flocken
 {
   pkgs ? import <nixpkgs> { },
   lamella ? pkgs.callPackage ./nix/package.nix { },

@@ -1,4 +1,4 @@
-# What Nix in the image needs to know of the store paths there, for its root.
+# The database of store paths that Nix in the image needs, for its root.
 { tool }:
 { paths, ignore, layers }:
 tool.run "nix-database" "database" {

@@ -3,20 +3,20 @@ let
   inherit (pkgs) lib;
 in
 {
-  # An image.json: of `layers`, and of a last one with what is at the root and what the config refers to. The
+  # An image.json: `layers`, and a last layer with the files of the root and what the config refers to. The
   # arguments are nix2container's; `strategy`, `maxBytes` and `compression` are ours.
   buildImage =
     {
       name,
-      # The hash of the output, if it is null.
+      # The hash of the output if null.
       tag ? null,
-      # The config of the image, as OCI has it.
+      # The config of the image, as in OCI.
       config ? { },
-      # What buildLayer made.
+      # Results of buildLayer.
       layers ? [ ],
       copyToRoot ? null,
       contents ? null,
-      # What pullImage or pullImageFromManifest fetched; and whether its variables stay.
+      # The result of pullImage or pullImageFromManifest, and whether to keep its environment variables.
       fromImage ? null,
       fromImageEnv ? false,
       arch ? tool.arch,
@@ -25,13 +25,13 @@ in
       maxLayers ? 1,
       strategy ? "",
       maxBytes ? 0,
-      # Whether Nix in the image shall know of the store paths there, and who owns its database.
+      # Whether Nix in the image knows the store paths there, and who owns its database.
       initializeNixDatabase ? false,
       nixUid ? 0,
       nixGid ? 0,
-      # A moment as in 2024-05-01T12:00:00Z, or "now".
+      # A time such as 2024-05-01T12:00:00Z, or "now".
       created ? "0001-01-01T00:00:00Z",
-      # How layers are compressed on their way: gzip, zstd or none.
+      # How layers are compressed for transfer: gzip, zstd or none.
       compression ? "gzip",
       meta ? { },
     }:
@@ -63,7 +63,7 @@ in
 
       passthru = {
         inherit fromImage imageName imageTag;
-        # The name without what it depends on: for programs outside, as nothing of the image need be in the store.
+        # The name without its dependencies: for programs outside, as nothing of the image has to be in the store.
         imageRefUnsafe = builtins.unsafeDiscardStringContext reference;
         copyToDockerDaemon = copy "copy-to-docker-daemon" "docker-daemon:";
         copyToPodman = copy "copy-to-podman" "containers-storage:";

@@ -2,37 +2,37 @@
 let
   inherit (pkgs) lib;
 
-  # Layers of the closure of what is named, minus what lies in `layers`. The arguments are nix2container's;
+  # Layers of the closure of the arguments, without what is in `layers`. The arguments are nix2container's;
   # `strategy` and `maxBytes` are ours.
   buildLayer =
     {
-      # Store paths, which stay where they are.
+      # Store paths, which keep their place.
       deps ? [ ],
-      # A derivation, or several, whose files lie at the root.
+      # A derivation, or several, whose files go to the root.
       copyToRoot ? null,
-      # The old name for it.
+      # The old name of copyToRoot.
       contents ? null,
       # A store path to leave out.
       ignore ? null,
-      # Other layers: what they hold comes from there.
+      # Other layers: what they contain is left out here.
       layers ? [ ],
-      # Whether the files are the same each time they are made; if not, the tar is kept.
+      # Whether the files are the same each time they are built; if not, the tar is kept.
       reproducible ? true,
       # Modes and owners: [ { path; regex; mode; uid; gid; uname; gname; } ]
       perms ? [ ],
-      # The same in a JSON file, where a build has to find them out.
+      # The same in a JSON file, if a build has to compute them.
       permsFile ? null,
-      # Who owns files of which perms say nothing: { uid; gid; uname; gname; }
+      # The owner of files that perms do not mention: { uid; gid; uname; gname; }
       owner ? { },
-      # How many layers there may be.
+      # The largest number of layers.
       maxLayers ? 1,
-      # A JSON file of lists of store paths, each list a layer; then maxLayers does not count.
+      # A JSON file of lists of store paths, each list a layer; then maxLayers is ignored.
       layersFile ? null,
-      # How packages are spread over them; nix2container's way if none is named.
+      # How packages are spread over layers; by default as in nix2container.
       strategy ? "",
-      # How many bytes a layer may have, before compression; 0 is any number.
+      # The largest size of a layer in bytes, before compression; 0 means no limit.
       maxBytes ? 0,
-      # What the image's history says: created_by, author, comment.
+      # The entry in the image's history: created_by, author, comment.
       metadata ? { created_by = "nix2container"; },
     }:
     let
@@ -53,19 +53,19 @@ let
   # The path of a derivation or of a file, which is copied into the store.
   toString' = path: "${path}";
 
-  # What lies at the root, by either name.
+  # What goes to the root, by either name.
   atRoot =
     { copyToRoot, contents }:
     let
       found = if copyToRoot != null then copyToRoot else contents;
     in
     lib.throwIf (copyToRoot != null && contents != null)
-      "copyToRoot and contents are two names for one thing: give copyToRoot alone"
+      "copyToRoot and contents are two names for the same option: set only copyToRoot"
       lib.warnIf (contents != null)
-      "contents is an old name: call it copyToRoot, and use buildEnv for programs that belong into /bin"
+      "contents is an old name: use copyToRoot, and buildEnv for programs that belong in /bin"
       (if found == null then [ ] else found);
 
-  # Layers, each minus what those before it hold: `foldImageLayers [ { deps = [ ... ]; } ... ]`, lowest first.
+  # Layers, each without what the ones before it contain: `foldImageLayers [ { deps = [ ... ]; } ... ]`, lowest first.
   foldImageLayers = lib.foldl' (lower: layer: lower ++ [ (buildLayer (layer // { layers = lower; })) ]) [ ];
 in
 {

@@ -4,7 +4,7 @@ let
   env = name: let value = builtins.getEnv name; in if value == "" then null else value;
   given = x: x != null && x != "";
 
-  # Attributes in attributes, as one set with dots in the names.
+  # Nested attributes, as a list with dots in the names.
   leaves =
     prefix: set:
     lib.concatMap (
@@ -16,19 +16,19 @@ let
       if builtins.isAttrs value then leaves path value else lib.optional (given value) "${path}=${toString value}"
     ) (builtins.attrNames set);
 
-  # Where lamella finds an image: a file of ours, or an archive.
+  # The place of an image for lamella: one of our files, or an archive.
   place = image: if lib.hasSuffix ".json" "${image}" then "${image}" else "docker-archive:${image}";
   quoted = text: "\"${builtins.replaceStrings [ "\\" "\"" "`" ] [ "\\\\" "\\\"" "\\`" ] text}\"";
 in
 {
-  # A program that brings images for several platforms under one name, at registries. The options are flocken's;
-  # `$NAME` in names and passwords of users stands for what the environment has when the program runs.
+  # A program that pushes images for several platforms to registries, under one name. The options are flocken's;
+  # `$NAME` in names and passwords of users is replaced from the environment when the program runs.
   mkDockerManifest =
     {
-      # Images: archives, or what buildImage makes.
+      # Images: archives, or results of buildImage.
       imageFiles ? [ ],
       images ? [ ],
-      # Programs that write an archive; of buildImage and streamLayeredImage here no archive is made.
+      # Programs that write an archive; for results of our buildImage and streamLayeredImage, no archive is made.
       imageStreams ? [ ],
       version ? null,
       branch ? null,
@@ -39,7 +39,7 @@ in
       annotations ? { },
       github ? { },
       format ? "oci",
-      # flocken's name for a list that it keeps on the disk; here nothing is kept.
+      # flocken's name for a list on the disk; has no effect here.
       manifestName ? null,
     }:
     let
@@ -104,9 +104,9 @@ in
         ++ lib.concatMap (text: [ "--annotation" text ]) told
         ++ [ "--format" format ];
     in
-    lib.throwIf (allTags == [ ]) "mkDockerManifest: no tag follows from version, branch or tags; give one of them"
-      lib.throwIf (ready == [ ] && foreign == [ ]) "mkDockerManifest: there is no image; give imageFiles, imageStreams or images"
-      lib.throwIf (enabled == [ ]) "mkDockerManifest: there is no registry to push to; give registries"
+    lib.throwIf (allTags == [ ]) "mkDockerManifest: no tag follows from version, branch or tags; set one of them"
+      lib.throwIf (ready == [ ] && foreign == [ ]) "mkDockerManifest: no images; set imageFiles, imageStreams or images"
+      lib.throwIf (enabled == [ ]) "mkDockerManifest: no registry to push to; set registries"
       (tool.script "docker-manifest" ''
         set -eu
         folder=$(mktemp -d)

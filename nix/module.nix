@@ -1,4 +1,4 @@
-# services.lamella: a registry that builds what is pulled, and binary caches of Nix.
+# services.lamella: a registry that builds what is pulled, and Nix binary caches.
 { config, lib, pkgs, ... }:
 let
   cfg = config.services.lamella;
@@ -15,7 +15,7 @@ in
       type = lib.types.package;
       default = pkgs.callPackage ./package.nix { withServer = true; };
       defaultText = lib.literalMD "lamella, with what its server needs";
-      description = "The package of lamella.";
+      description = "The lamella package.";
     };
 
     settings = lib.mkOption {
@@ -32,33 +32,33 @@ in
           nix = [ { name = "main"; store = true; } ];
         }
       '';
-      description = "The server's settings, as docs/reference/server.md has them.";
+      description = "The server's settings, as described in docs/reference/server.md.";
     };
 
     credentials = lib.mkOption {
       type = lib.types.attrsOf lib.types.str;
       default = { };
       example = { htpasswd = "/run/secrets/lamella-htpasswd"; };
-      description = "Files with secrets; the settings find each at /run/credentials/lamella.service/NAME.";
+      description = "Files with secrets; in the settings, each is /run/credentials/lamella.service/NAME.";
     };
 
     environmentFile = lib.mkOption {
       type = lib.types.nullOr lib.types.str;
       default = null;
       example = "/run/secrets/lamella-environment";
-      description = "A file that says who the server is for a bucket elsewhere: AWS_ACCESS_KEY_ID and the like.";
+      description = "A file with the server's credentials for a remote bucket: AWS_ACCESS_KEY_ID and the like.";
     };
 
     user = lib.mkOption {
       type = lib.types.nullOr lib.types.str;
       default = null;
-      description = "The user that the server runs as; without it, one that is there as long as the server is.";
+      description = "The user that the server runs as; if null, one that exists only while the server runs.";
     };
 
     openFirewall = lib.mkOption {
       type = lib.types.bool;
       default = false;
-      description = "Whether others may reach the port.";
+      description = "Whether to open the port in the firewall.";
     };
   };
 
@@ -91,7 +91,7 @@ in
         LogsDirectory = "lamella";
         WorkingDirectory = "/var/lib/lamella";
 
-        # It is told to stop, and its builders are not: they end what they do.
+        # Only the server gets the signal to stop, not its builders, which finish their work.
         KillMode = "mixed";
         TimeoutStopSec = cfg.settings.stop_seconds + 15;
         Restart = "on-failure";

@@ -1,5 +1,4 @@
-# The program. What only some commands need (uv, obstore) is left to those who call them; a server needs
-# more.
+# The program. What only some commands need (uv, obstore) is up to their users; a server needs more.
 { lib, python3, withServer ? false }:
 let
   packages = python3.pkgs;
@@ -21,7 +20,7 @@ packages.buildPythonApplication {
       [ packages.aiohttp packages.bcrypt packages.cryptography packages.jinja2 packages.prometheus-client packages.pyjwt ]
       ++ lib.optional (packages ? obstore) packages.obstore
     );
-  # Older sets of packages do not have it; then layers are not compressed by zstd.
+  # Older package sets do not have it; then layers cannot be compressed with zstd.
   pythonRemoveDeps = lib.optional (!(packages ? backports-zstd)) "backports.zstd";
   pythonImportsCheck = [ "lamella" ];
   meta = {

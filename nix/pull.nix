@@ -3,8 +3,8 @@ let
   inherit (pkgs) lib;
   plain = builtins.replaceStrings [ "/" ":" ] [ "-" "-" ];
 
-  # What comes from a registry is known by its hash, so that it may be fetched at all. Credentials are those of
-  # /etc/skopeo/auth.json, where builds can see that, or of $LAMELLA_CREDS, as the daemon has it.
+  # What comes from a registry has a known hash, without which Nix would not download it. Credentials come from
+  # /etc/skopeo/auth.json, if builds can see it, or from the daemon's $LAMELLA_CREDS.
   fetch =
     name: hash: arguments:
     tool.derive name (
@@ -19,7 +19,7 @@ let
   out = builtins.placeholder "out";
 in
 {
-  # A base image: all of it in one store path, whose hash is `sha256`.
+  # A base image, in one store path with the hash `sha256`.
   pullImage =
     {
       imageName,
@@ -37,8 +37,8 @@ in
     in
     tool.run "nix2container-${plain imageName}.json" "pulled" { folder = "${folder}"; };
 
-  # A base image by its manifest, which is a file: each blob is a store path of its own, known by its digest.
-  # `imageTag`, `os` and `arch` are for the program that fetches the manifest: `nix run .#base.getManifest`.
+  # A base image by its manifest, which is a file: each blob has its own store path, known by its digest.
+  # `imageTag`, `os` and `arch` are for the program that downloads the manifest: `nix run .#base.getManifest`.
   pullImageFromManifest =
     {
       imageName,

@@ -2,7 +2,7 @@
 let
   inherit (pkgs) lib;
 
-  # An archive, as `docker save` and dockerTools make it, as a base.
+  # A base image from an archive, as made by `docker save` and dockerTools.
   unpacked =
     archive:
     tool.run "base.json" "pulled" {
@@ -10,7 +10,7 @@ let
     };
 in
 {
-  # What dockerTools.streamLayeredImage is: a program that writes the image as an archive, for `docker load`. Its
+  # Like dockerTools.streamLayeredImage: a program that writes the image as an archive, for `docker load`. Its
   # `image` is the image.json, for everything that needs no archive.
   streamLayeredImage =
     {
@@ -18,12 +18,12 @@ in
       tag ? null,
       # An image.json, or an archive.
       fromImage ? null,
-      # Packages whose files have links at the root.
+      # Packages whose files are linked from the root.
       contents ? [ ],
       config ? { },
       architecture ? tool.arch,
       created ? "1970-01-01T00:00:01Z",
-      # Who owns all files.
+      # The owner of all files.
       uid ? 0,
       gid ? 0,
       uname ? "root",
@@ -35,7 +35,7 @@ in
       includeNixDB ? false,
       meta ? { },
       passthru ? { },
-      # Of no effect: all files are of the second after 1970 began, and nothing runs as root.
+      # Have no effect: all files have the time 1970-01-01 00:00:01, and nothing runs as root.
       mtime ? null,
       enableFakechroot ? false,
       debug ? false,
@@ -63,6 +63,6 @@ in
       own = { inherit image; inherit (image) imageName imageTag; isExe = true; } // passthru;
     in
     lib.throwIf (fakeRootCommands != "")
-      "fakeRootCommands are not run here: say modes and owners in the perms of buildImage"
+      "fakeRootCommands are not supported; set modes and owners in the perms of buildImage"
       (stream // own // { inherit meta; passthru = own; });
 }

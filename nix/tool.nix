@@ -1,4 +1,4 @@
-# Derivations that lamella builds itself: no shell, no stdenv, nothing but the program and what is put into them.
+# Derivations that lamella builds itself: no shell, no stdenv, only the program and its inputs.
 { pkgs, lamella }:
 let
   inherit (pkgs) lib;
@@ -7,7 +7,7 @@ in
 rec {
   inherit lamella;
 
-  # What lamella makes with these arguments, which tell it of the output.
+  # The output that lamella makes with these arguments.
   derive =
     name: attributes: arguments:
     derivation (
@@ -22,7 +22,7 @@ rec {
       // attributes
     );
 
-  # What `lamella nix COMMAND` makes of `attributes`, which it reads from .attrs.json.
+  # What `lamella nix COMMAND` makes from `attributes`, which it reads from .attrs.json.
   run =
     name: command: attributes:
     derive name ({ __structuredAttrs = true; allowSubstitutes = false; } // attributes) [ "nix" command ];
@@ -32,7 +32,7 @@ rec {
   # A program, as a shell script.
   script = name: lines: run name "text" { program = "bin/${name}"; text = "#!/bin/sh\n${lines}"; };
 
-  # A program that runs lamella with these arguments, and those of its user after them.
+  # A program that runs lamella with these arguments, followed by its own.
   program = name: arguments: script name (call arguments);
 
   # The same, without a folder around it.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that tests use; elsewhere, or without root, says which programs are missing.
+# Installs the Debian packages that tests use; on other systems, or without root, lists the programs that are missing.
 set -eu
 missing=""
 for program in chromium-headless-shell docker dockerd podman containerd ctr runc skopeo umoci nix nix-build \

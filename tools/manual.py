@@ -1,4 +1,4 @@
-"""The pages of docs/man, made from the commands: `make docs` writes them, and `man lamella` shows them.
+"""The manual pages in docs/man, made from the commands: `make docs` writes them, and `man lamella` shows them.
 
 A page for `lamella`, and one for each command, with its commands if it has any. The language is that of man(7).
 """
@@ -16,19 +16,19 @@ from tools.reference.errors import MEANINGS
 FOLDER = Path(__file__).parents[1] / "docs" / "man"
 
 _SIGNS = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "~": "\\(ti", "^": "\\(ha"}
-"""Signs that would be shown as others."""
+"""Characters that troff would show differently."""
 
 _ENVIRONMENT = {
-    "LAMELLA_CACHE": "Where all is remembered; else `lamella` in the user's cache folder.",
-    "LAMELLA_CREDS": "Who to be at registries: `[HOST=]NAME:PASSWORD`, one on a line.",
-    "LAMELLA_NIX_SECRET": "The key with which packages are signed that go to a binary cache of Nix.",
+    "LAMELLA_CACHE": "The folder of the cache; if not set, `lamella` in the user's cache folder.",
+    "LAMELLA_CREDS": "Credentials for registries: `[HOST=]NAME:PASSWORD`, one per line.",
+    "LAMELLA_NIX_SECRET": "The key that signs packages pushed to a Nix binary cache.",
     "DOCKER_HOST, CONTAINERD_ADDRESS": "Where the daemons listen, as for their own programs.",
     "NO_COLOR": "Print no colours.",
 }
 
 
 def pages() -> dict[str, str]:
-    """Every page by the name of its file."""
+    """Return all pages by the names of their files."""
     context = click.Context(cli, info_name="lamella")
     found = {"lamella.1": _text(_top())}
     for name in COMMANDS:
@@ -102,7 +102,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """`text` as it stands in a page: what is between backticks is bold, and nothing of it is a request."""
+    """Return `text` in the form for a page: bold between backticks, and without troff requests."""
     text = (
         text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("~", "\\(ti").replace("^", "\\(ha")
     )

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the image of lamella: the wheel of this checkout, on the packages that lamella.lock names.
-# What is told to this script is told to `lamella build`: `--platform linux/amd64 --to oci:out`.
+# Builds the image of lamella: the wheel of this checkout, on top of the packages in lamella.lock.
+# Arguments are passed to `lamella build`: `--platform linux/amd64 --to oci:out`.
 set -eu
 cd "$(dirname "$0")"
 rm -rf made

@@ -96,8 +96,8 @@ def test_settings_become_rules() -> None:
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
-        ('repositories = "*"', "server.toml:4: gc.policy[0]: keeps nothing; say keep_tags, keep_last or keep_days"),
-        ('repositories = "nix/*"\nkeep_last = 1', "caches of Nix have no tags; say keep_days"),
+        ('repositories = "*"', "server.toml:4: gc.policy[0]: keeps nothing; set keep_tags, keep_last or keep_days"),
+        ('repositories = "nix/*"\nkeep_last = 1', "Nix caches have no tags; set keep_days"),
         ("keep_last = 1", 'the key "repositories" is missing'),
         ('repositories = "*"\nkeep_last = -1', "must be from 0 to 1000000, not -1"),
     ],

@@ -333,8 +333,11 @@ def test_a_manifest_of_several_platforms_at_several_registries(nix: Library, reg
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("copyToRoot = pkgs.hello; contents = pkgs.hello;", "two names for one thing"),
-        ("copyToRoot = pkgs.hello; contents = pkgs.hello; initializeNixDatabase = true;", "two names for one thing"),
+        ("copyToRoot = pkgs.hello; contents = pkgs.hello;", "two names for the same option"),
+        (
+            "copyToRoot = pkgs.hello; contents = pkgs.hello; initializeNixDatabase = true;",
+            "two names for the same option",
+        ),
         ('copyToRoot = pkgs.hello; perms = [ { path = pkgs.hello; regex = "."; mode = "9"; } ];', "not an octal mode"),
         ('strategy = "popularit";', "popularit"),
         ("layers = [ (n2c.buildLayer { deps = [ pkgs.hello ]; maxLayers = 0; }) ];", "maxLayers"),

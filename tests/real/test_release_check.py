@@ -53,7 +53,7 @@ def changed(made: Packages, wheel: Path, change: dict[str, bytes | None]) -> Pac
         ({"lamella/server/page/assets/page.css": None}, "missing from the wheel: lamella/server/page/assets/page.css"),
         ({"lamella/py.typed": None}, "missing from the wheel: lamella/py.typed"),
         ({"tests/conftest.py": b""}, "the wheel should not have tests/conftest.py"),
-        ({"lamella/errors.py": b""}, "other bytes in the wheel: lamella/errors.py"),
+        ({"lamella/errors.py": b""}, "different bytes in the wheel: lamella/errors.py"),
     ],
 )
 def test_a_wheel_that_is_not_whole(made: Packages, tmp_path: Path, change: dict[str, bytes | None], said: str) -> None:

@@ -1,4 +1,4 @@
-"""An application of the server, running in a thread of its own on loopback."""
+"""A server application that runs in its own thread, on loopback."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The server collects garbage by itself, and goes on when that fails."""
+"""The server collects garbage by itself, and keeps running if that fails."""
 
 import asyncio
 

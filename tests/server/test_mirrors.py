@@ -1,4 +1,4 @@
-"""Another registry seen through ours."""
+"""Mirrors of another registry."""
 
 import contextlib
 import json

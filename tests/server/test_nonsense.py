@@ -1,4 +1,4 @@
-"""Whatever is sent, what comes back is an answer that says no; nothing is written but what is meant."""
+"""Whatever nonsense is sent, the answer is a refusal, and nothing unintended is written."""
 
 import asyncio
 import contextlib

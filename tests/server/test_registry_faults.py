@@ -289,7 +289,7 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
         digest = ask.blob(data)
         refused = ask("POST", f"blobs/uploads/?digest={sha256(large)}", large)
         assert (refused.status, refused.code) == (503, "UNAVAILABLE")
-        assert b"its log tells more under" in refused.body
+        assert b"in the server's log" in refused.body
         assert str(small_disk).encode() not in refused.body
         assert ask("GET", f"blobs/{digest}").body == data
         filler = small_disk / "staging" / "filler"

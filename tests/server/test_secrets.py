@@ -1,4 +1,4 @@
-"""Whatever fails, no password stands in an answer, in a log, or in what the server writes."""
+"""Whatever fails, no password is in an answer, in a log, or in what the server writes."""
 
 import base64
 import hashlib

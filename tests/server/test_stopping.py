@@ -1,4 +1,4 @@
-"""A server that is stopped ends what it is doing, one that is killed leaves nothing behind, and another takes over."""
+"""A stopped server finishes what it is doing, a killed one leaves nothing behind, and another takes over."""
 
 import contextlib
 import hashlib

@@ -1,1 +1,1 @@
-"""Recordings of the terminal for the README: commands are run for real, and what they showed becomes a picture."""
+"""Recordings of the terminal for the README: commands are really run, and their output becomes a picture."""

@@ -1,4 +1,4 @@
-"""`make pictures`: plays the README's session, and draws what a terminal and a browser showed into docs/pictures."""
+"""`make pictures`: plays the README's session, and draws what a terminal and a browser show into docs/pictures."""
 
 import os
 import shutil
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def browse(address: str, work: Path) -> None:
-    """What a browser shows at `address`."""
+    """Take a screenshot of a browser at `address`."""
     quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
     browser = ["chromium-headless-shell", "--headless", "--no-sandbox", "--disable-gpu", *quiet]
     seen = [

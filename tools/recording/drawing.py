@@ -1,4 +1,4 @@
-"""Frames of a terminal as one SVG: a strip that is moved along, so that it plays wherever pictures are shown."""
+"""Frames of a terminal as one SVG: a strip that moves along, so that it plays everywhere that shows pictures."""
 
 from collections.abc import Sequence
 from html import escape
@@ -19,7 +19,7 @@ text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mo
 
 
 def draw(title: str, frames: Sequence[Frame]) -> str:
-    """The SVG document that plays `frames` for ever; who wants no motion sees the last one."""
+    """Return the SVG document that plays `frames` forever; with reduced motion, it shows the last one."""
     numbers = {row: number for number, row in enumerate(dict.fromkeys(row for frame in frames for row in frame.rows))}
     rows = [f'<g id="r{number}">{_letters(row)}</g>' for row, number in numbers.items() if row]
     strip = [_frame(frame, at * WIDTH, numbers) for at, frame in enumerate(frames)]
@@ -57,7 +57,7 @@ def _frame(frame: Frame, x: int, numbers: dict[Row, int]) -> str:
 
 
 def _letters(row: Row) -> str:
-    """A row's letters, those of one look together; each piece is told its width, whatever the font."""
+    """Return a row's characters, grouped by style; each group has a fixed width, whatever the font."""
     parts, x = [], 0
     for (colour, bold), cells in groupby(row, key=lambda cell: cell[1:]):
         text = "".join(cell[0] for cell in cells)

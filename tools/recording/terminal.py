@@ -1,4 +1,4 @@
-"""Runs commands in a terminal of their own, and keeps what was to be seen there, and when."""
+"""Runs commands in their own terminal, and records what it showed, and when."""
 
 import fcntl
 import os
@@ -17,24 +17,24 @@ import pyte
 COLUMNS, ROWS = 104, 27
 PROMPT = "\x1b[1;32m$\x1b[0m "
 TYPING, AFTERWARDS, SHORTEST, LONGEST = 0.045, 1.6, 0.05, 0.8
-"""Seconds: for a letter, to read what was said, and the shortest and longest that one picture stands: quicker ones are
-not seen, and longer waits are cut."""
+"""Seconds for typing a letter, for reading output, and the shortest and longest time of a picture: shorter ones
+would not be seen, and longer waits are cut."""
 
 Cell = tuple[str, str, bool]
-"""A letter, its colour, and whether it is bold."""
+"""A character, its colour, and whether it is bold."""
 Row = tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the terminal showed for so many seconds."""
+    """What the terminal showed, and for how many seconds."""
 
     rows: tuple[Row, ...]
     seconds: float
 
 
 def record(commands: Sequence[str], folder: Path, env: Mapping[str, str]) -> list[Frame]:
-    """What a terminal shows while `commands` are typed and run in `folder`, one after the other."""
+    """Return what a terminal shows while `commands` are typed and run in `folder`, one after the other."""
     screen = pyte.Screen(COLUMNS, ROWS)
     screen.set_mode(pyte.modes.LNM)
     stream = pyte.ByteStream(screen)
@@ -67,7 +67,7 @@ def _row(screen: pyte.Screen, number: int) -> Row:
 
 
 def _run(command: str, folder: Path, env: Mapping[str, str]) -> Iterator[tuple[bytes, float]]:
-    """What `command` writes, and how long it was until it wrote more."""
+    """Yield what `command` writes, and how long it took until it wrote more."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The pages of docs/reference, made from the code: `make docs` writes them, and a test sees that they are current."""
+"""The pages of docs/reference, made from the code: `make docs` writes them, and a test checks that they are current."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The page on the commands: what `--help` says of each."""
+"""The page on the commands, with the `--help` of each."""
 
 import inspect
 import re
@@ -16,7 +16,7 @@ _OPENING = """\
 
 An IMAGE is a spec (`lamella.toml`, or the folder that it is in), an `image.json` or `layers.json`, or a place:
 
-| place | what is there |
+| place | meaning |
 | --- | --- |
 | `docker://HOST/NAME[:TAG]`, `docker://HOST/NAME@DIGEST` | an image in a registry |
 | `oci:FOLDER[:TAG]` | an OCI image layout |
@@ -25,28 +25,28 @@ An IMAGE is a spec (`lamella.toml`, or the folder that it is in), an `image.json
 | `dir:FOLDER` | plain files, as skopeo writes them |
 | `docker-daemon:NAME`, `podman:NAME`, `containerd:NAME` | an image of [a daemon](../shipping.md#places) |
 
-What is remembered lies in `$LAMELLA_CACHE`, else in `lamella` in the user's cache folder (`$XDG_CACHE_HOME`). Results
-go to stdout, and what is told meanwhile to stderr. [Exit codes](errors.md) tell scripts what went wrong.
+The cache is in `$LAMELLA_CACHE`, or if that is not set, in `lamella` in the user's cache folder (`$XDG_CACHE_HOME`).
+Results go to stdout, messages and progress to stderr. [Exit codes](errors.md) tell scripts what went wrong.
 
 | command | what it does |
 | --- | --- |
 """
 
 _USUAL = """\
-## Options of many commands
+## Common options
 
 | option | meaning |
 | --- | --- |
 """
 _LONG = re.compile("--[a-z-]+")
 _MANY = 5
-"""Options that so many commands have, with the same meaning, are told of once."""
+"""Options that at least this many commands have, with the same meaning, are described once."""
 
 Option = tuple[str, str]
 
 
 def page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     whole = click.Context(cli, info_name="lamella")
     found = [one for name in COMMANDS for one in _below(name, whole)]
     times = Counter(option for command, context in found for option in _options(command, context))
@@ -57,7 +57,7 @@ def page() -> str:
 
 
 def _below(name: str, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
-    """A command, and those that stand behind its name."""
+    """Yield a command and its subcommands."""
     assert isinstance(context.command, click.Group)
     command = context.command.get_command(context, name)
     assert command is not None
@@ -83,7 +83,7 @@ def _section(command: click.Command, context: click.Context, usual: Sequence[Opt
         yield "".join(map(_row, own))
     shared = [f"`{_LONG.findall(name)[0]}`" for name, meaning in options if (name, meaning) in usual]
     if shared:
-        yield f"And {', '.join(shared)}: [as everywhere](#options-of-many-commands).\n"
+        yield f"Also {', '.join(shared)}: see [common options](#common-options).\n"
 
 
 def _row(option: Option) -> str:

@@ -9,13 +9,13 @@ import lamella
 from lamella.errors import LamellaError
 
 MEANINGS = {
-    0: "all is well",
-    1: "what was asked for is not there, or cannot be told",
-    2: "the command, the spec or the name of a place is not written as it should be",
+    0: "success",
+    1: "what was requested does not exist, or cannot be determined",
+    2: "the command, the spec or the name of a place is not valid",
     3: "packages or files cannot become an image as they are",
-    4: "bytes are not what they were said to be: something changed, or is damaged",
+    4: "bytes are not what they should be: something changed, or is damaged",
     5: "a file, a folder or a destination cannot be read or written",
-    6: "a registry refuses, or cannot be reached",
+    6: "a registry refused a request, or cannot be reached",
     130: "stopped by Ctrl-C",
     143: "stopped by a signal (SIGTERM)",
 }
@@ -26,7 +26,7 @@ _OPENING = """\
 <!-- Made by `make docs`. -->
 
 A failure is one line on stderr: what happened, to which file or package, and what to do about it. The exit code tells
-scripts which kind it was.
+scripts the kind of failure.
 
 | exit code | meaning |
 | --- | --- |
@@ -35,12 +35,12 @@ scripts which kind it was.
 _PYTHON = """\
 ## From Python
 
-All of these are a `lamella.LamellaError`, and have the exit code of the command as `exit_code`.
+All of these are subclasses of `lamella.LamellaError`, with the command's exit code as `exit_code`.
 """
 
 
 def page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     codes = "".join(f"| {code} | {meaning} |\n" for code, meaning in MEANINGS.items())
     kinds = sorted(every_kind(LamellaError), key=lambda kind: kind.__name__)
     sections = [_section(code, [kind for kind in kinds if kind.exit_code == code]) for code in MEANINGS]
@@ -53,7 +53,7 @@ def _section(code: int, kinds: Sequence[type[LamellaError]]) -> str:
 
 
 def every_kind(base: type[LamellaError]) -> Iterator[type[LamellaError]]:
-    """All errors of the package, in whichever module."""
+    """Return all errors of the package, from every module."""
     for module in pkgutil.walk_packages(lamella.__path__, "lamella."):
         importlib.import_module(module.name)
     waiting = [base]

@@ -1,4 +1,4 @@
-"""The page on the Python face: all names of `lamella`, from their own declarations."""
+"""The page on the Python interface: all names of `lamella`, from their own declarations."""
 
 import inspect
 import re
@@ -18,9 +18,9 @@ _OPENING = """\
 
 <!-- Made by `make docs`. -->
 
-What `import lamella` gives: the values of a [spec](spec.md), said in Python. They are checked when they are made, as
-those of a `lamella.toml` are, and a wrong one raises `SpecError`, a `LamellaError` that says what to do. They are
-frozen, and compare by what they say.
+What `import lamella` provides: the values of a [spec](spec.md), written in Python. They are checked when they are
+created, like those in a `lamella.toml`, and a wrong one raises `SpecError`, a `LamellaError` that says what to do. They
+are frozen, and compare by value.
 
 ```python
 # greeting.py
@@ -63,25 +63,27 @@ $ lamella validate oci:out:v1
 2 layers, 0 problems
 ```
 
-The values below are the face: they change only as the file does. `lamella.pipeline` is what the commands call. It may
-change from one version to the next.
+The values below are the stable interface: they change only when the file format does. `lamella.pipeline` is what the
+commands call. It may change from one version to the next.
 
-The keys have the names that they have in a file, but `[[layer]]` is `layers`, `from` is `path`, and what `nix`,
-`files`, `pypi` and `deb` name is together in `take`.
+The keys have the same names as in a file, except that `[[layer]]` is `layers`, `from` is `path`, and `nix`, `files`,
+`pypi` and `deb` are together in `take`.
 """
 
 _WIDTH = 100
 _LONGEST = 40
-_TAKEN = "What is in it, besides what it refers to: `files(...)`, `nix(...)`, `pypi(...)` and `deb(...)`, in any order."
+_TAKEN = (
+    "What it contains, besides what that refers to: `files(...)`, `nix(...)`, `pypi(...)` and `deb(...)`, in any order."
+)
 
 
 def page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     return "\n".join([_OPENING, *(_section(name, getattr(lamella, name)) for name in _ordered())])
 
 
 def _ordered() -> list[str]:
-    """Values first, as one comes by them; then functions that make what is taken."""
+    """Return the names: values first, in the order in which they are needed, then functions."""
     first = ["Image", "Layer", "Config", "files", "nix", "pypi", "deb"]
     rest = [name for name in lamella.__all__ if name not in first]
     return [*first, *sorted(rest, key=lambda name: name.strip("_").lower())]
@@ -94,15 +96,13 @@ def _section(name: str, thing: object) -> str:
     if isinstance(thing, type) and issubclass(thing, Value):
         return "\n".join([f"## `{name}`\n\n{_call(thing)}\n\n{said}\n", *_fields(thing), ""])
     if isinstance(thing, type):
-        return (
-            f"## `{name}`\n\n{said}\n\n`exit_code` is what the command ends with; [all kinds](errors.md#from-python).\n"
-        )
+        return f"## `{name}`\n\n{said}\n\n`exit_code` is the command's exit code; [all kinds](errors.md#from-python).\n"
     assert inspect.isfunction(thing)
     return f"## `{name}`\n\n    {name}{_plain(str(inspect.signature(thing)))}\n\n{said}\n"
 
 
 def _call(kind: type[Value]) -> str:
-    """How a value is made: what may stand without its name, then the rest."""
+    """Return how a value is created: positional arguments, then the rest."""
     first = kind.__match_args__
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     words = [name if fields[name].required else f"{name}=..." for name in first]
@@ -125,7 +125,7 @@ def _fields(kind: type[Value]) -> Iterator[str]:
 
 
 def _shown(hint: object) -> str:
-    """A type as one writes it; long ones by what they are at first sight."""
+    """Return a type as one writes it; long ones shortened."""
     parts = (
         typing.get_args(hint) if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union else ()
     )
@@ -136,5 +136,5 @@ def _shown(hint: object) -> str:
 
 
 def _plain(text: str) -> str:
-    """`text` without the modules that classes are from."""
+    """Return `text` without the modules of classes."""
     return re.sub(r"\b[a-z_.]+\.(?=[A-Z])", "", text).replace("NoneType", "None")

@@ -1,4 +1,4 @@
-"""The page on the settings of `lamella serve`, made from the same declarations that their reader follows."""
+"""The page on the settings of `lamella serve`, made from the declarations that their reader uses."""
 
 from lamella.server.settings import Settings
 from tools.reference.tables import section, tables
@@ -8,8 +8,8 @@ _OPENING = """\
 
 <!-- Made by `make docs`. -->
 
-A TOML file, which `lamella serve --config FILE` reads. All of it may be left out. What is not known is an error that
-names the line.
+A TOML file, which `lamella serve --config FILE` reads. All settings are optional. An unknown key is an error that names
+the line.
 
 ```toml
 listen = "0.0.0.0:8080"
@@ -24,17 +24,17 @@ htpasswd = "/etc/lamella/htpasswd"
 name = "*"
 rights = ["build", "push:team/**"]
 
-[[source]]                      # names alone, and deb/...
+[[source]]                      # names without a prefix, and deb/...
 name = "deb"
 kind = "deb"
 ```
 
 Credentials of a bucket are taken from the environment (`AWS_ACCESS_KEY_ID` and the like), or from the machine.
-[The guide](../serving/index.md) tells what all of this is for.
+[The guide](../serving/index.md) explains what the settings are for.
 """
 
 
 def page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     sections = [section(title, kind) for title, kind in tables(Settings)]
     return "\n".join([_OPENING, section("The top of the file", Settings), *sections])

@@ -1,4 +1,4 @@
-"""The page on `lamella.toml`, made from the same declarations that the reader follows."""
+"""The page on `lamella.toml`, made from the declarations that the reader uses."""
 
 from lamella.spec.debian import Debian
 from lamella.spec.fields import Value
@@ -28,7 +28,7 @@ _OPENING = """\
 
 <!-- Made by `make docs`. -->
 
-What an image is made of. `lamella schema` prints the same as a JSON Schema; with it saved beside the file, the line
+What an image is made of. `lamella schema` prints the same as a JSON Schema; if you save it beside the file, the line
 `#:schema lamella.schema.json` at the top makes editors complete and check keys.
 
 ```toml
@@ -51,8 +51,8 @@ files = [{ from = "data/", to = "/srv/hello", exclude = ["*.bak"] }]
 perms = [{ match = "secret", mode = "0600", uid = 1000 }]
 ```
 
-Paths start from the folder of the file. Regular expressions are Python's. What is not known is an error that names the
-line, and says what may be meant.
+Paths are relative to the folder of the file. Regular expressions are Python's. An unknown key is an error that names
+the line, and suggests what may be meant.
 """
 
 
@@ -78,11 +78,11 @@ image = Image(
 )
 ```
 
-The keys have the same names, but `[[layer]]` is `layers`, `from` is `path`, and what `nix` and `files` name is together
-in `take`. [Python](python.md) has all of it, and how an image is built from there.
+The keys have the same names, except that `[[layer]]` is `layers`, `from` is `path`, and `nix` and `files` are together
+in `take`. [Python](python.md) describes everything, and how to build an image from Python.
 """
 
 
 def page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     return "\n".join([_OPENING, *(section(title, kind) for title, kind in TABLES), _PYTHON])

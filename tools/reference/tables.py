@@ -1,4 +1,4 @@
-"""Sections with the keys of a table, made from the declarations that the reader follows."""
+"""Sections with the keys of a table, made from the declarations that the reader uses."""
 
 from collections.abc import Iterator
 
@@ -11,21 +11,21 @@ _UNITS = ((10**9, "GB"), (10**6, "MB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 <
 
 
 def section(title: str, kind: type[Value]) -> str:
-    """The keys of `kind`, under a heading."""
+    """Return the keys of `kind`, under a heading."""
     return "\n".join(_section(title, kind))
 
 
 def tables(top: type[Value]) -> Iterator[tuple[str, type[Value]]]:
-    """Every table below `top`, as a file writes its heading, in the order in which the values declare them.
+    """Yield every table below `top`, with its heading in a file, in the order of declaration.
 
-    One that stands at several places is given at the first.
+    A table that occurs at several places is given at the first.
     """
     seen: set[type[Value]] = set()
     yield from _below(top, (), seen)
 
 
 def default(value: object) -> str:
-    """What is taken where nothing is said; empty where that is nothing."""
+    """Return the default as text; empty if it is empty."""
     if value is msgspec.NODEFAULT:
         return "an error"
     if not value or isinstance(value, Value):
@@ -34,7 +34,7 @@ def default(value: object) -> str:
 
 
 def cell(text: str) -> str:
-    """`text` inside a table."""
+    """Return `text` in the form for a table."""
     return text.replace("|", "\\|")
 
 
@@ -65,7 +65,7 @@ def _otherwise(fact: Fact) -> str:
 
 
 def _amount(count: int) -> str:
-    """A number of bytes as a file may write it."""
+    """Return a number of bytes in the form for a file."""
     for unit, name in _UNITS:
         if count % unit == 0:
             return f'"{count // unit} {name}"'

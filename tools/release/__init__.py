@@ -1,5 +1,5 @@
-"""Looks at what would be published, before it is.
+"""Checks the packages before they are published.
 
-The newest commit is packed twice, at two places and hours, and both must give the same bytes. What the packages hold is
-compared with what git keeps. Then the wheel is installed into an empty environment of each Python, and has to serve.
+The newest commit is packed twice, in two places at two times, and both must give the same bytes. The contents of the
+packages are compared with git. Then the wheel is installed into an empty environment of each Python, and has to serve.
 """

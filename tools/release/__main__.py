@@ -1,4 +1,4 @@
-"""`python -m tools.release 3.11 3.12`: says of each check what was checked, or what is wrong."""
+"""`python -m tools.release 3.11 3.12`: prints for each check what was checked, or what is wrong."""
 
 import sys
 import tempfile
@@ -13,12 +13,12 @@ Value = TypeVar("Value")
 
 
 class Report:
-    """What was checked, told at once; and whether anything was wrong."""
+    """Prints the result of each check at once, and counts what is wrong."""
 
     wrong = 0
 
     def check(self, name: str, what: Callable[[], Value], shown: Callable[[Value], str] = str) -> Value | None:
-        """What a check gives, or nothing if it finds something wrong."""
+        """Return the result of a check, or None if it finds something wrong."""
         try:
             found = what()
         except WrongError as error:
@@ -30,7 +30,7 @@ class Report:
 
 
 def main(pythons: Sequence[str]) -> int:
-    """All checks; gives how many found something wrong."""
+    """Run all checks, and return how many found something wrong."""
     report = Report()
     report.check("all is committed", packages.committed)
     with tempfile.TemporaryDirectory(prefix="release-") as folder:

@@ -1,4 +1,4 @@
-"""The wheel in an empty environment of a Python: it must start at once, build, ship and serve."""
+"""The wheel in an empty Python environment: it must start at once, build, ship and serve."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tools.release.checks import WrongError, must, run, uv, variables
 from tools.release.packages import Packages
 
 QUICK = 0.1
-"""Seconds that `lamella --help` may import for."""
+"""How many seconds the imports of `lamella --help` may take."""
 _IMPORTING = "import time; start = time.process_time(); import lamella.cli.main; print(time.process_time() - start)"
 _ADDRESS = re.compile(r"serving at (http://\S+?),? ")
 _SPEC = 'name = "smoke"\nplatforms = ["linux/amd64"]\nfiles = ["data"]\n'
@@ -23,25 +23,25 @@ _SPEC = 'name = "smoke"\nplatforms = ["linux/amd64"]\nfiles = ["data"]\n'
 
 @dataclass(frozen=True)
 class Place:
-    """An environment with a Python of this version, and a folder beside it."""
+    """An environment with a Python version, and a folder beside it."""
 
     bin: Path
     work: Path
     version: str
 
     def lamella(self, *arguments: object) -> str:
-        """What the command says there."""
+        """Run lamella there, and return its output."""
         return run(self.bin / "lamella", *arguments, at=self.work, LAMELLA_CACHE=str(self.work / "cache"))
 
     def install(self, wheel: Path, extras: str = "") -> int:
-        """How many packages there are when the wheel is installed, all of which fit together."""
+        """Install the wheel, check that all packages are compatible, and return their number."""
         uv("pip", "install", "--quiet", "--python", self.bin / "python", f"{wheel}{extras}")
         uv("pip", "check", "--quiet", "--python", self.bin / "python")
         return len(uv("pip", "freeze", "--python", self.bin / "python").splitlines())
 
 
 def environment(folder: Path, python: str) -> Place:
-    """An empty environment of a Python, which uv finds or fetches."""
+    """Create an empty environment with a Python that uv finds or downloads."""
     uv("venv", "--quiet", "--python", python, folder / "environment")
     binaries = folder / "environment" / "bin"
     place = Place(binaries, folder / "work", run(binaries / "python", "--version").strip())
@@ -52,9 +52,9 @@ def environment(folder: Path, python: str) -> Place:
 
 
 def by_itself(place: Place, packages: Packages) -> str:
-    """Without any extra: it says its version, starts at once, builds, and copies what it has built."""
+    """Without extras: it prints its version, starts at once, builds, and copies what it built."""
     count = place.install(packages.wheel)
-    must(place.lamella("--version") == f"lamella {packages.version}\n", "--version says something else")
+    must(place.lamella("--version") == f"lamella {packages.version}\n", "--version prints something else")
     for verb in re.findall(r"^  ([a-z]+)  ", place.lamella("--help"), re.MULTILINE):
         place.lamella(verb, "--help")
     imported = min(float(run(place.bin / "python", "-c", _IMPORTING)) for _ in range(5))
@@ -63,15 +63,15 @@ def by_itself(place: Place, packages: Packages) -> str:
     place.lamella("validate", "oci:layout")
     place.lamella("copy", "oci:layout", "oci-archive:image.tar")
     image = json.loads(place.lamella("inspect", "oci-archive:image.tar", "--json"))
-    must(image, "inspect says nothing of the image")
+    must(image, "inspect prints nothing about the image")
     place.lamella("report", "oci-archive:image.tar", "-o", "report.html")
-    must("</html>" in (place.work / "report.html").read_text(), "the report is no page")
+    must("</html>" in (place.work / "report.html").read_text(), "the report is not a page")
     done = "--version, --help of all, build, validate, copy, inspect, report"
     return f"{count} packages; imports for {imported:.3f} s; {done}"
 
 
 def with_all(place: Place, packages: Packages) -> str:
-    """With every extra: it also locks, and serves what is pushed, and pages that show it."""
+    """With all extras: it also locks, and serves what is pushed, and pages that show it."""
     count = place.install(packages.wheel, "[all]")
     (place.work / "lamella.toml").write_text(_SPEC + 'pypi = ["packaging"]\n[python]\nversion = "3.12"\n')
     place.lamella("lock")
@@ -91,7 +91,7 @@ def with_all(place: Place, packages: Packages) -> str:
 
 @contextmanager
 def served(place: Place) -> Iterator[str]:
-    """The address of a server that anybody may push to, while it runs."""
+    """Run a server that anybody may push to, and give its address."""
     settings = place.work / "server.toml"
     settings.write_text('writable = true\n[access]\nanonymous = ["*"]\n[[nix]]\nname = "main"\n')
     command: list[str | Path] = [place.bin / "lamella", "serve", "--listen", "127.0.0.1:0"]

@@ -1,4 +1,4 @@
-"""How the server refuses: in the registries' JSON, with a status, a code, and a line for people."""
+"""How the server refuses a request: in the JSON of registries, with a status, a code, and a line for people."""
 
 import json
 import logging
@@ -18,13 +18,13 @@ _CODES = {400: "UNSUPPORTED", 401: "UNAUTHORIZED", 403: "DENIED", 404: "NOT_FOUN
 _CODES |= {413: "SIZE_INVALID", 429: "TOOMANYREQUESTS"}
 
 NUMBER: ContextVar[str] = ContextVar("number")
-"""The number of the request that is being answered; logs tell it."""
+"""The number of the request that is being answered; log lines show it."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class RefusedError(LamellaError):
-    """A request is not granted; `code` is one of those that registries know."""
+    """A request is refused; `code` is one that registries know."""
 
     def __init__(
         self, status: int, code: str, message: str, detail: str = "", headers: Mapping[str, str] | None = None
@@ -39,14 +39,14 @@ class RefusedError(LamellaError):
 Show = Callable[[web.Request, RefusedError], web.Response | None]
 
 SHOW: web.AppKey[Show] = web.AppKey("show")
-"""How people are told of a refusal; None where a program asks."""
+"""Shows a refusal to people as a page; returns None if a program asks."""
 
 FAILURE = web.RequestKey("failure", LamellaError)
-"""What the server could not do for this request."""
+"""The error that kept the server from answering this request."""
 
 
 def refused(error: RefusedError) -> web.Response:
-    """The answer that says so."""
+    """Return the answer for a refusal."""
     told: dict[str, Any] = {"code": error.code, "message": str(error)}
     if error.detail:
         told["detail"] = error.detail
@@ -63,9 +63,9 @@ def refused(error: RefusedError) -> web.Response:
 
 @web.middleware
 async def explaining(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns whatever goes wrong into an answer; what is our own fault is in the log under the number it tells.
+    """Turn every error into an answer. If it is our own fault, the answer gives a number under which the log has it.
 
-    Where the bucket is, and what it says, is nobody's business but ours.
+    Clients never learn where the bucket is or what it answered.
     """
     try:
         return await handler(request)
@@ -84,13 +84,13 @@ async def explaining(request: web.Request, handler: Handler) -> web.StreamRespon
         request[FAILURE] = error
         number = NUMBER.get("") or secrets.token_hex(4)
         _log.error("%s %s: %s, number %s", request.method, request.path, error, number)
-        where = f"the bucket of this server fails; its log tells more under {number}"
+        where = f"the bucket of this server failed; see number {number} in the server's log"
         message = where if isinstance(error, StorageError) else str(error)
         return _told(request, RefusedError(503, "UNAVAILABLE", message, headers={"Retry-After": "5"}))
     except Exception:
         number = NUMBER.get("") or secrets.token_hex(4)
         _log.exception("%s %s failed, number %s", request.method, request.path, number)
-        return _told(request, RefusedError(500, "UNKNOWN", f"this server failed; its log tells more under {number}"))
+        return _told(request, RefusedError(500, "UNKNOWN", f"this server failed; see number {number} in its log"))
 
 
 def _told(request: web.Request, error: RefusedError) -> web.Response:

@@ -1,4 +1,4 @@
-"""The server, put together: what it is made of, and how it begins and ends.
+"""The server as a whole: its parts, and how it starts and stops.
 
 request --> watch --> explaining --> entrance --> a part of the server --> bucket
                                                        |
@@ -47,16 +47,16 @@ from lamella.server.registry.registry import Largest, Origin, Registry
 from lamella.server.settings import Settings
 
 _THREADS = 64
-"""More than ever wait for a bucket at once; each costs little."""
+"""More than will ever wait for a bucket at once; each costs little."""
 _VALID = timedelta(hours=1)
 _UNBOUNDED = 1 << 62
 _LAST_WORDS = 1.0
-"""Seconds to tell those who still wait that there is no more time."""
+"""Seconds to tell clients that still wait that the server stops."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that is to be: its settings, as values and as they are written, and what it works with."""
+    """A server before it runs: its settings, as values and as text, and what it works with."""
 
     settings: Settings
     written: str
@@ -68,7 +68,7 @@ class Server:
     """Gets a line for each request."""
 
     def application(self, jobs: Jobs, health: Health) -> web.Application:
-        """What answers."""
+        """Return the application that answers requests."""
         settings = self.settings
         proxies = Proxies(settings.access.trusted_proxies)
         fetch = needed(self.place.outside, "who vouches for tokens").downloads.fetcher.document
@@ -126,10 +126,10 @@ def _closing(service: Service) -> Callable[[web.Application], Awaitable[None]]:
 
 @asynccontextmanager
 async def running(server: Server) -> AsyncIterator[str]:
-    """Serves as long as this lasts; gives the address.
+    """Serve while this context lasts; it gives the address.
 
-    At the end nothing new is taken. What goes on, builds and answers side by side, may end within `stop_seconds`; then
-    builds are left to other replicas, and whoever waits for one is told so.
+    At the end, no new requests are accepted. Running builds and answers have `stop_seconds` to finish; then builds are
+    left to other replicas, and the clients that wait for them are told so.
     """
     settings = server.settings
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "server"))

@@ -1,4 +1,4 @@
-"""What the settings say of garbage: what is kept, for how long, and how often the rest is removed."""
+"""The settings of garbage collection: what is kept, for how long, and how often the rest is removed."""
 
 import asyncio
 import logging
@@ -23,66 +23,70 @@ _LONGEST = 100 * 366
 
 
 class Policy(Value, frozen=True, kw_only=True):
-    """What is kept of some repositories."""
+    """What to keep in some repositories."""
 
     summary = (
-        "What is kept of some repositories, or packages of Nix caches. Where no policy is about a repository, all of "
-        "its tags are kept; where several are, what one of them keeps is kept."
+        "What to keep in some repositories or Nix caches. If no policy matches a repository, all of its tags are kept; "
+        "if several do, everything that one of them keeps is kept."
     )
 
     repositories: Annotated[
         str,
         Said(
-            "Which repositories it is about; `*` stands for any characters but `/`, and `**` for any. Caches of Nix "
-            "are `nix/NAME`, and meant only by what begins with `nix/`.",
+            "Which repositories it applies to; `*` matches any characters except `/`, and `**` matches any. Nix caches "
+            "are called `nix/NAME`; only patterns that start with `nix/` match them.",
             kinds.line,
         ),
     ]
-    name: Annotated[str, Said("What reports call it.", kinds.line)] = ""
+    name: Annotated[str, Said("The name of the policy in reports.", kinds.line)] = ""
     keep_tags: Annotated[
-        Sequence[str], Said("Patterns of tags that are kept, whatever their age.", kinds.texts(kinds.line))
+        Sequence[str], Said("Patterns of tags that are kept at any age.", kinds.texts(kinds.line))
     ] = ()
     keep_last: Annotated[
-        int, Said("How many of the other tags are kept, those written last.", kinds.whole(0, 10**6))
+        int, Said("How many of the other tags are kept, the most recently written first.", kinds.whole(0, 10**6))
     ] = 0
     keep_days: Annotated[
         int,
         Said(
-            "For how many days after they were last written or pulled tags or packages are kept.",
+            "How many days tags or packages are kept after they were last written or pulled.",
             kinds.whole(0, _LONGEST),
         ),
     ] = 0
 
     def wrongs(self) -> Iterator[Problem]:
         if not (self.keep_tags or self.keep_last or self.keep_days):
-            yield Problem((), "keeps nothing; say keep_tags, keep_last or keep_days")
+            yield Problem((), "keeps nothing; set keep_tags, keep_last or keep_days")
         if self.repositories.startswith("nix/") and not self.keep_days:
-            yield Problem(("repositories",), "caches of Nix have no tags; say keep_days")
+            yield Problem(("repositories",), "Nix caches have no tags; set keep_days")
 
 
 class Garbage(Value, frozen=True, kw_only=True):
-    """How garbage is collected."""
+    """How to collect garbage."""
 
-    summary = "What is removed from the bucket when nothing needs it any more, by `lamella gc` and by the server."
+    summary = "Removal of what nothing in the bucket needs any more, by `lamella gc` and by the server."
 
     every_hours: Annotated[
-        int, Said("How often the server collects garbage; with 0, only `lamella gc` does.", kinds.whole(0, _LONGEST))
+        int,
+        Said(
+            "How many hours pass between the server's garbage collections; with 0, only `lamella gc` collects.",
+            kinds.whole(0, _LONGEST),
+        ),
     ] = 0
     grace_hours: Annotated[
-        int, Said("For how long everything is kept that is new, or was just asked for.", kinds.whole(1, _LONGEST))
+        int, Said("How many hours everything is kept after it arrived or was requested.", kinds.whole(1, _LONGEST))
     ] = 24
     untagged_days: Annotated[
         int,
         Said(
-            "For how long after they were last written or pulled images are kept that have no tag.",
+            "How many days images without a tag are kept after they were last written or pulled.",
             kinds.whole(0, _LONGEST),
         ),
     ] = 7
-    log_days: Annotated[int, Said("For how long logs of builds are kept.", kinds.whole(0, _LONGEST))] = 30
+    log_days: Annotated[int, Said("How many days build logs are kept.", kinds.whole(0, _LONGEST))] = 30
     policies: Annotated[Sequence[Policy], Said(Policy.summary, each=Policy)] = msgspec.field(default=(), name="policy")
 
     def rules(self) -> Rules:
-        """The same, as collectors have it."""
+        """Return the same as rules for the collector."""
         return Rules(
             self.grace_hours * _HOUR,
             self.untagged_days,
@@ -97,7 +101,7 @@ class Garbage(Value, frozen=True, kw_only=True):
 
 
 async def collect_now_and_then(bucket: SharedBucket, garbage: Garbage) -> None:
-    """Collects garbage as often as the settings say, as long as this goes on. Of several servers one does it."""
+    """Collect garbage as often as the settings say, until cancelled. Of several servers, one does it at a time."""
     while garbage.every_hours:
         await asyncio.sleep(garbage.every_hours * _HOUR)
         try:
@@ -105,4 +109,4 @@ async def collect_now_and_then(bucket: SharedBucket, garbage: Garbage) -> None:
         except LamellaError as error:
             _log.warning("garbage was not collected: %s", error)
         else:
-            _log.info("%s items of garbage were removed, %s bytes", report.items, report.bytes)
+            _log.info("removed %s items of garbage, %s bytes", report.items, report.bytes)

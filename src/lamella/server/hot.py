@@ -1,4 +1,4 @@
-"""What is asked for again and again, in memory: bounded in bytes, and believed for a while only."""
+"""An in-memory cache for what is needed again and again: bounded in size, and valid only for a while."""
 
 import time
 from collections import OrderedDict
@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class Hot(Generic[K, V]):
-    """Values by key. What was not asked for the longest goes first; `hits` and `misses` are counted."""
+    """Values by key. The least recently used go first; `hits` and `misses` are counted."""
 
     def __init__(
         self, most: int, seconds: float, weigh: Callable[[V], int], clock: Callable[[], float] = time.monotonic
@@ -25,7 +25,7 @@ class Hot(Generic[K, V]):
         self.misses = 0
 
     def get(self, key: K) -> V | None:
-        """The value, if it is known and not too old."""
+        """Return the value, if it is known and not too old."""
         found = self._values.get(key)
         if found is None or found[0] < self._clock():
             self.misses += 1
@@ -36,7 +36,7 @@ class Hot(Generic[K, V]):
         return found[1]
 
     def put(self, key: K, value: V) -> None:
-        """Remembers a value, and forgets others for it if need be."""
+        """Remember a value, and forget others if there is no room."""
         self.forget(key)
         self._values[key] = (self._clock() + self._seconds, value)
         self._weight += self._weigh(value)
@@ -44,7 +44,7 @@ class Hot(Generic[K, V]):
             self.forget(next(iter(self._values)))
 
     def forget(self, key: K) -> None:
-        """Forgets a value."""
+        """Forget a value."""
         found = self._values.pop(key, None)
         if found is not None:
             self._weight -= self._weigh(found[1])

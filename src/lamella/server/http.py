@@ -1,4 +1,4 @@
-"""How HTTP is spoken here: bodies are taken as they are sent, and clients that say nonsense or go away are no news."""
+"""How HTTP is handled: bodies are kept as they are sent, and clients that send nonsense or go away are not logged."""
 
 import logging
 from typing import Any
@@ -22,7 +22,7 @@ _log.addFilter(_is_ours)
 
 
 async def runner(app: web.Application, **limits: Any) -> web.AppRunner:
-    """What runs `app`, set up."""
+    """Return a runner for `app`, set up."""
     runs = web.AppRunner(app, access_log=None, logger=_log, auto_decompress=False, **limits)
     await runs.setup()
     server = runs.server
@@ -30,7 +30,7 @@ async def runner(app: web.Application, **limits: Any) -> web.AppRunner:
     handle = server.request_handler
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        if not request.headers.get("Expect", "").isascii():  # aiohttp fails at saying that
+        if not request.headers.get("Expect", "").isascii():  # aiohttp fails to answer it
             return web.Response(status=_EXPECTATION_FAILED)
         return await handle(request)
 

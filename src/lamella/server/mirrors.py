@@ -1,9 +1,10 @@
-"""Other registries, seen through this one: what is pulled is fetched from there once, and kept.
+"""Mirrors of other registries: what is pulled through them is downloaded once, and kept.
 
-    mirrored/<repository>/_<tag>    the digest that the tag led to when it was looked at last
+    mirrored/<repository>/_<tag>    the digest that the tag had when it was last looked up
 
-A tag is looked at again each time it is pulled, but for a short while; where the other registry cannot be reached, it
-leads where it did. What a digest names is asked for only if it is not here. What nobody pulls any more is garbage.
+A tag is looked up again at each pull, except for a short while after the last time; if the other registry cannot be
+reached, the tag keeps its last digest. What a digest names is downloaded only if it is missing here. What nobody pulls
+any more is garbage.
 """
 
 import asyncio
@@ -37,16 +38,21 @@ _log = logging.getLogger("lamella.server.mirrors")
 _FRESH = 15.0
 _TAGS = 10_000
 _BLOBS, _KEPT = 200_000, 3600.0
-"""How many blobs that manifests name are remembered, and for how many seconds."""
+"""How many of the blobs that manifests name are remembered, and for how many seconds."""
 _HUB = "docker.io"
 
 
 class Mirror(Value, frozen=True, kw_only=True):
-    """A registry that is seen through this one."""
+    """A registry whose images can be pulled through this one."""
 
     summary = "Other registries whose images can be pulled through this one, and are kept: `HOST/hub/library/debian`."
 
-    name: Annotated[str, Said("What names begin with here: `hub`.", kinds.text(pattern="^[a-z0-9]+([._-][a-z0-9]+)*$"))]
+    name: Annotated[
+        str,
+        Said(
+            "What the names of its images start with here: `hub`.", kinds.text(pattern="^[a-z0-9]+([._-][a-z0-9]+)*$")
+        ),
+    ]
     origin: Annotated[
         str,
         Said("The registry: `docker.io`, `registry.example.com`, `localhost:5000`.", kinds.text(pattern=f"^{HOST}$")),
@@ -54,7 +60,7 @@ class Mirror(Value, frozen=True, kw_only=True):
 
 
 class Mirrors:
-    """An origin of images for a registry; no blob that is fetched is larger than `largest`, if that is said."""
+    """An origin of images for a registry. Blobs larger than `largest`, if given, are refused."""
 
     def __init__(
         self, bucket: SharedBucket, mirrors: Sequence[Mirror], registries: Registries, largest: int | None = None
@@ -71,7 +77,7 @@ class Mirrors:
         self._lock = threading.Lock()
 
     async def manifest(self, name: str, reference: str, _permit: Permit) -> Manifest | None:
-        """The manifest as the other registry has it, or had it when it could be reached last."""
+        """Return the manifest as the other registry has it, or had it when it could last be reached."""
         upstream = self._upstream(name, reference)
         if upstream is None:
             return None
@@ -86,7 +92,7 @@ class Mirrors:
         return found
 
     async def blob(self, name: str, digest: Digest) -> bool:
-        """Fetches a blob that a manifest of this repository names."""
+        """Download a blob that a manifest of this repository names."""
         upstream = self._upstream(name, digest)
         if upstream is None:
             return False
@@ -109,14 +115,14 @@ class Mirrors:
             kept = repository.manifest(Digest(last.decode())) if last else None
             if kept is None:
                 raise
-            _log.warning("%s is given as it was: %s", name, error)
+            _log.warning("%s is served as it was last known: %s", name, error)
             return kept
         if found is None:
             return None
         descriptor, data = found
-        decode(data, AnyManifest, f"what {upstream} leads to")
+        decode(data, AnyManifest, f"the manifest that {upstream} leads to")
         if not media.is_manifest(descriptor.media_type):
-            raise WireError(f"{upstream} leads to {descriptor.media_type[:100]!a}, which is no kind of manifest")
+            raise WireError(f"{upstream} leads to {descriptor.media_type[:100]!a}, which is not a kind of manifest")
         manifest = Manifest(descriptor.digest, descriptor.media_type, data)
         repository.put_manifest(manifest)
         if ":" not in upstream.name:
@@ -130,7 +136,7 @@ class Mirrors:
             return False
         if self._largest is not None and blob.size > self._largest:
             most = words.size(self._largest)
-            raise RefusedError(403, "DENIED", f"{digest} has {words.size(blob.size)}, and no more than {most} may be")
+            raise RefusedError(403, "DENIED", f"{digest} has {words.size(blob.size)}; the limit here is {most}")
         shelf = Shelf(repository)
         if not shelf.has(blob):
             source = self._registries.repository(upstream)
@@ -138,7 +144,7 @@ class Mirrors:
         return True
 
     def _named_by(self, repository: Repository) -> Iterator[Descriptor]:
-        """The blobs that the manifests of a repository name; each manifest is read once, whatever is asked for."""
+        """Yield the blobs that the manifests of a repository name. Each manifest is read only once."""
         for digest in repository.manifests():
             with self._lock:
                 named = self._named.get((repository.name, digest))

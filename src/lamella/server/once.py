@@ -1,4 +1,4 @@
-"""What many ask for at once is done once, for all of them."""
+"""Work that many requests want at once is done once, for all of them."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
@@ -9,13 +9,13 @@ T = TypeVar("T")
 
 
 class Once(Generic[K, T]):
-    """Work that is going on, by key. Who stops waiting for it does not stop it."""
+    """Running work, by key. It goes on when a caller stops waiting for it."""
 
     def __init__(self) -> None:
         self._running: dict[K, asyncio.Task[T]] = {}
 
     async def do(self, key: K, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The result of `work`, or of the same that somebody else has begun."""
+        """Return the result of `work`, or of the work with the same key that already runs."""
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(work())

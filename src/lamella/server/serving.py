@@ -1,7 +1,7 @@
-"""Items of a bucket as answers: whole, in part, or as the address at which the bucket itself gives them.
+"""Items of a bucket as answers: whole, in part, or as an address where the bucket itself serves them.
 
-An item never changes under its name, so the last part of the name is its ETag. Where items are files, the kernel
-sends them; else they pass through in blocks, and the next one is read when the client has taken the last.
+An item never changes under its name, so the last part of the name is its ETag. If items are files, the kernel sends
+them; otherwise they pass through in blocks, and the next is read when the client has taken the last.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _WHOLE, _PART, _REDIRECT, _NOT_MODIFIED, _BEYOND = 200, 206, 307, 304, 416
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """An item, and what is told of it. Its size is looked up where the caller does not know it."""
+    """An item, and the headers that describe it. Its size is looked up if the caller does not know it."""
 
     name: str
     media_type: str
@@ -38,17 +38,17 @@ class Served:
 
     @property
     def etag(self) -> str:
-        """What a client that has the item knows it by."""
+        """The ETag of the item."""
         return f'"{self.name.rpartition("/")[2]}"'
 
 
 async def serve_item(
     request: web.Request, bucket: SharedBucket, served: Served, redirect: timedelta | None = None
 ) -> web.StreamResponse:
-    """Answers a GET or HEAD with an item.
+    """Answer a GET or HEAD with an item.
 
-    With `redirect` the client is sent to the bucket where that can be, with an address that is good for so long. If the
-    item is not there, a `MissingError` says so before anything is sent.
+    With `redirect`, the client is sent to the bucket if possible, with an address that is valid for that long. If the
+    item is missing, raises a `MissingError` before anything is sent.
     """
     path = bucket.file(served.name) if _is_plain(request) else None
     if path is not None:
@@ -61,7 +61,7 @@ async def serve_item(
     if size is None:
         item = await asyncio.to_thread(bucket.find, served.name)
         if item is None:
-            raise MissingError(f"{served.name} is not there")
+            raise MissingError(f"{served.name} does not exist")
         size = item.size
     answer = _answer(request, served, size)
     if redirect and answer.count:
@@ -75,22 +75,22 @@ async def serve_item(
 
 
 def _is_plain(request: web.Request) -> bool:
-    """Whether the kernel can send for us. What is encrypted passes through here, in larger blocks than asyncio has."""
+    """Whether the kernel can send for us. Encrypted answers pass through here, in larger blocks than asyncio's."""
     return request.transport is not None and request.transport.get_extra_info("sslcontext") is None
 
 
 async def _send_file(request: web.Request, file: BinaryIO, answer: "_Answer") -> None:
-    """Has the kernel send a part of a file; all others get their turn now and then, however fast the client is."""
+    """Have the kernel send part of a file. Other requests get their turn in between, however fast the client is."""
     loop, at, end = asyncio.get_running_loop(), answer.start, answer.start + answer.count
     while at < end and request.transport:
         sent = await loop.sendfile(request.transport, file, at, min(_SLICE, end - at))
         if not sent:
-            raise _cut(request, f"{file.name} has become shorter")
+            raise _cut(request, f"{file.name} became shorter while it was sent")
         at += sent
 
 
 async def in_threads(blocks: Iterable[Buffer]) -> AsyncIterator[Buffer]:
-    """The same, each read in a thread when it is asked for."""
+    """Yield the same blocks, each read in a thread when it is needed."""
     remaining = iter(blocks)
     while block := await asyncio.to_thread(next, remaining, b""):
         yield block
@@ -99,9 +99,9 @@ async def in_threads(blocks: Iterable[Buffer]) -> AsyncIterator[Buffer]:
 async def send_blocks(
     request: web.Request, response: web.StreamResponse, blocks: AsyncIterable[Buffer]
 ) -> web.StreamResponse:
-    """Sends `blocks`, each when the client has taken the last.
+    """Send `blocks`, each when the client has taken the last.
 
-    What fails before the first one is raised; after that the connection is cut, so that nobody takes a part for the
+    Errors before the first block are raised; after that the connection is cut, so that no client takes a part for the
     whole.
     """
     try:
@@ -117,8 +117,8 @@ async def send_blocks(
 
 
 def _cut(request: web.Request, why: str) -> ConnectionError:
-    """What ends an answer that has begun."""
-    _log.error("%s %s is cut: %s", request.method, request.path, why)
+    """Return the error that ends an answer that has begun."""
+    _log.error("%s %s was cut off: %s", request.method, request.path, why)
     return ConnectionAbortedError(why)
 
 
@@ -149,14 +149,14 @@ def _answer(request: web.Request, served: Served, size: int) -> _Answer:
 
 
 def has_already(request: web.BaseRequest, etag: str) -> bool:
-    """Whether the client says that it has what `etag` stands for."""
+    """Whether the client says that it already has what `etag` stands for."""
     return any(tag.value in ("*", etag.strip('"')) for tag in request.if_none_match or ())
 
 
 def _part(header: str, size: int) -> tuple[int, int] | None:
-    """Where the part that is asked for starts, and how many bytes it has: none if there is no such part.
+    """Return where the requested part starts, and how many bytes it has: none if the item has no such part.
 
-    What means nothing, and several parts at once, are passed over, as HTTP wants it.
+    Headers without a meaning, and those that ask for several parts, are ignored, as HTTP requires.
     """
     wanted = _RANGE.fullmatch(header)
     if not wanted or not any(wanted.groups()):
@@ -173,4 +173,4 @@ def _open(path: Path) -> BinaryIO:
     try:
         return path.open("rb", buffering=0)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise MissingError(f"{path.name} is not there") from error
+        raise MissingError(f"{path.name} does not exist") from error

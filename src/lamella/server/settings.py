@@ -1,4 +1,4 @@
-"""The settings of `lamella serve`, which may all be left out."""
+"""The settings of `lamella serve`, all of them optional."""
 
 import ipaddress
 import re
@@ -30,42 +30,51 @@ def _check_listen(value: str) -> str:
 
 
 class Settings(Value, frozen=True, kw_only=True):
-    """All that a server is told."""
+    """All settings of a server."""
 
     summary = "The server itself."
 
     listen: Annotated[
         str,
         Said(
-            "Where to listen. Without TLS that is best left to this machine, or to a proxy.", kinds.text(_check_listen)
+            "The address to listen on. Without TLS, it should be reachable only from this machine or from a proxy.",
+            kinds.text(_check_listen),
         ),
     ] = "127.0.0.1:8080"
     bucket: Annotated[
         str,
         Said(
-            "Where everything is kept: a folder, `s3://BUCKET/PREFIX?region=..&endpoint=..`, `gs://BUCKET/PREFIX` or "
-            "`az://CONTAINER/PREFIX`. Any number of servers may share one. Without it, `lamella/bucket` in the user's "
-            "folder for data.",
+            "Where everything is stored: a folder, `s3://BUCKET/PREFIX?region=..&endpoint=..`, `gs://BUCKET/PREFIX` or "
+            "`az://CONTAINER/PREFIX`. Any number of servers may share one. If not set, `lamella/bucket` in the "
+            "user's data folder.",
             kinds.line,
         ),
     ] = ""
-    writable: Annotated[bool, Said("Whether images can be pushed and deleted, by those who may.", kinds.flag)] = False
+    writable: Annotated[
+        bool, Said("Whether images can be pushed and deleted, by users who have the right.", kinds.flag)
+    ] = False
     redirect: Annotated[
         bool,
-        Said("Whether blobs are had from the bucket itself, by addresses that are good for an hour.", kinds.flag),
+        Said(
+            "Whether clients download blobs from the bucket itself, with addresses that are valid for an hour.",
+            kinds.flag,
+        ),
     ] = False
     copies: Annotated[
         int,
         Said(
-            "How much of a bucket that is elsewhere is kept on this machine's disk, if blobs are not had from the "
-            "bucket itself.",
+            "How much of a remote bucket is cached on this machine's disk, if clients do not download from the bucket "
+            "itself.",
             kinds.size,
         ),
     ] = 10 * 10**9
     wait: Annotated[int, Said("How many seconds a pull waits for a build.", kinds.whole(1, 86400))] = 300
     builds_at_once: Annotated[int, Said("How many images this server builds at once.", kinds.whole(1, 1000))] = 2
     stop_seconds: Annotated[
-        int, Said("How long builds and answers may go on when the server is to stop.", kinds.whole(0, 86400))
+        int,
+        Said(
+            "How many seconds running builds and answers have to finish when the server stops.", kinds.whole(0, 86400)
+        ),
     ] = 30
     access: Annotated[Access, Said(Access.summary, table=Access)] = Access()
     limits: Annotated[Limits, Said(Limits.summary, table=Limits)] = Limits()
@@ -84,7 +93,7 @@ class Settings(Value, frozen=True, kw_only=True):
         ):
             for i, name in enumerate(names):
                 if name in names[:i]:
-                    yield Problem((key, i, "name"), f'"{name}" is the name of another one, too')
+                    yield Problem((key, i, "name"), f'"{name}" is also the name of another [[{key}]]')
 
     @property
     def address(self) -> tuple[str, int]:
@@ -103,11 +112,11 @@ class Settings(Value, frozen=True, kw_only=True):
 
     @property
     def open_here(self) -> bool:
-        """Whether everybody who can reach the server is on this machine, and nothing was said of who may do what."""
+        """Whether only this machine can reach the server, and the settings do not say who may do what."""
         access = self.access
         return self.loopback and access.anonymous is None and not access.trusted_proxies
 
 
 def parse_settings(text: str, file: str) -> Settings:
-    """The settings that `text` tells; `file` is what errors call it."""
+    """Parse the settings in `text`; errors call it `file`."""
     return parse_as(Settings, text, file)

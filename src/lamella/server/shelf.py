@@ -1,4 +1,4 @@
-"""A repository of the server's own bucket as a destination, for images that are made here."""
+"""A repository in the server's own bucket as a destination, for images that are made here."""
 
 from typing import Self
 
@@ -12,15 +12,15 @@ from lamella.oci.wire import Descriptor
 
 
 class Shelf:
-    """A destination. A layer that any repository has is there already, and this one gets it too."""
+    """A destination. A layer that any repository has already exists, and is mounted into this one."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
 
     def has(self, blob: Descriptor) -> bool:
-        """Whether the blob is in the bucket, whole as far as a look can tell; then this repository has it.
+        """Whether the bucket has the blob, in the right size; if so, this repository has it from now on.
 
-        What is there counts as new from then on, so that no collector of garbage takes it away under who builds.
+        It counts as new from then on, so that garbage collection does not remove it during the build.
         """
         if is_manifest(blob.media_type):
             known = self._repository.manifest(blob.digest)
@@ -31,22 +31,22 @@ class Shelf:
         return item is not None and item.size == blob.size and mount(self._repository, blob.digest)
 
     def stage(self) -> Staging:
-        """A place for one blob."""
+        """Return a place to write one blob."""
         return _Staged(self._repository)
 
     def put(self, blob: Descriptor, body: Body) -> bool:
-        """Stores a blob, or a manifest of which all blobs are there."""
+        """Store a blob, or a manifest whose blobs all exist."""
         if not is_manifest(blob.media_type):
             return put_staged(self, blob, body)
         data = bytearray()
         body(data.extend)
         if not is_digest_of(blob.digest, bytes(data)):
-            raise DigestError(f"{len(data)} bytes were written as {blob.digest}, and are something else")
+            raise DigestError(f"{len(data)} bytes were written as {blob.digest}, but have a different digest")
         publish(self._repository, Manifest(blob.digest, blob.media_type, bytes(data)))
         return True
 
     def tag(self, name: str, root: Descriptor) -> None:
-        """Names the manifest `root`."""
+        """Point the tag `name` at the manifest `root`."""
         self._repository.tag(name, root.digest)
 
 
@@ -64,12 +64,12 @@ class _Staged:
         self._staged.__exit__(*raised)
 
     def write(self, block: Buffer) -> None:
-        """Takes the next bytes."""
+        """Take the next bytes."""
         self._passed.add(block)
         self._staged.write(block)
 
     def commit(self, digest: Digest, size: int) -> None:
-        """Makes the blob of what was written, if it is that."""
+        """Turn what was written into the blob, if digest and size are right."""
         self._passed.check(digest, size)
         with arriving(self._repository, digest):
             self._staged.commit(blob_name(digest))

@@ -1,4 +1,4 @@
-"""Threads for what waits for other machines: they may take their time, and what is here is never held up by them."""
+"""Threads that wait for other machines: however slow those are, local work never has to wait for them."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,11 +11,11 @@ _AT_ONCE = 64
 
 
 class Threads:
-    """So many calls go on at once; others wait until one has ended."""
+    """A limited number of calls run at once; others wait until one has ended."""
 
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(_AT_ONCE, name)
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
-        """What `function` gives."""
+        """Return the result of `function`."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)

@@ -1,4 +1,4 @@
-"""A small server behind the entrance, and somebody who vouches for tokens, both on loopback."""
+"""A small server behind the entrance, and an issuer of tokens, both on loopback."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Which address a request comes from, and what a proxy may say of that."""
+"""Which address a request comes from, and which proxies are trusted to say so."""
 
 import asyncio
 from typing import Any

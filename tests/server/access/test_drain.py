@@ -1,4 +1,4 @@
-"""Connections end after what they are asked now."""
+"""Connections end after their current request."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What passes the entrance of a running server, what does not, and what is written down of it."""
+"""Which requests pass the entrance of a running server, and what the audit log says about them."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Tokens of an issuer that signs on loopback, and all that such a token may not be."""
+"""Tokens of an issuer on loopback, and everything that makes such a token invalid."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Buckets of tokens, by a clock of our own."""
+"""Token buckets, with a fake clock."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The sections of the settings, and every example that the guide shows of them."""
+"""The sections of the settings, and every example of them in the guide."""
 
 import re
 from datetime import UTC, datetime
@@ -47,8 +47,8 @@ WRONG = {
     TOKEN: 'needs one of "sha256" and "file"',
     f'{TOKEN}sha256 = "{HEX}"\nfile = "/a"': 'needs one of "sha256" and "file"',
     f'{TOKEN}sha256 = "secret"': "64 hexadecimal digits",
-    f'{TOKEN}sha256 = "{HEX}"\nexpires = "soon"': "not a moment",
-    f'{TOKEN}sha256 = "{HEX}"\n{TOKEN}sha256 = "{HEX}"': "is the name of another token",
+    f'{TOKEN}sha256 = "{HEX}"\nexpires = "soon"': "not a date or time",
+    f'{TOKEN}sha256 = "{HEX}"\n{TOKEN}sha256 = "{HEX}"': "is also the name of another token",
     f'{OIDC}issuer = "http://ci.example.com"\nclaims = {{ sub = "**" }}': "not the address of an issuer",
     f'{OIDC}issuer = "https://ci.example.com/?a"\nclaims = {{ sub = "**" }}': "not the address of an issuer",
     f'{OIDC}issuer = "ci"\nclaims = {{ sub = "**" }}': "not the address of an issuer",

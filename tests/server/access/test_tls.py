@@ -1,4 +1,4 @@
-"""Certificates: shown, renewed while the server runs, and never half."""
+"""Certificates: served, renewed while the server runs, and never half-replaced."""
 
 import asyncio
 import shutil

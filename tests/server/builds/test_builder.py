@@ -1,4 +1,4 @@
-"""Images that are built when they are pulled, over HTTP; what builds them is the tests' own."""
+"""Images that are built when they are pulled, over HTTP, with a builder of the tests."""
 
 import asyncio
 import contextlib

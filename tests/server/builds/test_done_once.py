@@ -1,4 +1,4 @@
-"""However many ask, and at however many replicas, a job is done once."""
+"""A job is done once, however many requests at however many replicas want it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""A build in a process of its own, whatever that process does."""
+"""A build in its own process, whatever that process does."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ def test_it_hears_the_order_and_tells_the_outcome() -> None:
 def test_what_ends_without_an_outcome_has_failed(script: str) -> None:
     outcome = run(script, Memory())
     assert outcome.code == "UNKNOWN"
-    assert "its log tells more" in outcome.message
+    assert "see its log" in outcome.message
 
 
 def test_what_takes_too_long_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What images that were built hold, for tests."""
+"""The contents of built images, for tests."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""Commits of repositories: which one a tag means, which may be had, and that nothing of them is run."""
+"""Commits of repositories: which one a tag means, which ones are allowed, and that nothing in them is run."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ def test_a_tag_is_a_branch_or_a_tag_and_without_one_it_is_the_head(repository: R
 def test_what_is_no_branch(repository: Repository, name: str) -> None:
     repository.commit({"file": "1"})
     repository.git("branch", "some/main")
-    with pytest.raises(UnknownError, match="has no branch and no tag"):
+    with pytest.raises(UnknownError, match="has no branch or tag"):
         commit_of(repository.url, name)
 
 
@@ -69,7 +69,7 @@ def test_commits_that_no_branch_holds_are_refused_though_the_repository_gives_th
     repository.git("reset", "--quiet", "--hard", first)
     repository.commit({"file": "2"})
     for commit in (stranger, "0" * 40):
-        with pytest.raises(UnknownError, match="no branch and no tag of repository holds the commit"):
+        with pytest.raises(UnknownError, match="no branch or tag of repository contains the commit"):
             checkout(repository.url, commit, tmp_path / "cache")
     assert (checkout(repository.url, first, tmp_path / "cache") / "file").read_text() == "1"
 

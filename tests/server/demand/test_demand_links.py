@@ -1,4 +1,4 @@
-"""What store paths look like from the root of an image."""
+"""The root of an image of store paths."""
 
 import os
 from pathlib import Path

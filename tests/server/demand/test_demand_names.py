@@ -1,4 +1,4 @@
-"""What names of images ask for: Nixery's grammar, prefixes of sources, and keys."""
+"""What image names mean: Nixery's grammar, prefixes of sources, and keys."""
 
 import contextlib
 import random
@@ -110,14 +110,14 @@ def test_without_sources_there_is_nothing() -> None:
 def test_there_is_a_limit_to_packages() -> None:
     limits = Limits(packages=2)
     assert asked("shell/a/b/a", limits=limits).packages == ("a", "b")
-    with pytest.raises(WrongNameError, match="3 packages are asked for, and no more than 2"):
+    with pytest.raises(WrongNameError, match="the name has 3 packages; the limit is 2"):
         asked("a/b/c", limits=limits)
 
 
 def test_a_source_may_be_for_some_platforms_only() -> None:
     one = Source(name="deb", kind="deb", platforms=["linux/amd64"])
     assert parse("bash", "latest", [one], Limits()).platforms == ("linux/amd64",)
-    with pytest.raises(UnknownError, match="nothing for linux/arm64"):
+    with pytest.raises(UnknownError, match="no images for linux/arm64"):
         parse("arm64/bash", "latest", [one], Limits())
 
 

@@ -1,4 +1,4 @@
-"""What pins sets of Nix packages, as far as their address tells."""
+"""Which addresses of Nix package sets are pinned."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def pin(origin: str, workshop: Workshop, tag: str = "latest") -> Pin:
 def test_what_names_a_commit_is_pinned(origin: str, moving: bool, workshop: Workshop) -> None:
     found = pin(origin, workshop)
     assert found == Pin(origin, moving)
-    with pytest.raises(UnknownError, match="no tag but latest"):
+    with pytest.raises(UnknownError, match="only the tag latest"):
         pin(origin, workshop, "v1")
 
 

@@ -1,4 +1,4 @@
-"""Images of Python packages by their names, from an index and an archive of the tests."""
+"""Images of Python packages by name, from a test index and archive."""
 
 import shutil
 from collections.abc import Iterator
@@ -106,7 +106,7 @@ def test_archives_with_another_python_are_refused(
 ) -> None:
     archive.add("python3", "3.13.1-2", files={"./usr/bin/python3": b"python"})
     request = asked(source, "numpie")
-    with pytest.raises(DemandError, match=r"have Python 3.13.1-2 for linux/amd64, and not 3.12"):
+    with pytest.raises(DemandError, match=r"have Python 3.13.1-2 for linux/amd64, not 3.12"):
         build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))
 
 

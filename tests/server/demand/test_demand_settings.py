@@ -1,4 +1,4 @@
-"""What settings say of sources, and what they cannot say."""
+"""Settings of sources, valid and invalid."""
 
 import pytest
 
@@ -61,17 +61,20 @@ archives = ["http://archive.example.org/debian trixie main"]
     [
         ('name = "Deb"\nkind = "deb"', ":1: name: .* cannot begin the name of an image"),
         ('name = "a/b"\nkind = "deb"', "cannot begin"),
-        ('name = "arm64"\nkind = "deb"', "means something else"),
+        ('name = "arm64"\nkind = "deb"', "has another meaning"),
         ('name = "x"\nkind = "dep"', 'did you mean "deb"'),
         ('name = "x"\nkind = "nix"', 'needs the key "from"'),
         ('name = "x"\nkind = "pypi"', 'needs the key "python"'),
         ('name = "x"\nkind = "specs"', 'needs the key "from"'),
-        ('name = "x"\nkind = "specs"\nfrom = "nixos-24.11"', ":3: from: must be a folder"),
-        ('name = "x"\nkind = "specs"\nfrom = "/x"\nplatforms = ["linux/amd64"]', "which say it themselves"),
-        ('name = "x"\nkind = "nix"\nfrom = "./x"', "is not a folder"),
-        ('name = "x"\nkind = "nix"\nfrom = "/x/../y"', "is not a folder"),
-        ('name = "x"\nkind = "deb"\nfrom = "/x"', ":3: from: means nothing for deb"),
-        ('name = "x"\nkind = "nix"\nfrom = "/x"\npython = { version = "3.12" }', "python: means nothing for nix"),
+        ('name = "x"\nkind = "specs"\nfrom = "nixos-24.11"', ":3: from: must be an absolute folder"),
+        (
+            'name = "x"\nkind = "specs"\nfrom = "/x"\nplatforms = ["linux/amd64"]',
+            "which set their platforms themselves",
+        ),
+        ('name = "x"\nkind = "nix"\nfrom = "./x"', "is not an absolute folder"),
+        ('name = "x"\nkind = "nix"\nfrom = "/x/../y"', "is not an absolute folder"),
+        ('name = "x"\nkind = "deb"\nfrom = "/x"', ":3: from: has no meaning for deb"),
+        ('name = "x"\nkind = "nix"\nfrom = "/x"\npython = { version = "3.12" }', "python: has no meaning for nix"),
         ('name = "x"\nkind = "deb"\ndebian = { keyring = "keys.gpg" }', "keyring: .* must be absolute"),
         (
             'name = "x"\nkind = "pypi"\npython = { version = "3.12", constraints = ["x.txt"] }',

@@ -1,4 +1,4 @@
-"""A cache that is served in the process of the test, and what is brought to it."""
+"""A cache that is served in the test's process, and what is pushed to it."""
 
 import hashlib
 import io

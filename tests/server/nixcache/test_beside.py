@@ -1,4 +1,4 @@
-"""What other caches have is served from here, fetched once, and kept when it is right."""
+"""Paths of other caches are served from here, downloaded once, and kept if they are right."""
 
 import asyncio
 import base64

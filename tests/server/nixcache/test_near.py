@@ -1,4 +1,4 @@
-"""Layers are read out of the NARs of the bucket, which are not kept twice."""
+"""Layers are read from the NARs in the bucket, which are not stored twice."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What is pushed is served, if it is right; and nothing of it if it is not."""
+"""Pushed paths are served if they are right; otherwise, nothing of them is."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""The settings, and the page about them."""
+"""The settings, and the page with the lines for nix.conf."""
 
 import re
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def test_what_the_page_shows_is_right() -> None:
         (f'name = "{"a" * 65}"', "must be made of a-z"),
         ('name = "main"\ntrusted = ["x"]', "is not a public key"),
         ('name = "main"\npriority = 0', "must be from 1 to"),
-        (f'name = "main"\nupstream = [{{ url = "ftp://x", keys = ["{KEY}"] }}]', "is no cache"),
+        (f'name = "main"\nupstream = [{{ url = "ftp://x", keys = ["{KEY}"] }}]', "is not a cache"),
         ('name = "main"\nupstream = [{ url = "https://x" }]', "keys"),
         (f'name = "main"\nupstream = [{{ url = "https://x", keys = ["{KEY}", "b"] }}]', "is not a public key"),
         ("", "name"),

@@ -1,4 +1,4 @@
-"""Reads pages strictly: what is not well formed, or not as our pages are, is an error."""
+"""Parses pages strictly: anything that is not well-formed, or that our pages should not have, is an error."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser

@@ -1,4 +1,4 @@
-"""What is counted, and whether the server is well."""
+"""Metrics and health probes."""
 
 import asyncio
 import time

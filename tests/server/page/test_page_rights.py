@@ -1,4 +1,4 @@
-"""Who is shown what."""
+"""Which client can see what."""
 
 import asyncio
 import time
@@ -95,7 +95,7 @@ def test_who_may_nothing_is_asked_who_they_are(tmp_path: Path) -> None:
                 assert answer.status == 401
                 assert answer.headers["WWW-Authenticate"].startswith("Basic ")
                 if path != "/metrics":
-                    assert [e.text for e in read(await answer.text()).all("h1")] == ["Who are you?"]
+                    assert [e.text for e in read(await answer.text()).all("h1")] == ["Log in first"]
             for path in ("/healthz", "/readyz"):
                 assert (await client.get(path)).status == 200
             assert "hidden" in await text(client, "/images", ALICE)
@@ -127,7 +127,7 @@ def test_numbers_are_for_who_rules_the_server(tmp_path: Path, access: str, every
         async with served(bucket(), tmp_path, settings(tmp_path, access)) as client:
             assert (await client.get("/metrics")).status == (200 if everybody else 401)
             if "trusted" not in access:
-                assert ("In numbers" in await text(client, "/")) == everybody
+                assert ("Statistics" in await text(client, "/")) == everybody
             assert (await client.get("/metrics", headers=login(*ALICE))).status == (200 if everybody else 403)
             assert (await client.get("/metrics", headers=login(*ROOT))).status == 200
 

@@ -1,4 +1,4 @@
-"""Every page: with nothing to show, with something, and with what somebody means harm by."""
+"""Every page: with nothing to show, with something, and with malicious content."""
 
 import asyncio
 import re
@@ -99,19 +99,19 @@ def test_an_image_is_shown_with_its_layers_and_packages(tmp_path: Path) -> None:
         async with served(bucket, tmp_path) as client:
             found = await page(client, "/images/nix/shell/git/-/latest")
             assert "118 MB in 6 layers" in found.text
-            assert "33.5 MB; the rest is in" in found.text
+            assert "33.5 MB; the rest is also in" in found.text
             pictures = found.all("svg")
             assert [element.attributes["class"] for element in pictures] == ["picture wide", "picture narrow"]
             titles = [element.text for element in found.all("title")]
             assert "git: 33.5 MB" in titles
-            assert "perl: 21.0 MB, as before" in titles
+            assert "perl: 21.0 MB, unchanged" in titles
             assert "coreutils: 12.1 MB unpacked, in tools" in titles
             assert "/nix/store/coreutils-1.0" in [element.text for element in found.all("th")]
             assert "13 smaller: " in " ".join(titles)
             other = await page(client, "/images/nix/shell/git/-/latest?platform=linux/arm64")
             assert [e.text for e in other.all("a") if e.attributes.get("aria-current") == "true"] == ["linux/arm64"]
             first = await page(client, "/images/nix/shell/git/-/2.44")
-            assert "as before" not in first.text
+            assert "unchanged" not in first.text
 
     run(ask())
 

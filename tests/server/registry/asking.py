@@ -1,4 +1,4 @@
-"""A client that says exactly what it is told to, and things to push."""
+"""A client that sends exactly what it is told to, and things to push."""
 
 import http.client
 import json

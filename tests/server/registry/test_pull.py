@@ -1,4 +1,4 @@
-"""Blobs, manifests and lists are read as the specification says."""
+"""Blobs, manifests and lists are pulled as the specification says."""
 
 import itertools
 import json

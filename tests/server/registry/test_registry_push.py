@@ -1,4 +1,4 @@
-"""Blobs are pushed in all the ways that there are."""
+"""Blobs are pushed in every possible way."""
 
 import hashlib
 import os

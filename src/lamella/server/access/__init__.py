@@ -1,4 +1,4 @@
-"""Who may do what with the server, how much of it, and what is written down of that.
+"""Who may do what with the server, how much of it, and the log of that.
 
 settings -> door: headers -> identity -> may(action, name)
 """

@@ -1,4 +1,4 @@
-"""What is known of a request: who asks, from where, and what for."""
+"""What is known of a request: who sent it, from where, and what for."""
 
 from aiohttp import web
 
@@ -7,16 +7,16 @@ from lamella.server.access.rights import CHANGING
 from lamella.server.answers import RefusedError
 
 CLIENT = web.RequestKey("client", str)
-"""The address of whoever asks."""
+"""The address of the client."""
 IDENTITY = web.RequestKey("identity", Identity)
 CHANGES = web.RequestKey("changes", list[tuple[str, str]])
-"""What the request is to change: actions and names."""
+"""What the request wants to change: actions and names."""
 REFUSED = web.RequestKey("refused", tuple[str, str])
 """What was refused last."""
 
 
 def permit(request: web.Request, action: str, name: str) -> None:
-    """Refuses the request if who asks may not do `action` to `name`. This is the server's gate."""
+    """Refuse the request if the client may not do `action` to `name`. This is the server's gate."""
     if action in CHANGING:
         request[CHANGES].append((action, name))
     try:

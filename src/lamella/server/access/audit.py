@@ -1,7 +1,7 @@
-"""The audit log: a line of JSON for each change, each refusal of somebody known, and each login that failed.
+"""The audit log: a line of JSON for each change, each refusal of a known user, and each failed login.
 
-All that is not printable ASCII is escaped, so nothing that a client says can begin a line of its own. Each line is
-written at once to the end of the file, which is opened anew, so it can be moved away at any time.
+Everything but printable ASCII is escaped, so no client can start a line of its own. Each line is appended at once to
+the file, which is opened anew each time, so it can be moved away at any time.
 """
 
 import json
@@ -22,13 +22,13 @@ Sink = Callable[[str], None]
 
 
 class Audit:
-    """Writes down who did what. `place` is a file, `-` for stdout, or empty for nowhere."""
+    """Records who did what. `place` is a file, `-` for stdout, or empty for nowhere."""
 
     def __init__(self, place: str = "") -> None:
         self._write: Sink | None = _to_stdout if place == _STDOUT else _to_file(Path(place)) if place else None
 
     def note(self, client: str, who: str, action: str, name: str, status: int) -> None:
-        """`who` (empty if nobody knows) asked from `client` for `action` on `name`, and got `status`."""
+        """Record that `who` (empty if unknown) at `client` requested `action` on `name`, and got `status`."""
         if self._write is None:
             return
         line = {

@@ -1,4 +1,4 @@
-"""Bodies of requests: how long they may be, and how long they may take."""
+"""Limits for the bodies of requests: how large they may be, and how long they may take."""
 
 import asyncio
 
@@ -10,20 +10,20 @@ from lamella.server.answers import RefusedError
 
 _BLOBS = ("/blobs/uploads/", "/nar/")
 _LOOK = 1.0
-"""Seconds between two looks at a body, at most."""
+"""Seconds between two checks of a body, at most."""
 
 
 def longest(request: web.Request, limits: Limits) -> int | None:
-    """How long the body of `request` may be; None if it may have any length."""
+    """Return how large the body of `request` may be; None for any size."""
     is_blob = any(part in request.path for part in _BLOBS)
     return limits.blob_size if is_blob else limits.manifest_size
 
 
 class BodyWatch:
-    """Ends a body that is too long or too slow: whoever reads it gets a `RefusedError`. A context manager.
+    """A context manager that ends a body that is too large or too slow: its reader gets a `RefusedError`.
 
-    Time counts only while the client can send. A body whose length is said in advance is refused in advance; one
-    that is not may be over its limit by what arrives in a second.
+    Time counts only while the client can send. A body with a `Content-Length` is refused in advance; one without may
+    exceed its limit by what arrives in a second.
     """
 
     def __init__(self, request: web.Request, limits: Limits) -> None:

@@ -1,4 +1,4 @@
-"""From which address a request comes, and whom that counts for."""
+"""The address that a request comes from, and the group that limits count it for."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -8,24 +8,24 @@ from aiohttp import web
 
 _REMEMBERED = 4096
 _HOME = 64
-"""The bits of an IPv6 address that a whole household, or machine, has."""
+"""The bits of an IPv6 address that a household or machine has as a whole."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Proxies:
-    """The proxies that are believed in what they say of their clients."""
+    """The proxies that are trusted to name their clients."""
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
         self._networks = [ipaddress.ip_network(network) for network in networks]
 
     def has(self, address: str) -> bool:
-        """Whether `address` is that of a proxy."""
+        """Whether `address` belongs to a proxy."""
         found = _address(address)
         return found is not None and any(found in network for network in self._networks)
 
     def client(self, request: web.BaseRequest) -> str:
-        """The address of the client: the last one that no trusted proxy has, as each adds whom it was asked by."""
+        """Return the address of the client: the last that is not a trusted proxy, as each proxy adds its own client."""
         here = str(_address(request.remote or "") or "")
         told = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
         while told and self.has(here):
@@ -36,7 +36,7 @@ class Proxies:
         return here
 
     def origin(self, request: web.BaseRequest) -> str:
-        """How the client wrote where we are: `https://HOST`."""
+        """Return the address at which the client reached us: `https://HOST`."""
         scheme = request.scheme
         if self.has(request.remote or ""):
             told = request.headers.get("X-Forwarded-Proto", "").lower()
@@ -46,7 +46,7 @@ class Proxies:
 
 @lru_cache(_REMEMBERED)
 def group(address: str) -> str:
-    """Whom limits count together: an address, or for IPv6 its network."""
+    """Return what limits count together: an address, or for IPv6 its network."""
     found = _address(address)
     if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((int(found), _HOME), strict=False))

@@ -1,8 +1,8 @@
-"""Connections: how many there may be, and how long one may take to say what it wants.
+"""Limits for connections: how many there may be, and how long one may take to send the head of a request.
 
-aiohttp's own protocol does the talking. Around each of them lies a `_Counted` that sees what passes: it starts a clock
-when a connection begins and when the first byte of a next request arrives, and the middleware stops it when the head of
-the request is there. Linux ends those that do not take what they asked for.
+aiohttp's own protocol handles each connection. A `_Counted` around it sees what passes: it starts a timer when a
+connection begins and when the first byte of the next request arrives, and the middleware stops it when the head of the
+request is complete. Linux ends connections that do not take what they requested.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from lamella.server.access.settings import Limits
 
 _BACKLOG = 1024
 _USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
-"""Milliseconds that sent bytes may wait to be taken, where the system knows that."""
+"""The socket option for how many milliseconds sent bytes may wait, if the system has it."""
 
 
 class Site(web.BaseSite):
@@ -43,17 +43,17 @@ class Site(web.BaseSite):
 
     @property
     def port(self) -> int:
-        """The port, also where any was asked for."""
+        """The port, even if the settings ask for any."""
         server = cast("asyncio.Server | None", self._server)
         return int(server.sockets[0].getsockname()[1]) if server else self._address[1]
 
     @property
     def name(self) -> str:
-        """Where it is."""
+        """The address."""
         return f"{'https' if self._ssl_context else 'http'}://{self._address[0]}:{self.port}"
 
     async def start(self) -> None:
-        """Begins to listen."""
+        """Start listening."""
         await super().start()
         make = self._runner.server
         assert make is not None
@@ -68,16 +68,16 @@ class Site(web.BaseSite):
         )
 
     async def drain(self, seconds: float) -> None:
-        """Takes no new connections, and ends each that there is after what it is asked now; waits so long for that.
+        """Accept no new connections, and end each open one after its current request; wait at most `seconds`.
 
-        aiohttp's own way of stopping drops the rest of a body that is on its way.
+        aiohttp's own way of stopping drops the rest of a body in transit.
         """
         await self.stop()
         await asyncio.gather(*(connection.end(seconds) for connection in list(self._open.all)))
 
 
 class _Open:
-    """The connections that there are, and how many of them each address has."""
+    """The open connections, and how many of them each address has."""
 
     def __init__(self) -> None:
         self.all: set[_Counted] = set()
@@ -95,7 +95,7 @@ class _Open:
 
 
 def answering(request: web.BaseRequest) -> contextlib.AbstractContextManager[None]:
-    """To be held while `request` is answered; refuses it if its address has more connections than it may."""
+    """Hold this while `request` is answered. Refuses it if its address has too many connections."""
     transport = request.transport
     counted = transport.get_protocol() if transport else None
     if not isinstance(counted, _Counted):  # as in tests of parts
@@ -106,7 +106,7 @@ def answering(request: web.BaseRequest) -> contextlib.AbstractContextManager[Non
 
 
 class _Counted(asyncio.Protocol):
-    """One connection, and aiohttp's part of it, among all that are open."""
+    """One connection, with aiohttp's protocol inside."""
 
     def __init__(self, inner: web.RequestHandler, limits: Limits, open_: _Open, proxies: Proxies) -> None:
         self._inner = inner
@@ -120,7 +120,7 @@ class _Counted(asyncio.Protocol):
         self._at_rest.set()
         self._lost = asyncio.Event()
         self.is_over = False
-        """Whether its address has more connections than it may."""
+        """Whether its address has too many connections."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast("asyncio.Transport", transport)
@@ -164,7 +164,7 @@ class _Counted(asyncio.Protocol):
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
-        """While this goes on, the head of a request is there and no other is waited for."""
+        """While this lasts, the head of a request is complete and the timer is off."""
         self._is_asking = False
         self._stop_clock()
         try:
@@ -174,7 +174,7 @@ class _Counted(asyncio.Protocol):
             self._at_rest.set()
 
     async def end(self, seconds: float) -> None:
-        """Ends when nothing is asked, and all that was answered has been taken; waits so long for that."""
+        """Close after the current request and its answer; wait at most `seconds`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._at_rest.wait()

@@ -1,9 +1,9 @@
-"""Who asks, found out from the headers of a request.
+"""Finds out from the headers of a request who sent it.
 
     Authorization: Basic NAME:SECRET     a user of the htpasswd file, or a token of any kind as the password
-    Authorization: Bearer SECRET         a token of any kind, or what `admission` has handed out
+    Authorization: Bearer SECRET         a token of any kind, or one handed out by `admission`
 
-Programs that only know names and passwords (`docker login`, netrc) bring tokens by the first way.
+Programs that only know names and passwords (`docker login`, netrc) send tokens in the first form.
 """
 
 import base64
@@ -27,7 +27,7 @@ from lamella.server.access.watched import Watched
 from lamella.server.answers import RefusedError
 
 NOBODY = "anonymous"
-"""The secret of those who have none, for programs that want one."""
+"""The token of clients without a login, for programs that need one."""
 
 _GUESSES_PER_SECOND = 0.2
 _GUESSES_AT_ONCE = 20
@@ -37,17 +37,17 @@ _WRONG = "the name, the password or the token is wrong"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody, and what they may do. The name is empty for whoever did not log in."""
+    """A client, and what it may do. The name is empty without a login."""
 
     name: str
     rights: tuple[Right, ...]
 
     def may(self, action: str, name: str) -> bool:
-        """Whether they may do `action` to the repository `name`; without a name, to any."""
+        """Whether the client may do `action` to the repository `name`; without a name, to any."""
         return any(right.covers(action, name) if name else right.allows(action) for right in self.rights)
 
     def must(self, action: str, name: str) -> None:
-        """Refuses what they may not: who logs in may ask again, and who has logged in is told that they may not."""
+        """Refuse what the client may not do: without a login by asking for one, with a login for good."""
         if self.may(action, name):
             return
         what = f"{action} {name}" if name else action
@@ -55,17 +55,17 @@ class Identity:
 
 
 class SecretFileError(LamellaError):
-    """A file of a token cannot be used."""
+    """A token file cannot be used."""
 
     exit_code = 2
 
 
 class Door:
-    """Knows who may come in. `loopback` says that only this machine can reach the server."""
+    """Knows who may use the server. `loopback` says that only this machine can reach it."""
 
     def __init__(self, access: Access, fetch: Fetch, *, loopback: bool = False) -> None:
         self.is_of_this_machine = loopback and access.anonymous is None and not access.trusted_proxies
-        """Whether whoever is on this machine may come in because of that alone."""
+        """Whether everybody on this machine may use the server without a login."""
         usual = (PULL, BUILD) if self.is_of_this_machine else ()
         self._everybody = rights(usual if access.anonymous is None else access.anonymous)
         self._tokens = [_Secret(token) for token in access.token]
@@ -75,17 +75,17 @@ class Door:
         self._issuers = Issuers(access.oidc, fetch)
         self.has_logins = bool(self._tokens or self._passwords or access.oidc)
         self.is_mixed = bool(self._everybody) and self.has_logins
-        """Whether everybody may do something, and those who log in may do more."""
+        """Whether everybody may do something, and users with a login may do more."""
 
     @property
     def anybody(self) -> Identity:
-        """Those who did not log in."""
+        """A client without a login."""
         return Identity("", self._everybody)
 
     async def identify(self, headers: Mapping[str, str], client: str = "") -> Identity:
-        """Who asks. Credentials that are not right are refused, even where none are needed.
+        """Return who sent a request. Wrong credentials are refused, even if none are needed.
 
-        A `client` that was wrong too often has to wait, unless it brings a token or was right before.
+        A `client` that was wrong too often has to wait, unless it sends a token or was right before.
         """
         given = headers.get("Authorization")
         if given is None:
@@ -101,7 +101,7 @@ class Door:
         scheme, _, secret = given.strip().partition(" ")
         secret = secret.strip()
         if scheme.lower() not in ("basic", "bearer") or not secret or not given.isascii():
-            raise unauthorized("log in by Basic or Bearer")
+            raise unauthorized("log in with Basic or Bearer")
         if scheme.lower() == "basic":
             return await self._basic(secret, client)
         if secret == NOBODY:
@@ -125,7 +125,7 @@ class Door:
         return self._somebody(user, held)
 
     def _static(self, secret: str) -> Identity | None:
-        """Whose static token `secret` is. All are compared, so that the time says nothing."""
+        """Find the static token `secret`. All are compared, so that the time reveals nothing."""
         hashed = hashlib.sha256(secret.encode()).hexdigest()
         found = [token for token in self._tokens if token.is_of(hashed)]
         return self._somebody(f"token:{found[0].name}", found[0].rights) if found else None
@@ -149,7 +149,7 @@ class _Secret:
         self._sha256 = token.sha256
 
     def is_of(self, hashed: str) -> bool:
-        """Whether it has this sha256, and is still good."""
+        """Whether it has this sha256, and has not expired."""
         known = self._file.value if self._file else self._sha256
         return hmac.compare_digest(known, hashed) and (self._expires is None or datetime.now(UTC) < self._expires)
 
@@ -160,12 +160,12 @@ def _hash_in(file: Path) -> str:
     except OSError as error:
         raise SecretFileError(f"cannot read the token in {file}: {error.strerror}") from error
     if not secret:
-        raise SecretFileError(f"there is no token in {file}")
+        raise SecretFileError(f"{file} contains no token")
     return hashlib.sha256(secret).hexdigest()
 
 
 def claimed(headers: Mapping[str, str]) -> str:
-    """The user that somebody says they are, whether or not that is so."""
+    """Return the user name that a client claims, whether or not it is true."""
     scheme, _, secret = headers.get("Authorization", "").strip().partition(" ")
     try:
         return _name_and_password(secret.strip())[0] if scheme.lower() == "basic" else ""
@@ -174,7 +174,7 @@ def claimed(headers: Mapping[str, str]) -> str:
 
 
 def _name_and_password(encoded: str) -> tuple[str, str]:
-    """What is in the value of `Basic`."""
+    """Decode the value of `Basic`."""
     try:
         user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, ValueError) as error:

@@ -1,8 +1,8 @@
 """What each request passes before it is answered, from the outside in.
 
-tell      what was done, or refused, is written down
-limit     not too much at once, not too large, not too slow
-meet      who asks becomes known
+tell      writes changes and refusals to the audit log
+limit     refuses too many, too large or too slow requests
+meet      finds out who sent the request
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ _FAILED = 500
 
 @dataclass(frozen=True)
 class Entrance:
-    """All that a request has to pass."""
+    """Everything that a request has to pass."""
 
     door: Door
     limits: Limits
@@ -41,7 +41,7 @@ class Entrance:
 
     @property
     def middlewares(self) -> Sequence[Middleware]:
-        """Inside of the one that turns refusals into answers."""
+        """The middlewares, to be placed inside the one that turns refusals into answers."""
         return [_tell(self), _limit(self.limits), _meet(self.door)]
 
 
@@ -73,7 +73,7 @@ def _tell(entrance: Entrance) -> Middleware:
 
 
 def _noted(request: web.Request, status: int) -> Iterator[tuple[str, str]]:
-    """What is to be written down: all that was to change, and what somebody who is known may not."""
+    """Yield what goes into the audit log: all requested changes, and what a known user may not do."""
     yield from request[CHANGES]
     if IDENTITY not in request and status == UNAUTHORIZED:
         yield _LOGIN, claimed(request.headers)
@@ -89,7 +89,7 @@ def _limit(limits: Limits) -> Middleware:
     async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
         with answering(request), BodyWatch(request, limits):
             if rate and (wait := rate.take(group(request[CLIENT]))):
-                raise too_many("too many requests came from your address", wait)
+                raise too_many("too many requests from your address", wait)
             return await handler(request)
 
     return limit
@@ -99,7 +99,10 @@ def _meet(door: Door) -> Middleware:
     @web.middleware
     async def meet(request: web.Request, handler: Handler) -> web.StreamResponse:
         if door.is_of_this_machine and not _is_of_this_machine(request):
-            raise denied("only this machine may come in, and calls it localhost; [access] anonymous lets others in")
+            raise denied(
+                "only this machine may use the server, by the name localhost; to let others in, set `anonymous` in "
+                "[access]"
+            )
         request[IDENTITY] = await door.identify(request.headers, group(request[CLIENT]))
         demand_login(door, request)
         return await handler(request)
@@ -108,7 +111,7 @@ def _meet(door: Door) -> Middleware:
 
 
 def _is_of_this_machine(request: web.Request) -> bool:
-    """Whether the client means this machine: a page of elsewhere, in a browser here, gives it the name of its own."""
+    """Whether the client addresses this machine: a foreign page in a browser here would use its own host name."""
     try:
         return is_loopback(urlsplit(f"//{request.host}").hostname or "")
     except ValueError:

@@ -1,8 +1,8 @@
-"""Tokens of OpenID Connect: a CI service says in them which job asks, and signs that with keys that it publishes.
+"""OpenID Connect tokens: a CI service says in them which job they are for, and signs them with keys that it publishes.
 
-A token is believed if one of the issuer's keys signed it, it is for us, and it is neither old nor of the future; and
-it may what the entries say whose claims it meets. Only signatures that need a private key count, each by the algorithm
-of the key that it names, so none can be made from what is public.
+A token is valid if one of the issuer's keys signed it, it is for this server, and it is neither expired nor from the
+future. It has the rights of all settings whose claims it matches. Only signatures made with a private key count, each
+by the algorithm of the key that it names, so none can be made from public data.
 """
 
 import asyncio
@@ -23,48 +23,48 @@ from lamella.server.access.settings import Issuer, is_safe
 from lamella.server.answers import RefusedError
 
 Fetch = Callable[[str], bytes]
-"""Gets a document of another machine; raises a `LamellaError` where it cannot."""
+"""Downloads a document; raises a `LamellaError` on failure."""
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 
 _LEEWAY = 30
-"""Seconds that clocks may differ."""
+"""How many seconds clocks may differ."""
 _FRESH = 3600.0
-"""Seconds after which keys are asked for again."""
+"""Seconds after which keys are downloaded again."""
 _STALE = 24 * 3600.0
-"""Seconds for which keys are good while their issuer cannot be reached."""
+"""Seconds for which keys stay valid while their issuer cannot be reached."""
 _PAUSE = 30.0
-"""Seconds in which keys are asked for once at most, whatever tokens name."""
+"""Seconds in which keys are downloaded at most once, whatever keys tokens name."""
 _PATIENCE = 15.0
 
 _log = logging.getLogger(__name__)
 
 
 class Issuers:
-    """Whom tokens come from, and what may be done with them."""
+    """The issuers of tokens, and the rights of their tokens."""
 
     def __init__(self, entries: Sequence[Issuer], fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
         self._entries = entries
         self._keys = {entry.issuer: _Keys(entry.issuer, fetch, clock) for entry in entries}
 
     async def who(self, token: str) -> tuple[str, tuple[Right, ...]]:
-        """Whom `token` is of, and what they may. Refuses what is not to be believed."""
+        """Return the name and the rights of a token. Refuses tokens that are not valid."""
         if not self._entries:
-            raise _unknown("tokens of this kind are not taken here")
+            raise _unknown("this server accepts no tokens of this kind")
         try:
             header = jwt.get_unverified_header(token)
             issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
             keys = self._keys.get(issuer) if isinstance(issuer, str) else None
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
-            raise _unknown("the token cannot be read") from error
+            raise _unknown("it cannot be read") from error
         if keys is None:
-            raise _unknown(f"its issuer {issuer!a} is not known here")
+            raise _unknown(f"its issuer {issuer!a} is unknown")
         if header.get("alg") not in ALGORITHMS:
-            raise _unknown(f"its signature is none of {', '.join(ALGORITHMS)}")
+            raise _unknown(f"its signature algorithm is not one of {', '.join(ALGORITHMS)}")
         claims = self._believed(token, await keys.key(header.get("kid")), str(issuer))
         met = [entry for entry in self._entries if _meets(claims, entry)]
         if not met:
-            raise _unknown("its claims are none of those that are let in here")
+            raise _unknown("its claims match none of the settings")
         return f"oidc:{claims.get('sub', '')}", tuple(right for entry in met for right in rights(entry.rights))
 
     def _believed(self, token: str, key: jwt.PyJWK, issuer: str) -> dict[str, Any]:
@@ -94,14 +94,14 @@ class _Keys:
         self._one_at_a_time = asyncio.Lock()
 
     async def key(self, name: object) -> jwt.PyJWK:
-        """The key that is called `name`."""
+        """Return the key named `name`."""
         if not isinstance(name, str):
-            raise _unknown("it does not say which key signed it")
+            raise _unknown("it does not name the key that signed it")
         if self._clock() - self._fetched > _FRESH or name not in self._known:
             async with self._one_at_a_time:
                 await self._renew(name)
         if self._clock() - self._fetched > _STALE:
-            raise unavailable(f"the keys of {self._issuer} cannot be fetched", _PAUSE)
+            raise unavailable(f"cannot download the keys of {self._issuer}", _PAUSE)
         if name not in self._known:
             raise _unknown(f"its issuer has no key {name!a}")
         return self._known[name]
@@ -115,14 +115,14 @@ class _Keys:
             async with asyncio.timeout(_PATIENCE):
                 self._known = await asyncio.to_thread(self._published)
         except (LamellaError, TimeoutError, ValueError, TypeError, KeyError, RecursionError) as error:
-            _log.warning("the keys of %s cannot be fetched: %s", self._issuer, error or type(error).__name__)
+            _log.warning("cannot download the keys of %s: %s", self._issuer, error or type(error).__name__)
         else:
             self._fetched = self._clock()
 
     def _published(self) -> dict[str, jwt.PyJWK]:
         about = json.loads(self._fetch(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"))
         if about["issuer"] != self._issuer:
-            raise ValueError(f"they are those of {about['issuer']!r}")
+            raise ValueError(f"the configuration there belongs to {about['issuer']!r}")
         address = urljoin(self._issuer, about["jwks_uri"])
         if not is_safe(address):
             raise ValueError(f"{address!r} is not https")
@@ -130,7 +130,7 @@ class _Keys:
 
 
 def _usable(keys: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, jwt.PyJWK]]:
-    """The keys that have a name and make signatures of a kind that is taken here."""
+    """Yield the keys that have a name and an algorithm that is accepted here."""
     for told in keys:
         try:
             key = jwt.PyJWK(dict(told))
@@ -152,7 +152,7 @@ def _meets(claims: Mapping[str, Any], entry: Issuer) -> bool:
 
 
 def _texts(value: object) -> list[str]:
-    """What a claim says, as text: each of its values where it has several."""
+    """Return the values of a claim as text."""
     if isinstance(value, list):
         return [text for each in value for text in _texts(each)]
     if isinstance(value, bool):

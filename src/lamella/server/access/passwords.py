@@ -1,8 +1,8 @@
-"""Users and their passwords, from a file of lines `USER:HASH` as `htpasswd -B` makes them.
+"""Users and their passwords, from a file of `USER:HASH` lines made by `htpasswd -B`.
 
-bcrypt is slow on purpose. So it works in threads of its own, one question is asked once at a time however many requests
-bring it, and a right answer is remembered for a while under a salted hash. An unknown user takes as long as a wrong
-password, and no client has more questions under way than it has `guesses`.
+bcrypt is slow on purpose. So it runs in separate threads, simultaneous requests with the same password share one check,
+and a right password is remembered for a while under a salted hash. An unknown user takes as long as a wrong password,
+and no client has more checks running than it has `guesses`.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _REMEMBERED = 300.0
 _MOST_REMEMBERED = 1000
 _THREADS = 2
 
-TOO_OFTEN = "too many logins from your address have failed"
+TOO_OFTEN = "too many failed logins from your address"
 
 Hashes = dict[str, bytes]
 
@@ -37,13 +37,13 @@ _log = logging.getLogger(__name__)
 
 
 class PasswordFileError(LamellaError):
-    """A file of passwords cannot be used."""
+    """A password file cannot be used."""
 
     exit_code = 2
 
 
 class Passwords:
-    """Whether a user has a password."""
+    """Checks passwords of users."""
 
     def __init__(self, file: Path, guesses: Rate, clock: Callable[[], float] = time.monotonic) -> None:
         for problem in _read(file)[1]:
@@ -57,7 +57,7 @@ class Passwords:
         self._asked: dict[bytes, asyncio.Future[bool]] = {}
 
     async def are_right(self, user: str, password: str, client: str) -> bool:
-        """Whether `password` is that of `user`."""
+        """Whether `password` is the password of `user`."""
         hashes = self._hashes.value
         if not hashes:
             return False
@@ -96,7 +96,7 @@ class Passwords:
 
 
 def _of_file(file: Path) -> Hashes:
-    """The users of `file`. Lines that cannot be used are told of, and nobody can log in by them."""
+    """Return the users in `file`. Unusable lines are logged, and nobody can log in with them."""
     hashes, problems = _read(file)
     for problem in problems:
         _log.warning("%s", problem)
@@ -117,5 +117,5 @@ def _read(file: Path) -> tuple[Hashes, list[str]]:
         if _HASH.fullmatch(hashed):
             hashes[user] = hashed.encode()
         else:
-            problems.append(f"{file}:{number}: the password of {user!a} is no bcrypt hash; make it with htpasswd -B")
+            problems.append(f"{file}:{number}: the password of {user!a} is not a bcrypt hash; make it with htpasswd -B")
     return hashes, problems

@@ -1,4 +1,4 @@
-"""How often each client may do something: a bucket of tokens each, filled at a steady rate up to a burst."""
+"""Rate limits: each client has a token bucket, filled at a steady rate up to a burst."""
 
 import time
 from collections import OrderedDict
@@ -8,7 +8,7 @@ _MOST_CLIENTS = 10_000
 
 
 class Rate:
-    """`per_second` times on average, `burst` times at once. Who was not seen for longest is forgotten first."""
+    """`per_second` times on average, `burst` times at once. The clients not seen for longest are forgotten first."""
 
     def __init__(self, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_second
@@ -17,7 +17,7 @@ class Rate:
         self._clients: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, client: str) -> float:
-        """0 if `client` may now, and that is counted; else the seconds after which it may."""
+        """Return 0 and count it if `client` may go on now; otherwise the seconds until it may."""
         left = self._left(client)
         if left < 1:
             return (1 - left) / self._per_second
@@ -25,7 +25,7 @@ class Rate:
         return 0
 
     def give_back(self, client: str) -> None:
-        """What was taken last did not count."""
+        """Undo the last `take`."""
         self._keep(client, min(self._burst, self._left(client) + 1))
 
     def _left(self, client: str) -> float:

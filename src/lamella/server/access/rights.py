@@ -14,29 +14,29 @@ ANY = "*"
 EVERYTHING = "**"
 
 _PATTERN = r"(?:[a-z0-9._/-]|\*{1,2}(?!\*))+"
-"""What can be in the name of a repository, and stars."""
+"""The characters of repository names, and stars."""
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """That something may be done to all names that a pattern is true of."""
+    """An action that is allowed for all names that match a pattern."""
 
     action: str
     pattern: str = EVERYTHING
 
     def allows(self, action: str) -> bool:
-        """Whether `action` may be done to anything. Who may do all to some names does not rule the server."""
+        """Whether `action` is allowed for any name. All actions on some names do not include `admin`."""
         if self.action == ANY:
             return action != ADMIN or self.pattern == EVERYTHING
         return self.action == action
 
     def covers(self, action: str, name: str) -> bool:
-        """Whether `action` may be done to `name`."""
+        """Whether `action` is allowed for `name`."""
         return self.allows(action) and matches(self.pattern, name)
 
 
 def rights(written: Iterable[str]) -> tuple[Right, ...]:
-    """The rights that are written as in the settings."""
+    """Parse rights as the settings have them."""
     return tuple(Right(action, pattern or EVERYTHING) for action, _, pattern in (one.partition(":") for one in written))
 
 
@@ -45,12 +45,12 @@ def _check_right(value: str) -> str:
     if action not in (*ACTIONS, ANY):
         raise wrong(f'"{value}" does not start with one of {", ".join(ACTIONS)} or {ANY}{near_miss(action, ACTIONS)}')
     if colon and action == ADMIN:
-        raise wrong(f'"{value}": this right is about the server as a whole; write "{ADMIN}"')
+        raise wrong(f'"{value}": this right applies to the whole server; write "{ADMIN}"')
     if colon and not re.fullmatch(_PATTERN, pattern):
-        raise wrong(f'"{value}": after the colon goes a repository\'s name, where * and ** stand for what may vary')
+        raise wrong(f'"{value}": after the colon must be a repository\'s name, in which * and ** may stand for parts')
     return value
 
 
 _ON_NAMES = "|".join(action for action in ACTIONS if action != ADMIN)
 listed: Kind = texts(text(_check_right, pattern=rf"^(?:{ADMIN}|(?:{_ON_NAMES}|\*)(?::{_PATTERN})?)$"))
-"""How rights stand in the settings."""
+"""The kind of a setting that lists rights."""

@@ -23,11 +23,11 @@ def _read_moment(value: object) -> datetime:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise wrong(f'"{value}" is not a moment such as 2030-12-31 or 2030-12-31T12:00:00Z') from None
+            raise wrong(f'"{value}" is not a date or time such as 2030-12-31 or 2030-12-31T12:00:00Z') from None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime):
-        raise kinds.must_be("a moment such as 2030-12-31", value)
+        raise kinds.must_be("a date or time such as 2030-12-31", value)
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
@@ -41,7 +41,7 @@ def _check_sha256(value: str) -> str:
 
 
 def is_safe(url: str) -> bool:
-    """Whether what is said at `url` can be believed: it is `https`, or on this machine."""
+    """Whether answers from `url` can be trusted: it is `https`, or on this machine."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -68,28 +68,26 @@ _claims = kinds.table(kinds.line)
 
 
 class User(Value, frozen=True, kw_only=True):
-    """Those who log in with a name and a password, and what they may do."""
+    """Users who log in with a name and a password, and what they may do."""
 
-    summary = "What those may do whose password is in the `htpasswd` file."
+    summary = "What users from the `htpasswd` file may do."
 
-    name: Annotated[str, Said("The user's name, or a pattern: `*` stands for all of the file.", kinds.line)]
+    name: Annotated[str, Said("The user's name, or a pattern: `*` matches all users in the file.", kinds.line)]
     rights: Annotated[Sequence[str], Said("What the user may do.", rights.listed)]
 
 
 class Token(Value, frozen=True, kw_only=True):
-    """A secret that stands for who knows it."""
+    """A secret that is a login by itself."""
 
     summary = "A secret that is a login by itself, as `Bearer`, or as the password of any user name."
 
-    name: Annotated[str, Said("What the audit log calls it.", kinds.line)]
-    rights: Annotated[Sequence[str], Said("What may be done with it.", rights.listed)]
-    sha256: Annotated[str, Said("The token's sha256.", text(_check_sha256, pattern="^[0-9a-f]{64}$"))] = ""
+    name: Annotated[str, Said("Its name in the audit log.", kinds.line)]
+    rights: Annotated[Sequence[str], Said("What a client with this token may do.", rights.listed)]
+    sha256: Annotated[str, Said("The SHA-256 of the token.", text(_check_sha256, pattern="^[0-9a-f]{64}$"))] = ""
     file: Annotated[
         str, Said("Instead of `sha256`, a file that holds the token; read again when it changes.", kinds.absolute)
     ] = ""
-    expires: Annotated[
-        datetime | None, Said("When it ends to be good. A date is its first moment in UTC.", _moment)
-    ] = None
+    expires: Annotated[datetime | None, Said("When it expires. A date means its first moment in UTC.", _moment)] = None
 
     def wrongs(self) -> Iterator[Problem]:
         if bool(self.sha256) == bool(self.file):
@@ -97,28 +95,32 @@ class Token(Value, frozen=True, kw_only=True):
 
 
 class Issuer(Value, frozen=True, kw_only=True):
-    """Somebody who vouches for the jobs of a CI."""
+    """A service that vouches for the jobs of a CI."""
 
-    summary = "Tokens of OpenID Connect, as CI services give them to their jobs."
+    summary = "OpenID Connect tokens that CI services give to their jobs."
 
     issuer: Annotated[
         str,
         Said(
-            "Who makes the tokens, exactly as they say it themselves. Its keys are fetched from what "
+            "Who issues the tokens, exactly as the tokens say it. Its keys are downloaded from the address that "
             "`/.well-known/openid-configuration` below it names.",
             text(_check_issuer, pattern="^https?://"),
         ),
     ]
-    audience: Annotated[str, Said("For whom the token must be made: a name of this server.", kinds.line)]
+    audience: Annotated[
+        str, Said("The audience that the token must be issued for: a name for this server.", kinds.line)
+    ]
     claims: Annotated[
         Mapping[str, str],
-        Said("What the token must say: claims and patterns of their values. All must be true.", _claims),
+        Said("Claims that the token must have, with patterns for their values. All must match.", _claims),
     ]
-    rights: Annotated[Sequence[str], Said("What may be done with such a token.", rights.listed)]
+    rights: Annotated[Sequence[str], Said("What a client with such a token may do.", rights.listed)]
 
     def wrongs(self) -> Iterator[Problem]:
         if not self.claims:
-            yield Problem(("claims",), 'must name at least one, or whoever the issuer knows is let in; sub = "**" does')
+            yield Problem(
+                ("claims",), 'must name at least one; to let in everybody whom the issuer knows, write sub = "**"'
+            )
 
 
 class Access(Value, frozen=True, kw_only=True):
@@ -129,15 +131,15 @@ class Access(Value, frozen=True, kw_only=True):
     anonymous: Annotated[
         Sequence[str] | None,
         Said(
-            "What may be done without a login, and with any. Without it `pull` and `build` where only this machine "
-            "can reach the server and `trusted_proxies` is empty, and nothing elsewhere.",
+            "What everybody may do, logged in or not. If not set: `pull` and `build` if only this machine can reach "
+            "the server and `trusted_proxies` is empty, otherwise nothing.",
             rights.listed,
         ),
     ] = None
     htpasswd: Annotated[
         str,
         Said(
-            "A file of users and passwords as `htpasswd -B` makes it (bcrypt only); read again when it changes.",
+            "A file of users and passwords made by `htpasswd -B` (bcrypt only); read again when it changes.",
             kinds.absolute,
         ),
     ] = ""
@@ -147,76 +149,88 @@ class Access(Value, frozen=True, kw_only=True):
     audit: Annotated[
         str,
         Said(
-            "The file to which a line of JSON is added for each change, refusal and failed login; `-` is stdout.",
+            "The file that gets a line of JSON for each change, refusal and failed login; `-` is stdout.",
             kinds.line,
         ),
     ] = ""
     trusted_proxies: Annotated[
         Sequence[str],
         Said(
-            "Addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+            "Addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted.",
             texts(text(_check_network)),
         ),
     ] = ()
 
     def wrongs(self) -> Iterator[Problem]:
         if self.user and not self.htpasswd:
-            yield Problem(("htpasswd",), "is missing, without which no [[access.user]] has a password")
+            yield Problem(("htpasswd",), "is missing; without it no [[access.user]] has a password")
         names = [token.name for token in self.token]
         for i, name in enumerate(names):
             if name in names[:i]:
-                yield Problem(("token", i, "name"), f'"{name}" is the name of another token, too')
+                yield Problem(("token", i, "name"), f'"{name}" is also the name of another token')
 
 
 class Limits(Value, frozen=True, kw_only=True):
-    """How much of the server one client, and all of them, may have."""
+    """How much of the server one client, and all clients together, may use."""
 
-    summary = "How much may be asked for, and how long clients may take."
+    summary = "How much clients may request, and how long they may take."
 
     requests_per_second: Annotated[
-        int | None, Said("How many requests a client may make; without it any number.", kinds.whole(1, _MANY))
+        int | None,
+        Said("How many requests per second a client may make; if not set, any number.", kinds.whole(1, _MANY)),
     ] = None
     burst: Annotated[
         int | None,
-        Said("How many of them at once after a rest; without it ten seconds' worth.", kinds.whole(1, _MANY)),
+        Said(
+            "How many requests a client may make at once after a pause; if not set, ten seconds' worth.",
+            kinds.whole(1, _MANY),
+        ),
     ] = None
-    connections: Annotated[int, Said("Connections at once, in total.", kinds.whole(1, _MANY))] = 4096
-    connections_per_client: Annotated[
-        int, Said("Connections at once of one address; trusted proxies may have more.", kinds.whole(1, _MANY))
-    ] = 512
-    manifest_size: Annotated[int, Said("The largest manifest, and the largest body that is no blob.", kinds.size)] = (
-        4 << 20
+    connections: Annotated[int, Said("How many connections may be open at once in total.", kinds.whole(1, _MANY))] = (
+        4096
     )
+    connections_per_client: Annotated[
+        int,
+        Said(
+            "How many connections one address may have open at once; trusted proxies may have more.",
+            kinds.whole(1, _MANY),
+        ),
+    ] = 512
+    manifest_size: Annotated[
+        int, Said("The largest manifest, and the largest body of any other request without a blob.", kinds.size)
+    ] = 4 << 20
     blob_size: Annotated[
         int | None,
         Said(
-            "The largest blob that is pushed, or fetched from a mirror, and the largest NAR; without it any.",
+            "The largest blob that can be pushed or come from a mirror, and the largest NAR; if not set, any size.",
             kinds.size,
         ),
     ] = None
-    header_size: Annotated[int, Said("The longest header, and the longest address.", kinds.size)] = 16 << 10
-    header_seconds: Annotated[int, Said("How long the head of a request may take.", kinds.whole(1, _SECONDS))] = 20
+    header_size: Annotated[int, Said("The longest header and the longest request address.", kinds.size)] = 16 << 10
+    header_seconds: Annotated[
+        int, Said("How many seconds the head of a request may take.", kinds.whole(1, _SECONDS))
+    ] = 20
     stall_seconds: Annotated[
-        int, Said("How long a client may neither send nor take the next bytes of a body.", kinds.whole(1, _SECONDS))
+        int, Said("After how many seconds without progress in a body the client is cut off.", kinds.whole(1, _SECONDS))
     ] = 60
-    body_seconds: Annotated[int, Said("How long the whole body of a request may take.", kinds.whole(1, _SECONDS))] = (
-        6 * 3600
-    )
+    body_seconds: Annotated[
+        int, Said("How many seconds the whole body of a request may take.", kinds.whole(1, _SECONDS))
+    ] = 6 * 3600
     keep_seconds: Annotated[
-        int, Said("How long a connection may wait for the next request.", kinds.whole(1, _SECONDS))
+        int, Said("How many seconds a connection may wait for the next request.", kinds.whole(1, _SECONDS))
     ] = 75
 
     @property
     def runner(self) -> dict[str, Any]:
-        """What aiohttp's `AppRunner` is to be told."""
+        """The arguments for aiohttp's `AppRunner`."""
         size = self.header_size
         return {"max_line_size": size, "max_field_size": size, "keepalive_timeout": float(self.keep_seconds)}
 
 
 class Tls(Value, frozen=True, kw_only=True):
-    """What the server shows of itself."""
+    """The server's certificate and key."""
 
     summary = "Serves `https`. The files are read again when they change, so a renewed certificate needs no restart."
 
-    certificate: Annotated[str, Said("The certificate, and those above it, in PEM.", kinds.absolute)]
-    key: Annotated[str, Said("Its key, in PEM, without a password.", kinds.absolute)]
+    certificate: Annotated[str, Said("The certificate and its chain, in PEM.", kinds.absolute)]
+    key: Annotated[str, Said("The certificate's key, in PEM, without a password.", kinds.absolute)]

@@ -1,4 +1,4 @@
-"""The certificate that the server shows: read again at the first connection after its files have changed."""
+"""The server's certificate, read again at the first connection after its files have changed."""
 
 import ssl
 from pathlib import Path
@@ -15,7 +15,7 @@ class ServerCertificateError(LamellaError):
 
 
 def context(tls: Tls) -> ssl.SSLContext:
-    """What the server goes by: TLS 1.2 or newer. A certificate and key that do not fit leave those before them."""
+    """Return the TLS context, for TLS 1.2 or newer. If a new certificate and key do not match, the old ones stay."""
     files = Path(tls.certificate), Path(tls.key)
     now = Watched(files, lambda: _load(*files), lambda before: before)
 

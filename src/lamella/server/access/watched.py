@@ -1,4 +1,4 @@
-"""Files that are read again when they change, without anybody being told."""
+"""Files that are read again when they change, without a signal or restart."""
 
 import logging
 import time
@@ -15,9 +15,9 @@ _log = logging.getLogger(__name__)
 
 
 class Watched(Generic[T]):
-    """What `read` makes of `files`: as they are now, or `otherwise` if that cannot be told.
+    """The result of `read` for the current `files`; of `otherwise`, given the last result, if `read` fails.
 
-    At the start, what cannot be read raises what `read` raises.
+    At the start, errors of `read` are raised.
     """
 
     def __init__(self, files: tuple[Path, ...], read: Callable[[], T], otherwise: Callable[[T], T]) -> None:
@@ -29,19 +29,19 @@ class Watched(Generic[T]):
 
     @property
     def value(self) -> T:
-        """What the files say."""
+        """The current value."""
         state = self._state()
         if state is None or state != self._seen:
             try:
                 self._value = self._read()
-            except Exception as error:  # whatever it is, what is served goes on
+            except Exception as error:  # whatever it is, the server goes on
                 _log.warning("%s", error)
                 self._value = self._otherwise(self._value)
             self._seen = state
         return self._value
 
     def _state(self) -> tuple[tuple[int, ...], ...] | None:
-        """What tells that files changed; None where they are too young to tell."""
+        """Return what shows that files changed; None if they are too young to tell."""
         try:
             stats = [file.stat() for file in self._files]
         except OSError:

@@ -1,6 +1,6 @@
-"""Builds that requests wait for: one at a time for each image, by whoever of the replicas is first.
+"""Builds that requests wait for: one at a time for each image, on the replica that is first.
 
-    request --> Builder --> Jobs --> worker, a process of its own, which puts the image into the bucket
+    request --> Builder --> Jobs --> worker, a separate process, which puts the image into the bucket
 
-A request that gives up leaves the build alone, and finds its result when it comes again.
+If a request gives up, the build goes on, and the next request finds its result.
 """

@@ -23,12 +23,12 @@ from lamella.server.registry.names import is_digest
 _STATUS = {"MANIFEST_UNKNOWN": 404, "NAME_INVALID": 400, "TAG_INVALID": 400, "DENIED": 403, "UNAVAILABLE": 503}
 
 Build = Callable[[str, str, Pin, str], Awaitable[Outcome]]
-"""Builds the image of a repository and tag at a pin; the last argument is the name that the log goes by."""
+"""Builds the image of a repository and tag at a pin; the last argument is the name of the log."""
 
 
 @dataclass(frozen=True)
 class Offers:
-    """What can be asked for, and how long a request waits for it."""
+    """What can be built, and how long a request waits for it."""
 
     sources: Sequence[Source]
     limits: Limits
@@ -36,7 +36,7 @@ class Offers:
 
 
 class Builder:
-    """Builds images whose names say what is in them."""
+    """An origin that builds images whose names say what is in them."""
 
     def __init__(
         self, bucket: SharedBucket, offers: Offers, jobs: Jobs, build: Build, pin_of: Callable[[Request], Pin]
@@ -48,7 +48,7 @@ class Builder:
         self._pins = Pins(pin_of)
 
     async def manifest(self, name: str, reference: str, permit: Callable[[str], None]) -> Manifest | None:
-        """The image that the name asks for. Pinned and built before, it is there at once; else the request waits."""
+        """Return the image that the name describes. If it is pinned and was built before, there is no wait."""
         if is_digest(reference):
             return None
         try:
@@ -66,7 +66,7 @@ class Builder:
         return await asyncio.to_thread(self._adopted, Built(job.repository, Digest(job.root)), name)
 
     async def blob(self, _name: str, _digest: Digest) -> bool:
-        """All blobs of what was built are there."""
+        """Return False: all blobs of a built image are in the bucket already."""
         return False
 
     def _known(self, name: str, key: str) -> Manifest | None:
@@ -74,7 +74,7 @@ class Builder:
         return self._adopted(decode_as(data, Built), name) if data else None
 
     def _adopted(self, built: Built, name: str) -> Manifest | None:
-        """What was built, which perhaps was asked for by another name that means the same."""
+        """Make available under `name` what was perhaps built under a different name with the same meaning."""
         return adopt(Repository(self._bucket, built.repository), Repository(self._bucket, name), built.digest)
 
     async def _done(self, key: str, name: str, tag: str, pin: Pin) -> Job:
@@ -88,7 +88,7 @@ class Builder:
         except asyncio.CancelledError:
             if not task.cancelled():
                 raise
-            message = f"this server is stopping; pull {name}:{tag} again for another to build it"
+            message = f"this server is stopping; pull {name}:{tag} again, and another server builds it"
             raise RefusedError(503, "UNAVAILABLE", message, headers={"Retry-After": "1"}) from None
         finally:
             self._jobs.tally.waiting -= 1

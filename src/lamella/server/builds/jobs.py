@@ -1,4 +1,4 @@
-"""Sees to it that a job is done, once, whoever asks and however many do."""
+"""Makes sure that a job is done once, however many requests on however many replicas want it."""
 
 import asyncio
 import contextlib
@@ -17,14 +17,14 @@ from lamella.errors import LamellaError
 _log = logging.getLogger("lamella.server.builds")
 
 _LOOK = 0.3
-"""Seconds between two looks at what another replica is doing."""
+"""Seconds between checks of what another replica is doing."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: what it made, and which repository has that; or the code and the message of what went wrong.
+    """How a job ended: what it made, and in which repository; or the code and message of its error.
 
-    It is remembered for so many `seconds`, and then may be done anew.
+    It is remembered for `seconds`; after that the job may be done again.
     """
 
     repository: str = ""
@@ -36,7 +36,7 @@ class Outcome:
 
 @dataclass
 class Tally:
-    """What is counted of the jobs that this replica does; `waiting` are requests, for whoever does what they want."""
+    """Counts of the jobs of this replica; `waiting` counts requests, whichever replica does their job."""
 
     started: int = 0
     running: int = 0
@@ -46,18 +46,18 @@ class Tally:
     waiting: int = 0
 
     def end(self, job: Job) -> None:
-        """Counts a job that has ended."""
+        """Count a job that has ended."""
         self.done += job.state == "done"
         self.failed += job.state == "failed"
         self.seconds += job.ended - job.started
 
 
 Work = Callable[[str], Awaitable[Outcome]]
-"""Does a job; is given the name that its log goes by. What it raises is a failure of ours."""
+"""Does a job; its argument is the name of the log. An exception is a failure of the server."""
 
 
 class Jobs:
-    """The jobs of this replica, in a bucket that it shares with others; `at_once` of them run side by side."""
+    """The jobs of this replica, in a bucket shared with others; at most `at_once` of them run at a time."""
 
     def __init__(self, bucket: SharedBucket, at_once: int, clock: Callable[[], float] = time.time) -> None:
         self._bucket = bucket
@@ -69,18 +69,18 @@ class Jobs:
         self.tally = Tally()
 
     def begin(self, key: str, what: str, work: Work) -> "asyncio.Task[Job]":
-        """The job under `key`, which goes on though nobody waits for it; it is begun here unless somebody has."""
+        """Return the job under `key`, and start it unless it is running. It goes on even if nobody waits for it."""
         task = self._tasks.get(key)
         if task is None:
             if self._closing:
-                raise LamellaError("this server is stopping; ask again")
+                raise LamellaError("this server is stopping; try again")
             task = asyncio.create_task(self._see_to(key, what, work), name=f"job {what}")
             self._tasks[key] = task
             task.add_done_callback(lambda _: self._tasks.pop(key, None))
         return task
 
     async def close(self, seconds: float) -> None:
-        """Takes no new jobs, lets those that run end, and after that time leaves them to others."""
+        """Accept no new jobs, give running ones `seconds` to end, and leave the rest to other replicas."""
         self._closing = True
         tasks = list(self._tasks.values())
         if tasks:
@@ -105,7 +105,7 @@ class Jobs:
                 await asyncio.sleep(_LOOK)
 
     async def _do(self, mine: Claim, work: Work) -> Job | None:
-        """The job when it has ended; None if another replica has taken it for dead meanwhile."""
+        """Return the job when it has ended; None if another replica took it over, thinking that this one was dead."""
         alive = _Alive(mine, self._clock)
         working = asyncio.create_task(self._work(mine.job, work))
         beating = asyncio.create_task(alive.beat())
@@ -137,11 +137,11 @@ class Jobs:
                 return Outcome(code="UNAVAILABLE", message=str(error), seconds=5.0)
             except Exception:
                 _log.exception("%s failed", job.what)
-                return Outcome(code="UNKNOWN", message="this server failed; its log tells more", seconds=5.0)
+                return Outcome(code="UNKNOWN", message="this server failed; see its log", seconds=5.0)
 
 
 class _Alive:
-    """A claim that is kept as long as it is worked on."""
+    """A claim that is renewed as long as its job runs."""
 
     def __init__(self, mine: Claim, clock: Callable[[], float]) -> None:
         self.claim = mine
@@ -149,14 +149,14 @@ class _Alive:
         self._lock = asyncio.Lock()
 
     async def beat(self) -> None:
-        """Gives signs of life; ends when somebody else has the job."""
+        """Renew the claim regularly; return when another replica has the job."""
         while True:
             await asyncio.sleep(BEAT)
             async with self._lock:
                 try:
                     found = await asyncio.to_thread(self.claim.beat, self._clock())
                 except LamellaError as error:
-                    _log.warning("no sign of life for %s: %s", self.claim.job.what, error)
+                    _log.warning("cannot tell other replicas that %s is still running: %s", self.claim.job.what, error)
                     continue
                 if found is None:
                     return

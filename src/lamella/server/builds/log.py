@@ -1,4 +1,4 @@
-"""The log of a build, for whoever wants to see it while it goes on: `logs/<name>` in the bucket."""
+"""The log of a build, which can be read while the build runs: `logs/<name>` in the bucket."""
 
 import asyncio
 import contextlib
@@ -9,21 +9,21 @@ from lamella.errors import LamellaError
 
 _LONGEST = 1 << 20
 STEADY = _LONGEST // 2
-"""A log's first bytes, so many, stay as they are while it grows."""
+"""This many of the first bytes of a log never change while it grows."""
 _EVERY = 1.0
 _COLOURS = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
-_CUT = b"... (what was said between is left out)\n"
+_CUT = b"... (lines are left out here)\n"
 
 
 def log_name(name: str) -> str:
-    """The item that holds a log."""
+    """Return the name of the item that holds a log."""
     return f"logs/{name}"
 
 
 class Log:
-    """Lines that come in while this is open. They are in the bucket a second later, and all of them at the end.
+    """Lines that are added while this is open. They are in the bucket a second later, and all of them at the end.
 
-    Of a long log the first and the last part are kept.
+    Of a long log, only the first and the last part are kept.
     """
 
     def __init__(self, bucket: SharedBucket, name: str) -> None:
@@ -34,7 +34,7 @@ class Log:
         self._is_new = False
 
     def add(self, line: bytes) -> None:
-        """Takes a line, without its colours."""
+        """Add a line, without its colours."""
         self._is_new = True
         line = _COLOURS.sub(b"", line)
         if len(self._first) < STEADY:

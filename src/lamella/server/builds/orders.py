@@ -1,4 +1,4 @@
-"""What a worker is told, and what it does: one image, built into the bucket."""
+"""The order that a worker gets, and how it carries it out: one image, built into the bucket."""
 
 from dataclasses import replace
 
@@ -24,11 +24,11 @@ from lamella.server.shelf import Shelf
 _FORGET_FAILURES = 60.0
 _FORGET_TROUBLE = 5.0
 _PASSING = ("UNKNOWN", "UNAVAILABLE")
-"""What may well be otherwise at the next try."""
+"""Errors that may be gone at the next try."""
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An image that is to be built. `settings` are the server's, as they are written."""
+    """An image to build. `settings` is the text of the server's settings."""
 
     settings: str
     bucket: str
@@ -38,21 +38,21 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Built(msgspec.Struct, frozen=True):
-    """What an image that was built before is: `manifests/<key>`, of what is pinned only."""
+    """An image that was built before, kept as `manifests/<key>` if its request is pinned."""
 
     repository: str
     digest: Digest
 
 
 def built_name(key: str) -> str:
-    """The item that says so."""
+    """Return the name of the item for a key."""
     return f"manifests/{key}"
 
 
 def carry_out(
     order: Order, sources: tuple[Source, ...], limits: Limits, bucket: SharedBucket, workshop: Workshop
 ) -> Outcome:
-    """Builds what is ordered. The record of it is written when all that it leads to is there."""
+    """Build what is ordered. It is remembered only when everything that belongs to it exists."""
     shared = replace(workshop, place=_sharing(workshop.place, bucket))
     try:
         request = parse(order.repository, order.tag, sources, limits)
@@ -66,7 +66,7 @@ def carry_out(
 
 
 def _sharing(place: Workplace, bucket: SharedBucket) -> Workplace:
-    """The workplace with what is in the bucket: records of layers, and NARs, which are not kept twice."""
+    """Return the workplace with the bucket's records of layers and its NARs, which are not stored twice."""
     outside = needed(place.outside, "what images are made of")
     near = replace(outside, downloads=outside.downloads.beside(nars_in(bucket)))
     return replace(place, records=Records(Nearby(place.records.bucket, bucket)), outside=near)

@@ -1,4 +1,4 @@
-"""What requests mean now, as far as that has to be asked for again."""
+"""The pins of requests, looked up again when they may have changed."""
 
 import logging
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _KEPT = 86400.0
 
 
 class Pins:
-    """Pins of requests. Archives and indexes are asked now and then; while one cannot be, it is as it was."""
+    """Pins of requests. Archives and indexes are asked again after a while; if that fails, the last pin stays."""
 
     def __init__(self, pin_of: Callable[[Request], Pin]) -> None:
         self._pin_of = pin_of
@@ -42,7 +42,7 @@ class Pins:
             known = self._last.get(key)
             if known is None:
                 raise
-            _log.warning("%s is taken as it was: %s", request.name, error)
+            _log.warning("%s is used as it was last known: %s", request.name, error)
             pin = known
         self._fresh.put(key, pin)
         self._last.put(key, pin)

@@ -1,4 +1,4 @@
-"""A build in a process of its own: it can be stopped, cannot take the server with it, and ends when the server does."""
+"""A build in its own process: it can be stopped, cannot crash the server, and ends when the server does."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ _FORGET = 60.0
 
 
 async def work(command: Sequence[str], order: Order, bucket: SharedBucket, log: str, seconds: float) -> Outcome:
-    """What the worker makes of an order. It hears that we are gone by the end of its input."""
+    """Have a worker carry out an order, and return the outcome. The end of its input tells it that we are gone."""
     async with Log(bucket, log) as lines:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -40,7 +40,7 @@ async def work(command: Sequence[str], order: Order, bucket: SharedBucket, log: 
                 said, _ = await asyncio.gather(process.stdout.read(), _gather(process.stderr, lines))
                 code = await process.wait()
         except TimeoutError:
-            lines.add(b"the build was stopped, for it took too long\n")
+            lines.add(b"the build took too long and was stopped\n")
             return Outcome(code="DENIED", message=f"the build took more than {seconds:g} s", seconds=_FORGET)
         finally:
             await _end(process)
@@ -59,7 +59,7 @@ async def _gather(stream: asyncio.StreamReader, lines: Log) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ends the worker and all that it has started."""
+    """Kill the worker and everything that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
@@ -69,4 +69,4 @@ def _outcome(said: bytes, code: int) -> Outcome:
     try:
         return decode_as(said, Outcome)
     except msgspec.DecodeError:
-        return Outcome(code="UNKNOWN", message=f"the build ended with {code}; its log tells more", seconds=5.0)
+        return Outcome(code="UNKNOWN", message=f"the build ended with code {code}; see its log", seconds=5.0)

@@ -1,8 +1,8 @@
-"""Images that are made when they are asked for: their names say what is in them.
+"""Images that are made when they are pulled: their names say what is in them.
 
     name and tag --names--> request --pins--> pin --nix, deb, pypi, specs--> spec --build--> image, by its digest
 
-Nothing here knows of HTTP, or of who builds when. What a request is built of is decided by its pin alone, so builds of
-one request at one pin give the same bytes, wherever they run; but for specs that ask for layers as the image before
-has them (`steady`).
+Nothing here knows about HTTP, or about which replica builds when. The pin alone decides what a request is built from,
+so builds of one request at one pin give the same bytes everywhere, except for specs that keep the layers of the
+previous image (`steady`).
 """

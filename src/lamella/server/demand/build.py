@@ -1,4 +1,4 @@
-"""From a request and its pin to an image that lies, by its digest, where images are kept."""
+"""Turns a request and its pin into an image, stored by its digest where images are kept."""
 
 import tempfile
 from collections.abc import Iterable
@@ -21,15 +21,15 @@ from lamella.spec.model import Spec
 
 
 def build(request: Request, pin: Pin, workshop: Workshop, destination: Destination) -> Descriptor:
-    """Brings what is asked for to `destination`: an image, or an index of one for each platform.
+    """Bring what is requested to `destination`: an image, or an index of one for each platform.
 
-    What is remembered there and in the workplace is not made again. All that is wrong is a `DemandError`, unless what
-    is told of progress raises something else.
+    What is remembered there and in the workplace is not made again. Raises a `DemandError` for everything that goes
+    wrong, unless the log raises something else.
     """
     with explained(), tempfile.TemporaryDirectory(prefix="lamella-") as name:
         roots = [_bring(spec, workshop, destination) for spec in _specs(request, pin, Path(name), workshop)]
         if request.source.kind in (DEB, PYPI) and not pin.moving and pin_of(request, workshop.place) != pin:
-            raise MovedError(f"{request.source.name} changed while {request.name} was built; ask again")
+            raise MovedError(f"{request.source.name} changed while {request.name} was built; pull again")
         if len(roots) == 1:
             return roots[0]
         root, data = index_of([(request.name, one) for one in roots], {})
@@ -52,7 +52,9 @@ def _bring(spec: Spec, workshop: Workshop, destination: Destination) -> Descript
     draft = pipeline.plan(spec, place, pipeline.last(spec, place) if written else None)
     _check_size(draft, workshop)
     known = sum(planned.record is not None for planned in draft.layers)
-    workshop.log(f"{len(draft.layers)} layers of {draft.name} for {draft.platform.architecture}, {known} of them known")
+    workshop.log(
+        f"{len(draft.layers)} layers of {draft.name} for {draft.platform.architecture}, {known} of them made before"
+    )
     built = pipeline.build(draft, place, [Target(destination, named=False)])
     if written:
         pipeline.remember(built, place)
@@ -62,4 +64,4 @@ def _bring(spec: Spec, workshop: Workshop, destination: Destination) -> Descript
 def _check_size(draft: Draft, workshop: Workshop) -> None:
     size = sum(planned.plan.size for planned in draft.layers)
     if size > workshop.limits.bytes:
-        raise TooMuchError(f"{draft.name} has {size} bytes, and no more than {workshop.limits.bytes} may be")
+        raise TooMuchError(f"{draft.name} has {size} bytes; the limit is {workshop.limits.bytes}")

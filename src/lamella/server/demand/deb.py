@@ -17,20 +17,22 @@ from lamella.spec.problems import SpecError
 from lamella.spec.wants import DebWant
 
 ADDED = ("base-files", "ca-certificates", "netbase")
-"""What comes along: folders and files that programs expect, authorities for TLS, and the names of protocols."""
+"""Added to every image: folders and files that programs expect, TLS authorities, and the names of protocols."""
 
 SHELL = ("bash", "coreutils", "nano")
 
 
 def pin(request: Request, place: Workplace) -> Pin:
-    """The signed words of the archives pin: all packages and their hashes follow from these."""
+    """Return the pin: the hash of the archives' signed indexes, which determine all packages and their hashes."""
     if request.tag != LATEST:
-        raise UnknownError(f"images of {request.source.name} have no tag but {LATEST}, so there is no {request.tag}")
+        raise UnknownError(
+            f"there is no tag {request.tag}: images from {request.source.name} have only the tag {LATEST}"
+        )
     return Pin(archives(request.source, place), moving=False)
 
 
 def archives(source: Source, place: Workplace) -> str:
-    """The hash of what the archives are at this moment."""
+    """Return the hash of the archives' current state."""
     outside = needed(place.outside, "an archive of Debian packages")
     told = source.debian
     hashed = hashlib.sha256()
@@ -41,7 +43,7 @@ def archives(source: Source, place: Workplace) -> str:
 
 
 def specs(request: Request, folder: Path, workshop: Workshop) -> list[Spec]:
-    """The image for each platform, with the lock of what is chosen."""
+    """Return the image for each platform, with the lock of what was chosen."""
     image = Image(
         name=request.short_name,
         layers=[Layer("packages", wants(request.packages, shell=request.shell), layering="dominators")],
@@ -55,7 +57,7 @@ def specs(request: Request, folder: Path, workshop: Workshop) -> list[Spec]:
 
 
 def wants(names: Sequence[str], *, shell: bool) -> list[DebWant]:
-    """The packages, and what comes along."""
+    """Return the packages, and what is added to every image."""
     whole = {*names, *ADDED, *(SHELL if shell else ())}
     return [_want(name) for name in sorted(whole)]
 
@@ -64,4 +66,4 @@ def _want(name: str) -> DebWant:
     try:
         return DebWant(name)
     except SpecError as error:
-        raise UnknownError(f"no Debian package can be called {name}") from error
+        raise UnknownError(f"{name} is not a valid name of a Debian package") from error

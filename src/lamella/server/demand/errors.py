@@ -1,4 +1,4 @@
-"""Why an image that was asked for by name cannot be given; `code` is what a registry calls that in its answer."""
+"""Errors for images that are requested by name; `code` is the error code in a registry's answer."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from lamella.errors import LamellaError
 
 
 class DemandError(LamellaError):
-    """An image that was asked for cannot be built; where a program failed, `log` is what it said last."""
+    """A requested image cannot be built; if a program failed, `log` is the end of its output."""
 
     exit_code = 3
     code = "UNKNOWN"
@@ -18,27 +18,27 @@ class DemandError(LamellaError):
 
 
 class WrongNameError(DemandError):
-    """The name of an image is not written as names are."""
+    """The name of a requested image is not valid."""
 
     exit_code = 2
     code = "NAME_INVALID"
 
 
 class WrongTagError(DemandError):
-    """The tag of an image is not written as tags are."""
+    """The tag of a requested image is not valid."""
 
     exit_code = 2
     code = "TAG_INVALID"
 
 
 class UnknownError(DemandError):
-    """No source has what the name and the tag of an image ask for."""
+    """No source has what the name and tag of a requested image describe."""
 
     code = "MANIFEST_UNKNOWN"
 
 
 class TooMuchError(DemandError):
-    """An image that was asked for is larger than is allowed."""
+    """A requested image is larger than allowed."""
 
     code = "DENIED"
 
@@ -51,7 +51,7 @@ class MovedError(DemandError):
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turns any error of ours, or of the disk, into one that says how a registry calls it."""
+    """Turn any error of ours, or of the disk, into a `DemandError`."""
     try:
         yield
     except DemandError:
@@ -59,4 +59,4 @@ def explained() -> Iterator[None]:
     except LamellaError as error:
         raise DemandError(str(error)) from error
     except OSError as error:
-        raise DemandError(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}") from error
+        raise DemandError(f"cannot use {error.filename or 'a file'}: {error.strerror or error}") from error

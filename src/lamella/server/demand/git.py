@@ -1,11 +1,11 @@
 """Git repositories: which commit a tag means, and the files of a commit.
 
     git/<repository>/<commit>/tree   its files; they appear as a whole or not at all
-    git/<repository>/<commit>/git    the commit, without what was before it
+    git/<repository>/<commit>/git    the commit, without its history
     git/<repository>/history         all commits of branches and tags, without files
 
-A commit counts only if a branch or a tag holds it: hosts give away those that strangers propose, too. No hook, filter
-of the repository or submodule is run, and no other protocol is spoken than that of the address.
+A commit counts only if a branch or a tag contains it: hosts also serve the commits that strangers propose. No hook or
+filter of the repository and no submodule is run, and only the protocol of the address is used.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ from lamella.staging import explained
 _ALL = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _SECONDS = 600
 _ENVIRONMENT = ("LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "SSH_ASKPASS=false", "SSH_ASKPASS_REQUIRE=force")
-"""Nobody is there to type a password."""
+"""So that nothing waits for a password that nobody types."""
 _PASSWORD = re.compile(r"//[^/@\s]+@")
 
 
@@ -35,18 +35,18 @@ class GitError(DemandError):
 
 
 def commit_of(url: str, name: str) -> str:
-    """The commit that a branch or a tag of the repository is now; without a name, its HEAD."""
+    """Return the current commit of a branch or tag of the repository; without a name, of its HEAD."""
     wanted = [f"refs/heads/{name}", f"refs/tags/{name}^{{}}", f"refs/tags/{name}"] if name else ["HEAD"]
     told = _asked(url, "ls-remote", "--quiet", "--", url, *wanted)
     found = {ref: commit for commit, ref in (line.split("\t") for line in told.splitlines())}
     commit = next((found[ref] for ref in wanted if ref in found), "")
     if not COMMIT.fullmatch(commit):
-        raise UnknownError(f"{shown_repository(url)} has no branch and no tag {name!r}")
+        raise UnknownError(f"{shown_repository(url)} has no branch or tag {name!r}")
     return commit
 
 
 def checkout(url: str, commit: str, folder: Path) -> Path:
-    """The files of a commit; they are fetched into `folder` once."""
+    """Return the folder with the files of a commit, which are downloaded below `folder` once."""
     home = folder / "git" / hashlib.sha256(url.encode()).hexdigest()[:32]
     target = home / commit
     if not target.exists():
@@ -62,7 +62,7 @@ def checkout(url: str, commit: str, folder: Path) -> Path:
 
 
 def moment(tree: Path) -> str:
-    """When the commit was made whose files are in `tree`."""
+    """Return when the commit whose files are in `tree` was made."""
     told = _git(["--git-dir", str(tree.parent / "git"), "log", "-1", "--format=%ct"], tree.name)
     return datetime.fromtimestamp(int(told), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -71,7 +71,7 @@ def _take_name(made: Path, target: Path) -> None:
     try:
         made.rename(target)
     except OSError:
-        if not target.exists():  # else somebody was faster
+        if not target.exists():  # otherwise another process was faster
             raise
 
 
@@ -84,7 +84,7 @@ def _fetch(url: str, commit: str, made: Path) -> None:
 
 
 def _check_held(url: str, commit: str, history: Path) -> None:
-    """Refuses a commit that is in no branch and no tag. Where it is the end of one, no others are asked for."""
+    """Raise an error if no branch or tag contains the commit. If one points to it, no history is downloaded."""
     ends = _asked(url, "ls-remote", "--quiet", "--heads", "--tags", "--", url)
     if commit in {line.partition("\t")[0] for line in ends.splitlines()}:
         return
@@ -95,7 +95,7 @@ def _check_held(url: str, commit: str, history: Path) -> None:
             _git([*here, "init", "--quiet", "--bare", "--template="], url)
         _asked(url, *here, "fetch", "--quiet", "--prune", "--filter=tree:0", "--no-auto-maintenance", "--", url, *_ALL)
         if not _holders(commit, here, url):
-            raise UnknownError(f"no branch and no tag of {shown_repository(url)} holds the commit {commit}")
+            raise UnknownError(f"no branch or tag of {shown_repository(url)} contains the commit {commit}")
 
 
 def _holders(commit: str, here: list[str], url: str) -> str:
@@ -105,13 +105,13 @@ def _holders(commit: str, here: list[str], url: str) -> str:
 
 
 def _asked(url: str, *words: str) -> str:
-    """What git says, which may speak with the repository."""
+    """Return git's output; git may connect to the repository."""
     scheme = scheme_of(url)
     return _git(["-c", "protocol.allow=never", "-c", f"protocol.{scheme}.allow=always", *words], url)
 
 
 def _git(words: list[str], url: str) -> str:
-    """What git says, which asks nobody for anything."""
+    """Return git's output."""
     calm = ["-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "submodule.recurse=false"]
     try:
         return run(["env", *_ENVIRONMENT, "git", *calm, *words], _SECONDS)

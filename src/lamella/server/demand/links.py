@@ -1,6 +1,6 @@
-"""What store paths look like from the root of an image: real folders, and in them links to files in the store.
+"""The root of an image of store paths: real folders, with links to the files in the store.
 
-A package may hold links to anywhere under names that are folders in others; through none of them anything is changed.
+A package may contain links to anywhere where others have folders; nothing is ever changed through such a link.
 """
 
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def link(paths: Sequence[str], root: Path) -> None:
-    """Makes the folders of `paths` below `root`, with links to what is in them; of two of a name the first counts."""
+    """Create the folders of `paths` below `root`, with links to what is in them; the first file of a name wins."""
     _folder(root)
     for path in paths:
         if Path(path).is_dir():
@@ -23,7 +23,7 @@ def link(paths: Sequence[str], root: Path) -> None:
 
 
 def _folder(path: Path) -> bool:
-    """Whether this is a folder of ours now: one that everyone may look into, whatever is usual for who runs this."""
+    """Create a missing folder, readable by everyone whatever the umask; return whether it is a real folder."""
     if not os.path.lexists(path):
         path.mkdir()
         path.chmod(0o755)

@@ -1,10 +1,10 @@
-"""What the name and tag of an image ask for. Pure: nobody is asked whether it exists.
+"""What the name and tag of an image mean. Pure: it is not checked whether the packages exist.
 
     [SOURCE/][shell/][amd64/][arm64/]PACKAGE/PACKAGE/...:TAG
 
-The grammar is Nixery's. The order of packages says nothing, and what is there twice counts once. `shell` brings a shell
-and what belongs to it; an architecture makes an image for that one alone. Both stand before all packages. After the
-name of a source of specs stands the name of one, as it is.
+The grammar is Nixery's. The order of packages has no meaning, and duplicates count once. `shell` adds a shell and what
+belongs to it; an architecture makes an image for that one alone. Both come before all packages. If the source is one of
+specs, the rest is the name of a spec.
 """
 
 import hashlib
@@ -22,20 +22,20 @@ from lamella.server.demand.pin import Pin
 from lamella.server.demand.settings import ARCHITECTURES, META, NIX, PYPI, SHELL, SPECS, Limits, Source
 
 LATEST = "latest"
-"""The tag of those who name none."""
+"""The tag if none is given."""
 
 COMPRESSION = "gzip"
-"""Whoever pulls can unpack that."""
+"""Every client can unpack it."""
 
 _RULES = "demand-1"
-"""Changes whenever other images are made of the same packages."""
+"""Must change whenever the same packages make a different image."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a source: packages in their order by name, or the name of a spec, part by part.
+    """What is requested of a source: packages sorted by name, or the name of a spec, part by part.
 
-    `platforms` is empty where the spec says it.
+    `platforms` is empty if the spec decides.
     """
 
     source: Source
@@ -47,18 +47,18 @@ class Request:
 
     @property
     def name(self) -> str:
-        """The same for all names that ask for this, but for the tag."""
+        """The same for all names with this meaning; without the tag."""
         machines = [platform.partition("/")[2].replace("/", "-") for platform in self.platforms]
         meta = [SHELL] if self.shell else []
         return "/".join([self.source.name, *meta, *machines, *self.packages])
 
     @property
     def short_name(self) -> str:
-        """The same where names of images have a limit."""
+        """The name, cut to the length that image names may have."""
         return self.name[:LONGEST_NAME].rstrip("/._-")
 
     def key(self, pin: Pin) -> str:
-        """The hash of all that the image's bytes follow from: same key, same image."""
+        """Return the hash of all that determines the image's bytes: same key, same image."""
         source = self.source
         told = [
             [_RULES, TAR_RULES, compressor(COMPRESSION).identity],
@@ -70,15 +70,15 @@ class Request:
 
 
 def parse(repository: str, tag: str, sources: Sequence[Source], limits: Limits) -> Request:
-    """What `repository:tag` asks for of `sources`, the first of which answers names that begin with none of theirs."""
+    """Return what `repository:tag` means. Names without the prefix of a source belong to the first of `sources`."""
     if len(repository) > LONGEST_NAME or not re.fullmatch(REPOSITORY, repository):
         raise WrongNameError(
-            f"{_shown(repository)} is not the name of an image (lower-case letters, digits, and . _ - / between them)"
+            f"{_shown(repository)} is not a valid image name (lower-case letters, digits, and . _ - / between them)"
         )
     if not re.fullmatch(TAG, tag):
         raise WrongTagError(f"{_shown(tag)} is not a tag (letters, digits, and . _ - after the first; at most 128)")
     if not sources:
-        raise UnknownError(f"{repository} is not here, and this server makes no images")
+        raise UnknownError(f"{repository} does not exist, and this server builds no images")
     parts = repository.split("/")
     named = next((one for one in sources if one.name == parts[0] and parts[1:]), None)
     source, words = (named, parts[1:]) if named else (sources[0], parts)
@@ -91,19 +91,19 @@ def _packages(source: Source, words: Sequence[str], tag: str, limits: Limits) ->
     count = next((i for i, word in enumerate(words) if word not in META), len(words))
     meta, packages = set(words[:count]), {_normal(word, source) for word in words[count:]}
     if not packages and SHELL not in meta:
-        raise UnknownError(f"{'/'.join(words)} names no package; write one after it, as in {words[-1]}/hello")
+        raise UnknownError(f"{'/'.join(words)} names no package; add one, as in {words[-1]}/hello")
     if len(packages) > limits.packages:
-        raise WrongNameError(f"{len(packages)} packages are asked for, and no more than {limits.packages} may be")
+        raise WrongNameError(f"the name has {len(packages)} packages; the limit is {limits.packages}")
     machines = [f"linux/{word}" for word in ARCHITECTURES if word in meta]
     lost = [one for one in machines if source.platforms and one not in source.platforms]
     if lost:
-        raise UnknownError(f"{source.name} has nothing for {lost[0]}, but for {', '.join(source.platforms)}")
+        raise UnknownError(f"{source.name} has no images for {lost[0]}, only for {', '.join(source.platforms)}")
     platforms = machines or source.platforms or _usual(source)
     return Request(source, tuple(sorted(packages)), tag, tuple(sorted(platforms)), SHELL in meta, limits.layers)
 
 
 def _normal(word: str, source: Source) -> str:
-    """Of names that indexes of Python packages take for one, one."""
+    """Return one spelling for all names that Python package indexes treat as the same."""
     return re.sub("[._-]+", "-", word) if source.kind == PYPI else word
 
 

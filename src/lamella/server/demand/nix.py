@@ -1,8 +1,9 @@
-"""Images of Nix packages: found by name in a set, built or fetched by Nix, and linked from the root of the image.
+"""Images of Nix packages: found by name in a set, built or downloaded by Nix, and linked from the root of the image.
 
     names --packages.nix--> derivations --nix-store--> store paths --> layers, and links to what is in them
 
-Nix runs as its own configuration says. Layers are spread by Nixery's rules (`dominators`); the links lie on top.
+Nix runs with its own configuration. Packages are spread over layers by Nixery's rules (`dominators`); the links
+are the top layer.
 """
 
 import difflib
@@ -29,7 +30,7 @@ from lamella.spec.model import Image, Layer, Spec
 from lamella.spec.wants import FilesWant, NixWant
 
 ADDED = ("cacert", "iana-etc")
-"""What comes along wherever the set has it."""
+"""Added to every image if the set has them."""
 
 _SHELL = ("bashInteractive", "coreutils", "moreutils", "nano")
 _EXPRESSION = Path(__file__).with_name("packages.nix")
@@ -42,7 +43,7 @@ _CERTIFICATES = "/etc/ssl/certs/ca-bundle.crt"
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What the set has under a name: an output of a derivation; or names that it has `among` which this one is not."""
+    """What the set has under a name: an output of a derivation; or, if it has none, the names that exist there."""
 
     name: str
     drv: str = ""
@@ -52,24 +53,24 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def pin(request: Request) -> Pin:
-    """A commit of a repository or of nixpkgs pins, and so does a flake that names one. All else may move."""
+    """Return the pin. A commit of a repository or nixpkgs, or a flake that names one, is pinned; all else may move."""
     source = request.source
     if source.where == "git":
         if COMMIT.fullmatch(request.tag):
             return Pin(request.tag, moving=False)
         return Pin(commit_of(source.origin, "" if request.tag == LATEST else request.tag), moving=True)
     if request.tag != LATEST:
-        raise UnknownError(f"images of {source.name} have no tag but {LATEST}, so there is no {request.tag}")
+        raise UnknownError(f"there is no tag {request.tag}: images from {source.name} have only the tag {LATEST}")
     pinned = COMMIT if source.where == "channel" else _PINNED_FLAKE
     return Pin(source.origin, moving=source.where == "folder" or not pinned.fullmatch(source.origin))
 
 
 def specs(request: Request, pin: Pin, folder: Path, workshop: Workshop) -> Iterator[Spec]:
-    """The image for each platform. Its packages are in the store, and stay there as long as `folder` does."""
+    """Yield the image for each platform. Its packages are in the store, and stay there as long as `folder` exists."""
     where = _set_of(request, pin, workshop)
     for name in request.platforms:
         system = system_of(platform(name))
-        workshop.log(f"looking for {', '.join(request.packages)} for {system}")
+        workshop.log(f"looking up {', '.join(request.packages)} for {system}")
         own = folder / system
         own.mkdir()
         found = find(where, system, [*request.packages, *(_SHELL if request.shell else ())], workshop)
@@ -79,7 +80,7 @@ def specs(request: Request, pin: Pin, folder: Path, workshop: Workshop) -> Itera
 
 
 def _set_of(request: Request, pin: Pin, workshop: Workshop) -> tuple[str, str]:
-    """Where the set of packages is, as arguments of the expression."""
+    """Return where the set of packages is, as an argument of the expression."""
     source = request.source
     if source.where == "folder":
         return "folder", source.origin
@@ -92,31 +93,31 @@ def _set_of(request: Request, pin: Pin, workshop: Workshop) -> tuple[str, str]:
 
 
 def find(where: tuple[str, str], system: str, names: Sequence[str], workshop: Workshop) -> list[Found]:
-    """What the set has under these names, in their order, and what is added to every image."""
+    """Return what the set has under these names, in their order, followed by what is added to every image."""
     given = {where[0]: where[1], "system": system, "names": json.dumps(names), "added": json.dumps(ADDED)}
     command = ["nix-instantiate", *_FEATURES, "--eval", "--strict", "--json", "--read-write-mode", str(_EXPRESSION)]
     for name, value in given.items():
         command += ["--argstr", name, value]
     told = _asked(command, "the packages cannot be evaluated", workshop)
-    found = decode(told.encode(), list[Found], "what Nix told of packages")
+    found = decode(told.encode(), list[Found], "the packages that Nix found")
     missing = [one for one in found if not one.drv]
     if missing:
-        raise UnknownError(f"there are no packages of these names: {', '.join(map(_hinted, missing))}")
+        raise UnknownError(f"there are no packages with these names: {', '.join(map(_hinted, missing))}")
     return found
 
 
 def _hinted(one: Found) -> str:
-    """A name that no package has, and which one may be meant."""
+    """Return a name that no package has, with a hint at what may be meant."""
     before, dot, last = one.name.rpartition(".")
     if one.is_there:
-        return f"{one.name} (which is {'a set of packages' if one.among else 'no package'})"
+        return f"{one.name} (which is {'a set of packages' if one.among else 'not a package'})"
     lower = {name.lower().lstrip("_"): name for name in one.among}
     near = difflib.get_close_matches(last, lower, 1)
     return f"{one.name} (is it {before}{dot}{near[0]}?)" if near else one.name
 
 
 def _realised(found: Sequence[Found], folder: Path, workshop: Workshop) -> list[str]:
-    """The store paths, built or fetched, in the order of `found`; `folder` gets links that keep them."""
+    """Build or download the store paths, and return them in the order of `found`; links in `folder` keep them."""
     wanted = list(dict.fromkeys(f"{one.drv}!{one.output}" for one in found))
     command = ["nix-store", "--realise", "--add-root", str(folder / "kept"), *wanted]
     links = _asked(command, "Nix cannot build this", workshop).splitlines()
@@ -131,7 +132,7 @@ def _asked(command: Sequence[str], wrong: str, workshop: Workshop) -> str:
 
 
 def _reason(error: ProgramError) -> str:
-    """What Nix says was wrong: all that stands after the last `error:`, on one line."""
+    """Return Nix's error message: everything after the last `error:`, on one line."""
     _, mark, last = "\n".join(error.log).rpartition("error:")
     text = " ".join(last.split()) if mark else str(error)
     return text if len(text) <= _LONGEST_SAID else text[:_LONGEST_SAID] + "..."

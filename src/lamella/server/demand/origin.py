@@ -1,4 +1,4 @@
-"""Where a source of packages or specs is, by how it is written: a folder, a git repository, a channel, or a flake."""
+"""The kinds of places that packages or specs come from: a folder, a git repository, a channel, or a flake."""
 
 import re
 from typing import Literal
@@ -16,7 +16,7 @@ _FLAKE = re.compile(r"(?!(?:https?|ssh|git|file):)[A-Za-z][\w+.-]*[:/]\S+")
 
 
 def origin_of(text: str) -> Origin | None:
-    """What `text` is; None if it is nothing of all that."""
+    """Return what `text` is; None if it is none of these."""
     if text.startswith("/"):
         return "folder"
     if _URL.fullmatch(text) or _OVER_SSH.fullmatch(text):
@@ -27,7 +27,7 @@ def origin_of(text: str) -> Origin | None:
 
 
 def scheme_of(url: str) -> str:
-    """The protocol that a git repository is reached by."""
+    """Return the protocol of a git repository's address."""
     match = _URL.fullmatch(url)
     return match["scheme"] if match else "ssh"
 
@@ -35,11 +35,11 @@ def scheme_of(url: str) -> str:
 def _check(value: str) -> str:
     if origin_of(value) is None or ".." in value.split("/"):
         raise wrong(
-            f'"{value}" is not a folder (from / on), the address of a git repository, a channel such as nixos-24.11, '
+            f'"{value}" is not an absolute folder, the address of a git repository, a channel such as nixos-24.11, '
             "or a flake"
         )
     return value
 
 
 written = kinds.text(_check)
-"""The kind of value that says where."""
+"""The kind of a setting that holds such a place."""

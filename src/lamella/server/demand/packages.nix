@@ -1,9 +1,9 @@
-# Packages by name, as Nixery finds them: dots select what is in sets, before a name that begins with a digit there may
-# be `_`, and where no name is spelled just so, small and capital letters are the same.
+# Packages by name, as Nixery finds them: dots select from nested sets, a name that begins with a digit may have `_` before
+# it, and if no name matches exactly, upper and lower case are the same.
 #
-# Names come as JSON, so that none is ever part of an expression. Those that are `added` may be missing.
+# Names come as JSON, so that they never become part of an expression. Those in `added` may be missing.
 {
-  # Where the set is: a folder with a default.nix, or a flake.
+  # The place of the set: a folder with a default.nix, or a flake.
   folder ? "",
   flake ? "",
   system,
@@ -21,7 +21,7 @@ let
 
   letters = text: b.genList (n: b.substring n 1 text) 26;
   lower = b.replaceStrings (letters "ABCDEFGHIJKLMNOPQRSTUVWXYZ") (letters "abcdefghijklmnopqrstuvwxyz");
-  # The names in a set by what they are in small letters; of several the first.
+  # The names in a set by their lower-case form; of several, the first.
   namesIn = of: if b.isAttrs of then b.attrNames of else [ ];
   lowered = of: b.listToAttrs (map (name: { name = lower name; value = name; }) (namesIn of));
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pin:
-    """All that a source would answer follows from `what`, unless it is `moving`: then only where to ask.
+    """`what` determines everything that a source would answer, unless it is `moving`: then only where to ask.
 
-    What is made of a moving target must not be remembered under its name.
+    What is made from a moving source must not be remembered under its name.
     """
 
     what: str

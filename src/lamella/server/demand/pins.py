@@ -1,4 +1,4 @@
-"""From what is asked for to what it means at this moment: the pin, by which images are remembered.
+"""Finds what a request means at this moment: the pin, by which images are remembered.
 
 | source | pinned | moving |
 | --- | --- | --- |
@@ -6,12 +6,12 @@
 | nix, from nixpkgs | a commit instead of a channel | a channel |
 | nix, from a flake | a flake that names its commit | any other |
 | nix, from a folder | | always |
-| deb | always: the hash of the archives' signed words | |
+| deb | always: the hash of the archives' signed indexes | |
 | pypi | a day that is over, on archives or a base with a digest | `latest` |
 | specs, from a git repository | a commit as the tag | a branch or tag of the repository, `latest` |
-| specs, from a folder | what is written and locked there | what is not locked |
+| specs, from a folder | what is fully locked | what is not locked |
 
-A branch is built at the commit that it is now, which the pin says, and yet counts as moving.
+A branch is built at its current commit, which the pin names, but still counts as moving.
 """
 
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from lamella.server.demand.settings import DEB, NIX, PYPI
 
 
 def pin_of(request: Request, place: Workplace, now: datetime | None = None) -> Pin:
-    """What `request` means now. A commit as a tag costs nothing; else a repository or an archive is asked."""
+    """Return what `request` means now. A commit as a tag needs no network; anything else may ask a server."""
     source = request.source
     with explained():
         if source.kind == NIX:

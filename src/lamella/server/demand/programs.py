@@ -1,6 +1,6 @@
-"""Programs that builds need: they have their time, are heard line by line, and end when nobody wants them any more.
+"""Programs that builds run: with a time limit, with output that is read line by line, and ended with the build.
 
-They stay in the group of whoever runs them, and so end with a worker that is killed.
+They stay in the process group of their worker, so they end with it when it is killed.
 """
 
 import subprocess
@@ -16,15 +16,15 @@ _LINES = 20
 
 
 class ProgramError(DemandError):
-    """A program that builds an image, or fetches what it is made of, has failed."""
+    """A program that builds an image, or downloads what it is made of, failed."""
 
 
 def silent(_: str) -> None:
-    """Nobody listens."""
+    """Ignore the line."""
 
 
 def run(command: Sequence[str], seconds: float, log: Log = silent) -> str:
-    """What a program says on stdout; `log` hears each line of its stderr, and may end it by raising something."""
+    """Return a program's stdout; `log` gets each line of its stderr, and ends the program if it raises."""
     said: deque[str] = deque(maxlen=_LINES)
     late = threading.Event()
     with tempfile.TemporaryFile("w+") as out:
@@ -44,10 +44,10 @@ def run(command: Sequence[str], seconds: float, log: Log = silent) -> str:
             finally:
                 timer.cancel()
         if late.is_set():
-            why = f"it took longer than {seconds:g} seconds, and was ended"
+            why = f"it took longer than {seconds:g} seconds and was stopped"
             raise ProgramError(why, [*said, f"error: {why}"])
         if running.returncode:
-            raise ProgramError(said[-1] if said else "it said nothing", said)
+            raise ProgramError(said[-1] if said else "it printed no error", said)
         out.seek(0)
         return out.read()
 
@@ -60,10 +60,10 @@ def _started(command: Sequence[str], out: int) -> subprocess.Popen[str]:
             stdout=out,
             stderr=subprocess.PIPE,
             errors="replace",
-            umask=0o022,  # what it writes shall be the same on every machine
+            umask=0o022,  # so that what it writes is the same on every machine
         )
     except OSError as error:
-        raise DemandError(f"{command[0]} is not there ({error.strerror}); install it on this server") from error
+        raise DemandError(f"cannot run {command[0]}: {error.strerror}; is it installed on this server?") from error
 
 
 def _listen(running: subprocess.Popen[str], said: deque[str], log: Log) -> None:

@@ -1,6 +1,6 @@
-"""Images of Python packages, with a Python that is Debian's or a base image's.
+"""Images of Python packages, with the Python of Debian or of a base image.
 
-A tag is a day: packages are those that were there when it began. `latest` are those of this moment.
+A tag is a day: packages are those that existed when it began. `latest` means those of this moment.
 """
 
 import re
@@ -26,7 +26,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def pin(request: Request, place: Workplace, now: datetime) -> Pin:
-    """A day that is over pins packages, and archives or a digest pin the Python below them."""
+    """Return the pin: a day that is over pins packages; archives or a base's digest pin the Python below them."""
     day, source = _day(request), request.source
     past = bool(day) and datetime.fromisoformat(day) < now.astimezone(UTC)
     if source.base:
@@ -35,7 +35,7 @@ def pin(request: Request, place: Workplace, now: datetime) -> Pin:
 
 
 def specs(request: Request, folder: Path, workshop: Workshop) -> list[Spec]:
-    """The image for each platform, with the lock of what is chosen."""
+    """Return the image for each platform, with the lock of what was chosen."""
     source, python = request.source, _python(request)
     below = [] if source.base else [Layer("python", deb.wants(_DEBS, shell=request.shell))]
     wants = [_want(name) for name in request.packages]
@@ -56,7 +56,7 @@ def specs(request: Request, folder: Path, workshop: Workshop) -> list[Spec]:
 
 
 def _python(request: Request) -> Python:
-    """Where that Python has its packages, if the settings do not say it, and what it may choose from."""
+    """Return the Python, with the folder of its packages and the day up to which packages are considered."""
     told = request.source.python
     assert told
     day = _day(request)
@@ -68,7 +68,7 @@ def _python(request: Request) -> Python:
 
 
 def _day(request: Request) -> str:
-    """The moment up to which packages are looked at, never later than the settings allow; empty for this one."""
+    """Return the moment up to which packages are considered, as far as the settings allow; empty for now."""
     source, tag = request.source, request.tag
     known = source.python.exclude_newer if source.python else ""
     if tag == LATEST:
@@ -79,23 +79,23 @@ def _day(request: Request) -> str:
             return min(day, known) if known else day
     except ValueError:
         pass
-    raise UnknownError(f"the tags of {source.name} are {LATEST} and days such as 2026-01-31, so there is no {tag}")
+    raise UnknownError(f"there is no tag {tag}: the tags of {source.name} are {LATEST} and days such as 2026-01-31")
 
 
 def _want(name: str) -> PypiWant:
     try:
         return PypiWant(name)
     except SpecError as error:
-        raise UnknownError(f"no Python package can be called {name}") from error
+        raise UnknownError(f"{name} is not a valid name of a Python package") from error
 
 
 def _check_version(lock: Lock, python: Python) -> None:
-    """Refuses the Python of archives that have another one."""
+    """Raise an error if the archives have a different Python."""
     for name, platform in lock.platforms.items():
         debs = platform.debian.debs if platform.debian else ()
         version = next((one.version for one in debs if one.name == "python3"), "none")
         if not version.startswith(f"{python.version}."):
             raise DemandError(
-                f"the archives have Python {version} for {name}, and not {python.version}; "
-                "name other archives or a base image in the settings"
+                f"the archives have Python {version} for {name}, not {python.version}; "
+                "set different archives or a base image in the settings"
             )

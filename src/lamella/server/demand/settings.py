@@ -1,4 +1,4 @@
-"""What the settings of the server say of images that are made when they are asked for: from where, and how large."""
+"""The settings for images that are made when they are pulled: where packages come from, and the limits."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from lamella.spec.python import Python
 SHELL = "shell"
 ARCHITECTURES = ("amd64", "arm64")
 META = (SHELL, *ARCHITECTURES)
-"""What stands before the packages in a name, and is none."""
+"""Words that come before the packages in a name, and are not packages."""
 
 NIX, DEB, PYPI, SPECS = "nix", "deb", "pypi", "specs"
 _MEANT = {
@@ -33,37 +33,41 @@ _PREFIX = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
 
 def _check_prefix(value: str) -> str:
     if not re.fullmatch(_PREFIX, value):
-        raise wrong(f'"{value}" cannot begin the name of an image; write letters, digits, and . _ - between them')
+        raise wrong(
+            f'"{value}" cannot begin the name of an image; use lower-case letters and digits, with single . _ or - '
+            "between them"
+        )
     if value in META:
-        raise wrong(f'"{value}" means something else in the name of an image; choose another')
+        raise wrong(f'"{value}" has another meaning in the names of images; choose a different name')
     return value
 
 
 class ServedPython(Python, frozen=True, kw_only=True):
-    """The Python that packages are for that anybody may ask for: nothing of theirs is run, unless that is said."""
+    """The Python for packages that anybody may request: none of their code runs, unless the settings allow it."""
 
     build: Annotated[
         bool,
         Said(
-            "Whether packages that are there as source only are built. Then whoever may `build` here has code of *any* "
-            "uploader of the index run, as this server's user. Else versions are chosen that have wheels.",
+            "Whether to build packages that exist only as source. If so, everybody who may `build` here can run code "
+            "of *any* uploader to the index, as this server's user. If not, versions that have wheels are chosen.",
             kinds.flag,
         ),
     ] = False
 
 
 class Source(Value, frozen=True, kw_only=True):
-    """Where what an image's name asks for comes from."""
+    """Where the packages in an image's name come from."""
 
     summary = (
-        "Where the packages come from that images are asked for by. The first source is meant by a name alone "
-        "(`shell/git`), any by its own name before that (`deb/bash/curl`)."
+        "Where the packages that images are named by come from. A name without a prefix (`shell/git`) belongs to the "
+        "first source; any source can be chosen by its name as prefix (`deb/bash/curl`)."
     )
 
     name: Annotated[
         str,
         Said(
-            "What the names of images begin with: `deb`, `py3.12`.", kinds.text(_check_prefix, pattern=f"^{_PREFIX}$")
+            "What the names of its images start with: `deb`, `py3.12`.",
+            kinds.text(_check_prefix, pattern=f"^{_PREFIX}$"),
         ),
     ]
     kind: Annotated[
@@ -77,9 +81,9 @@ class Source(Value, frozen=True, kw_only=True):
     origin: Annotated[
         str,
         Said(
-            "Where Nix packages or specs are: a folder, or the address of a git repository, of which tags of images "
-            "are branches, tags and commits. For Nix packages also a channel (`nixos-24.11`) or a commit of nixpkgs, "
-            "and any flake (`github:OWNER/NAME`). Whoever can write there decides what this server runs.",
+            "Where Nix packages or specs are: a folder, or the address of a git repository, whose branches, tags and "
+            "commits are then the tags of images. For Nix packages also a channel (`nixos-24.11`), a commit of "
+            "nixpkgs, or any flake (`github:OWNER/NAME`). Everybody who can write there decides what this server runs.",
             written,
         ),
     ] = msgspec.field(name="from", default="")
@@ -88,15 +92,15 @@ class Source(Value, frozen=True, kw_only=True):
     base: Annotated[
         str,
         Said(
-            "An image with that Python, to build on: `docker://HOST/python:3.12-slim`. Without it, Python is Debian's.",
+            "An image with that Python to build on: `docker://HOST/python:3.12-slim`. If not set, Python is Debian's.",
             names.base,
         ),
     ] = ""
     platforms: Annotated[
         Sequence[str],
         Said(
-            "The platforms that images are for, unless a name says `amd64` or `arm64`; else, for `nix`, that of this "
-            "machine, for `deb` and `pypi` both `linux/amd64` and `linux/arm64`, and for `specs` what they say.",
+            "The platforms of images, unless a name says `amd64` or `arm64`. If not set: for `nix`, this machine's; "
+            "for `deb` and `pypi`, `linux/amd64` and `linux/arm64`; for `specs`, the platforms in each spec.",
             names.platforms,
         ),
     ] = ()
@@ -110,18 +114,18 @@ class Source(Value, frozen=True, kw_only=True):
         given = {"from": self.origin, "python": self.python, "base": self.base, "debian": self.debian != Debian()}
         meant = _MEANT[self.kind]
         for key in [key for key, value in given.items() if value and key not in meant]:
-            yield Problem((key,), f"means nothing for {self.kind}")
+            yield Problem((key,), f"has no meaning for {self.kind}")
         needed = _NEEDED.get(self.kind)
         if needed and not given[needed]:
-            yield Problem((), f'is of the kind {self.kind} and needs the key "{needed}"')
+            yield Problem((), f'a source of kind {self.kind} needs the key "{needed}"')
         if self.kind == SPECS and self.where in ("channel", "flake"):
-            yield Problem(("from",), "must be a folder (from / on) or the address of a git repository")
+            yield Problem(("from",), "must be an absolute folder or the address of a git repository")
         yield from self._relative()
         if self.kind == SPECS and self.platforms:
-            yield Problem(("platforms",), "means nothing for specs, which say it themselves")
+            yield Problem(("platforms",), "has no meaning for specs, which set their platforms themselves")
 
     def _relative(self) -> Iterator[Problem]:
-        """Files that are named from a folder: there is none that they could be meant from."""
+        """Yield the relative paths, as there is no folder that they could start from."""
         keyring = self.debian.keyring
         if keyring and not keyring.startswith("/"):
             yield Problem(("debian", "keyring"), f'"{keyring}" must be absolute: start it with /')
@@ -131,11 +135,11 @@ class Source(Value, frozen=True, kw_only=True):
 
 
 class Limits(Value, frozen=True, kw_only=True):
-    """What may go into an image that is made when it is asked for."""
+    """Limits for an image that is made when it is pulled."""
 
-    summary = "What an image that is made when it is asked for may take."
+    summary = "Limits for images that are made when they are pulled."
 
-    packages: Annotated[int, Said("How many packages a name may have.", kinds.whole(1, 1000))] = 100
+    packages: Annotated[int, Said("How many packages a name may contain.", kinds.whole(1, 1000))] = 100
     layers: Annotated[int, Said("How many layers an image may have.", kinds.whole(3, 127))] = 94
     bytes: Annotated[int, Said('How large an image may be before compression: `"20 GB"`.', kinds.size)] = 20 * 10**9
-    seconds: Annotated[int, Said("How long a build may take.", kinds.whole(1, 7 * 86400))] = 3600
+    seconds: Annotated[int, Said("How many seconds a build may take.", kinds.whole(1, 7 * 86400))] = 3600

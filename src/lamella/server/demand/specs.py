@@ -1,4 +1,4 @@
-"""Images that somebody has written down: `NAME/lamella.toml` or `NAME.toml`, each with its lock beside it."""
+"""Images from specs: `NAME/lamella.toml` or `NAME.toml`, each with its lock beside it."""
 
 import hashlib
 from pathlib import Path
@@ -22,7 +22,7 @@ from lamella.spec.wants import FilesWant, NixWant
 
 
 def pin(request: Request, place: Workplace) -> Pin:
-    """A commit pins, and so does what is written in a folder, if its lock says all that the spec leaves open."""
+    """Return the pin. A commit is pinned, as is a spec in a folder if its lock decides what the spec leaves open."""
     source, tag = request.source, request.tag
     if source.where == "git":
         if COMMIT.fullmatch(tag):
@@ -30,18 +30,18 @@ def pin(request: Request, place: Workplace) -> Pin:
         return Pin(commit_of(source.origin, "" if tag == LATEST else tag), moving=True)
     spec = _read(Path(source.origin), request)
     if tag not in (LATEST, spec.image.tag):
-        raise UnknownError(f"the tags of {request.name} are {LATEST} and {spec.image.tag}, so there is no {tag}")
+        raise UnknownError(f"there is no tag {tag}: the tags of {request.name} are {LATEST} and {spec.image.tag}")
     return Pin(f"spec {_content(spec, place)}", moving=_is_open(spec))
 
 
 def specs(request: Request, pin: Pin, workshop: Workshop) -> list[Spec]:
-    """The image for each of its platforms."""
+    """Return the image for each of its platforms."""
     if request.source.where != "git":
         return _each(_read(Path(request.source.origin), request))
     tree = checkout(request.source.origin, pin.what, workshop.folder)
     spec = _read(tree, request)
     if _is_open(spec):
-        raise DemandError(f"{request.name} has no lock at {pin.what[:12]}; run lamella lock, and commit it")
+        raise DemandError(f"{request.name} has no lock at {pin.what[:12]}; run lamella lock and commit the lock")
     created = moment(tree) if spec.image.created == "git" else spec.image.created
     return _each(Spec(msgspec.structs.replace(spec.image, created=created), spec.folder, spec.file))
 
@@ -55,11 +55,11 @@ def _read(folder: Path, request: Request) -> Spec:
     for file in (path / NAME, path.with_name(f"{path.name}.toml")):
         if file.is_file():
             return read(file)
-    raise UnknownError(f"there is no {'/'.join(request.packages)} among the images of {request.source.name}")
+    raise UnknownError(f"{request.source.name} has no image named {'/'.join(request.packages)}")
 
 
 def _is_open(spec: Spec) -> bool:
-    """Whether something of it is decided only when it is built: it is asked for by name, and no lock is there."""
+    """Whether something is decided only at build time: it is named without a version, and there is no lock."""
     image = spec.image
     named = [
         want
@@ -71,7 +71,7 @@ def _is_open(spec: Spec) -> bool:
 
 
 def _content(spec: Spec, place: Workplace) -> str:
-    """The hash of what is written, and of the files that are taken."""
+    """Return the hash of the spec, its lock, and the files that it takes."""
     hashed = hashlib.sha256()
     for path in [*([spec.file] if spec.file else ()), lock_path(spec), *_graphs(spec)]:
         data = path.read_bytes() if path.is_file() else b""

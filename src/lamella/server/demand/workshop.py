@@ -1,4 +1,4 @@
-"""What a build works with, and how locks are made for images that nobody has written down."""
+"""What a build works with, and locks for images that have no spec."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ from lamella.sources.python.uv import UnsatisfiableError
 from lamella.spec.model import Config, Image, Spec
 
 PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-"""Where images that are built on no other have their programs."""
+"""The search path of images without a base image."""
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """A workplace, what may be built there, and whom its programs' words are told to, line by line."""
+    """A workplace, the limits of builds there, and the log that gets the output of programs line by line."""
 
     place: Workplace
     limits: Limits = field(default_factory=Limits)
@@ -31,12 +31,12 @@ class Workshop:
 
     @property
     def folder(self) -> Path:
-        """Where what was fetched is kept."""
+        """The folder for downloads."""
         return needed(self.place.outside, "what images are made of").downloads.folder
 
 
 def locked(image: Image, folder: Path, workshop: Workshop) -> Lock:
-    """Decides in `folder` which packages these are, for all platforms of `image`."""
+    """Choose the packages for all platforms of `image`, and write the lock to `folder`."""
     spec = Spec(image, folder)
     workshop.log(f"choosing packages for {image.name}")
     try:
@@ -48,12 +48,12 @@ def locked(image: Image, folder: Path, workshop: Workshop) -> Lock:
 
 
 def each_platform(image: Image, folder: Path, file: Path | None = None) -> list[Spec]:
-    """The image as specs of one platform each; a single one if it names none."""
+    """Return the image as one spec per platform; a single one if it names no platforms."""
     if not image.platforms:
         return [Spec(image, folder, file)]
     return [Spec(msgspec.structs.replace(image, platforms=[one]), folder, file) for one in image.platforms]
 
 
 def config(env: Mapping[str, str], *, shell: bool) -> Config:
-    """How an image of packages is run."""
+    """Return how to run an image of packages."""
     return Config(cmd=["bash"] if shell else None, env=env)

@@ -1,4 +1,4 @@
-"""Binary caches of Nix out of the server's bucket: what was pushed, what this machine's store has, what others have.
+"""Nix binary caches from the server's bucket: what was pushed, what this machine's store has, what other caches have.
 
-hash --> narinfo in the bucket --> the local store --> caches beside it --> 404
+hash --> narinfo in the bucket --> the local store --> other caches --> 404
 """

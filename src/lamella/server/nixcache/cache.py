@@ -1,8 +1,8 @@
-"""One binary cache: what it tells of paths, and what it takes.
+"""One binary cache: the paths that it has, and what it accepts.
 
-What it tells is complete: a path is told of when its NAR is in the bucket and right, and when all that it refers to is
-told of too, here or by caches beside it. NARs are shared by all caches, and known by their own hash, which only the
-narinfo of a cache tells; so rights to a cache are rights to its narinfos.
+A cache is complete: it has a path only if the NAR is in the bucket and right, and if everything that it refers to is
+there too, here or in its upstreams. NARs are shared by all caches and found by their own hash, which only the narinfo
+of a cache tells; so rights to a cache are rights to its narinfos.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _CONFLICT, _FORBIDDEN = 409, 403
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is told of a path. Its NAR is in the bucket, or else made of the store, or fetched from `upstream`."""
+    """A path that the cache has. Its NAR is in the bucket, made from the store, or downloaded from `upstream`."""
 
     info: NarInfo
     local: bool = False
@@ -40,7 +40,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Cache:
-    """One of the caches in a bucket. All of this may block."""
+    """One of the caches in a bucket. All methods may block."""
 
     settings: NixCache
     bucket: SharedBucket
@@ -48,15 +48,15 @@ class Cache:
     upstreams: Upstreams
     store: LocalStore | None
     largest: int
-    """How many bytes a NAR may have, packed or not."""
+    """How many bytes a NAR may have, compressed or not."""
 
     def kept(self, hashed: str) -> str | None:
-        """The narinfo in the bucket."""
+        """Return the narinfo in the bucket."""
         data = self.bucket.get(narinfo_item(self.settings.name, hashed))
         return None if data is None else data.decode()
 
     def here(self, hashed: str) -> Found | None:
-        """What is told of a path without asking other machines."""
+        """Return what is known of a path without asking other machines."""
         text = self.kept(hashed)
         if text is not None:
             return Found(parse_any(text, f"the narinfo of {hashed}"))
@@ -64,7 +64,7 @@ class Cache:
         return Found(self.signed(info), local=True) if info else None
 
     def elsewhere(self, hashed: str) -> Found | None:
-        """What caches beside this one tell of a path."""
+        """Return what the upstreams have of a path."""
         found = self.upstreams.find(hashed)
         if found is None:
             return None
@@ -72,13 +72,13 @@ class Cache:
         return Found(self.signed(passing), upstream=found.url)
 
     def signed(self, info: NarInfo) -> NarInfo:
-        """The same, with our signatures."""
+        """Return the same with our signatures."""
         ours = [key.sign(info) for key in self.keys]
         return msgspec.structs.replace(info, signatures=tuple(dict.fromkeys([*info.signatures, *ours])))
 
     def accept(self, hashed: str, text: str) -> None:
-        """Tells of a path from now on as somebody wants it; a `UnfitError` if that would not be right."""
-        info = parse_any(text, f"what is to be told of {hashed}")
+        """Add a path with the narinfo that a client sent. Raises an `UnfitError` if it is not right."""
+        info = parse_any(text, f"the new narinfo of {hashed}")
         for wrong in self._wrongs(hashed, info):
             raise wrong
         with self.publishing(info):
@@ -87,12 +87,12 @@ class Cache:
             self.tell(info)
 
     def publishing(self, info: NarInfo) -> AbstractContextManager[None]:
-        """While this lasts a path can be told of: nothing that it needs goes as garbage."""
+        """Hold everything that a path needs while it is added, so that none of it is removed as garbage."""
         paths = dict.fromkeys([info.path, *info.references])
         return holding(self.bucket, [info.url, *(narinfo_item(self.settings.name, hash_of(path)) for path in paths)])
 
     def tell(self, info: NarInfo) -> None:
-        """Stores a narinfo, within `publishing`. Signatures come together; another NAR for the path is refused."""
+        """Store a narinfo, within `publishing`. Signatures are merged; a different NAR for the path is refused."""
         info = self.signed(info)
         name = narinfo_item(self.settings.name, hash_of(info.path))
         while not self.bucket.create(name, written(info).encode()):
@@ -101,7 +101,7 @@ class Cache:
                 continue
             known = parse_any(before.decode(), name)
             if known.fingerprint != info.fingerprint:
-                raise UnfitError(f"{info.path} is in the cache with other contents, which stay", _CONFLICT)
+                raise UnfitError(f"{info.path} is in the cache with different contents, which are kept", _CONFLICT)
             both = tuple(dict.fromkeys([*known.signatures, *info.signatures]))
             if both == known.signatures:
                 return
@@ -110,41 +110,41 @@ class Cache:
                 return
 
     def remove(self, hashed: str) -> bool:
-        """Tells of a path no more; False if it did not. The NAR goes when nobody tells of it."""
+        """Remove a path; return False if it was missing. Its NAR is removed when no cache refers to it."""
         name = narinfo_item(self.settings.name, hashed)
         there = self.bucket.find(name) is not None
         self.bucket.delete(name)
         return there
 
     def _wrongs(self, hashed: str, info: NarInfo) -> Iterator[UnfitError]:
-        """Why what is told cannot be taken."""
+        """Yield the reasons against a narinfo."""
         if hash_of(info.path) != hashed:
-            yield UnfitError(f"{info.path} is not the path with the hash {hashed}")
+            yield UnfitError(f"{info.path} does not have the hash {hashed}")
         unclean = [path for path in (info.path, *info.references) if not is_path(path)]
         texts = (info.deriver, info.ca, *info.signatures)
         if unclean or not all(text.isascii() and text.isprintable() for text in texts):
-            yield UnfitError(f"what is told of {hashed} holds {[*unclean, *texts][0]!r}, which Nix would not write")
+            yield UnfitError(f"the narinfo of {hashed} contains {[*unclean, *texts][0]!r}, which Nix would not write")
         if info.compression not in ENDINGS or not info.file_hash or info.url != item_of(info):
             yield UnfitError(f"the NAR of {info.path} must be at nar/FILEHASH.nar, with one of {[*ENDINGS.values()]}")
         trusted = self.settings.trusted
         if trusted and not PublicKeys(trusted).vouch_for(info):
-            yield UnfitError(f"{info.path} is signed by no key that this cache trusts", _FORBIDDEN)
+            yield UnfitError(f"{info.path} is not signed by a key that this cache trusts", _FORBIDDEN)
 
     def _lacks(self, info: NarInfo) -> Iterator[UnfitError]:
-        """What is missing for it to be told."""
+        """Yield what is missing before the path can be added."""
         item = self.bucket.find(info.url)
         if item is None:
-            yield UnfitError(f"the NAR of {info.path} is not here; send it first")
+            yield UnfitError(f"the NAR of {info.path} is missing; send it first")
         found = facts_of(self.bucket, info.url, self.largest)
         told = (info.file_hash, info.file_size, info.nar_hash, info.nar_size)
         if told != (found.file_hash, found.file_size, found.nar_hash, found.nar_size):
-            yield UnfitError(f"the NAR that was sent for {info.path} has other hashes and sizes than are told")
+            yield UnfitError(f"the NAR that was sent for {info.path} has different hashes or sizes than its narinfo")
         lacking = self._lacking(info)
         if lacking:
-            yield UnfitError(f"{info.path} refers to {lacking}, which is not here; send that first")
+            yield UnfitError(f"{info.path} refers to {lacking}, which is missing; send that first")
 
     def _lacking(self, info: NarInfo) -> str:
-        """The first reference that nobody tells of."""
+        """Return the first reference that no cache has."""
         below = [path for path in info.references if path != info.path]
         if not below:
             return ""
@@ -159,7 +159,7 @@ class Cache:
 
 
 def cache_of(settings: NixCache, bucket: SharedBucket, fetcher: Fetcher, largest: int) -> Cache:
-    """The cache as it is set up; its keys are read, and whether this machine can do what is wanted is seen."""
+    """Set up a cache: read its keys, and check that this machine can serve what the settings ask for."""
     lines: list[str] = []
     if settings.keys:
         with explained(Path(settings.keys), "cannot read the keys in"):

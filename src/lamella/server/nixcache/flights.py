@@ -1,10 +1,10 @@
-"""NARs on their way from other caches: each is fetched once, however many ask for it meanwhile.
+"""NARs on their way from other caches: each is downloaded once, however many clients want it.
 
     other cache --thread--> file without a name --> any number of clients, each at its own pace
                                                '--> the bucket, when all of it is right
 
-Clients get the bytes as they come, but for the last one: that is held back until the whole is known to be what was
-signed. So nobody ever has a wrong NAR that looks whole.
+Clients get the bytes as they arrive, except for the last one: it is held back until the whole NAR is known to be what
+was signed. So no client ever has a wrong NAR that looks complete.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ from lamella.transport.errors import TransportError
 _BLOCK = 1 << 20
 _BAD_GATEWAY, _NO_STORAGE = 502, 503
 _SLACK = 1 << 20
-"""How much larger than what is in it a compressed file may be."""
+"""How much larger than its contents a compressed file may be."""
 
 log = logging.getLogger(__name__)
 
 
 class Flight:
-    """A NAR that is coming. It is written to in a thread, and followed in the event loop."""
+    """A NAR that is arriving. A thread writes to it, and clients follow it in the event loop."""
 
     def __init__(self, spool: Path) -> None:
         self._loop = asyncio.get_running_loop()
@@ -49,20 +49,20 @@ class Flight:
         self.users = 0
 
     def write(self, block: Buffer) -> None:
-        """Takes the next bytes."""
+        """Add the next bytes."""
         self._file.write(bytes(block))
         self._loop.call_soon_threadsafe(self._tell, self._file.size - 1)
 
     def end(self) -> None:
-        """All has come, and is right."""
+        """Mark the NAR as complete and right."""
         self._loop.call_soon_threadsafe(self._tell, self._file.size, True)
 
     def fail(self, message: str, status: int) -> None:
-        """It is not right, or no more comes; that is what clients are told who have seen nothing yet."""
+        """Mark the NAR as failed. Clients that have received nothing yet get this message."""
         self._loop.call_soon_threadsafe(self._tell, 0, True, (message, status))
 
     def copy(self, write: Callable[[Buffer], object]) -> None:
-        """All that has come."""
+        """Pass everything that has arrived to `write`."""
         at = 0
         while block := self._file.read_at(_BLOCK, at):
             write(block)
@@ -70,11 +70,11 @@ class Flight:
 
     @property
     def abandoned(self) -> bool:
-        """Whether clients have come, and gone."""
+        """Whether there were clients, and all have left."""
         return self.users == 1 and self._followed
 
     async def follow(self) -> AsyncIterator[Buffer]:
-        """The bytes from the first on, as they come; a `LamellaError` when it turns out that they are wrong."""
+        """Yield the bytes from the first on, as they arrive. Raises a `LamellaError` if they turn out to be wrong."""
         self._followed = True
         at = 0
         while True:
@@ -89,7 +89,7 @@ class Flight:
             await self._news.wait()
 
     def leave(self) -> None:
-        """Somebody is done with it. With the last one goes the file."""
+        """Remove a user. The file goes with the last one."""
         self.users -= 1
         if not self.users:
             self._file.close()
@@ -101,7 +101,7 @@ class Flight:
 
 
 class Flights:
-    """All that are on their way to one cache."""
+    """All NARs on their way to one cache."""
 
     def __init__(self, cache: Cache, spool: Path) -> None:
         self._cache = cache
@@ -115,7 +115,7 @@ class Flights:
         return found.info.url in self._flights
 
     async def follow(self, found: Found) -> AsyncIterator[Buffer]:
-        """The bytes of a NAR that is elsewhere."""
+        """Yield the bytes of a NAR from another cache."""
         flight = self._flights.get(found.info.url) or self._start(found)
         flight.users += 1
         try:
@@ -125,7 +125,7 @@ class Flights:
             flight.leave()
 
     async def settle(self) -> None:
-        """Waits for all that is on its way."""
+        """Wait for all NARs that are on their way."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -153,14 +153,14 @@ class Flights:
             flight.fail(str(error), _NO_STORAGE if isinstance(error, StorageError) else _BAD_GATEWAY)
             return
         except Exception as error:
-            flight.fail(f"{found.info.path} cannot be fetched: {type(error).__name__}", _BAD_GATEWAY)
+            flight.fail(f"cannot download {found.info.path}: {type(error).__name__}", _BAD_GATEWAY)
             raise
         flight.end()
         if self._cache.settings.keep:
             self._keep(flight, found.info, facts)
 
     def _fetched(self, flight: Flight, found: Found) -> nars.Facts:
-        """Fetches it, and sees to it that it is right."""
+        """Download the NAR, and check it."""
         info = found.info
         scales = nars.Scales(info.compression, info.nar_size, info.path)
         most = info.file_size or info.nar_size + info.nar_size // 16 + _SLACK
@@ -170,9 +170,9 @@ class Flights:
             nonlocal passed
             passed += memoryview(block).nbytes
             if passed > most:
-                raise DigestError(f"the NAR of {info.path} is larger than the {most} bytes that it should have")
+                raise DigestError(f"the NAR of {info.path} is larger than {most} bytes, which it should have at most")
             if flight.abandoned and not self._cache.settings.keep:
-                raise TransportError(f"nobody waits for {info.path} any more")
+                raise TransportError(f"no client waits for {info.path} any more")
             scales.write(block)
             flight.write(block)
 
@@ -181,11 +181,11 @@ class Flights:
         facts = scales.finish()
         of_file = (info.file_hash or facts.file_hash, info.file_size or facts.file_size)
         if facts != nars.Facts(*of_file, info.nar_hash, info.nar_size):
-            raise DigestError(f"the NAR of {info.path} as it was fetched is not the one that was signed")
+            raise DigestError(f"the downloaded NAR of {info.path} is not the one that was signed")
         return facts
 
     def _keep(self, flight: Flight, info: NarInfo, facts: nars.Facts) -> None:
-        """Stores the NAR, and then what is told of it."""
+        """Store the NAR, and then its narinfo."""
         here = msgspec.structs.replace(info, file_hash=facts.file_hash, file_size=facts.file_size)
         here = msgspec.structs.replace(here, url=item_of(here))
         try:
@@ -193,4 +193,4 @@ class Flights:
                 nars.keep(self._cache.bucket, here.url, facts, flight.copy)
                 self._cache.tell(here)
         except LamellaError as error:
-            log.warning("%s cannot be kept: %s", info.path, error)
+            log.warning("cannot keep %s: %s", info.path, error)

@@ -1,6 +1,6 @@
-"""What is in a NAR, as Nix lists it: made from the NAR itself, so nobody has to be believed.
+"""The contents of a NAR, as Nix lists them: made from the NAR itself, so no client has to be trusted.
 
-What clients send as a listing is therefore taken, and forgotten.
+Listings that clients send are therefore accepted, and ignored.
 """
 
 import os
@@ -19,12 +19,12 @@ from lamella.sources.nix.narinfo import NarInfo
 from lamella.sources.spool import nameless
 
 _MOST_FILES = 1_000_000
-"""More than any package has, and as many as are kept in memory."""
+"""More than any package has; listings are made in memory."""
 _TOO_LARGE = 413
 
 
 def listing(blocks: Iterable[Buffer], info: NarInfo, spool: Path) -> bytes:
-    """The listing of a NAR, as JSON; `spool` is a folder that takes it unpacked meanwhile."""
+    """Return the listing of a NAR, as JSON; `spool` is a folder for the unpacked NAR."""
     spool.mkdir(parents=True, exist_ok=True)
     plain = nameless(spool)
 
@@ -39,7 +39,9 @@ def listing(blocks: Iterable[Buffer], info: NarInfo, spool: Path) -> bytes:
     nodes: dict[bytes, dict[str, Any]] = {}
     for count, (entry, offset) in enumerate(nar.located(plain, b"", info.path)):
         if count == _MOST_FILES:
-            raise UnfitError(f"{info.path} has more than {_MOST_FILES:,} files, which are not listed", _TOO_LARGE)
+            raise UnfitError(
+                f"{info.path} has more than {_MOST_FILES:,} files, which is too many for a listing", _TOO_LARGE
+            )
         folder, _, name = entry.path.rpartition(b"/")
         node: dict[str, Any]
         if entry.kind is Kind.DIRECTORY:

@@ -1,4 +1,4 @@
-"""The Nix store of this machine as a cache: nothing is stored, and what Nix tells is asked for once."""
+"""The Nix store of this machine as a cache: nothing is copied, and Nix is asked only once for each path."""
 
 import hashlib
 import os
@@ -21,24 +21,22 @@ from lamella.staging import explained
 _NAME = re.compile(rf"({HASH})-.+")
 _MOST = 20_000
 _SETTLED = 1.0
-"""How old the last change of a folder must be, in seconds, to be told from the next one."""
+"""How many seconds old the last change of a folder must be to be distinguishable from the next."""
 
 
 class LocalStore:
-    """What is in the store. Who asks for a path will ask for what it refers to, so Nix is asked for a whole closure."""
+    """The paths in the store. Clients that want a path also want its references, so Nix is asked for whole closures."""
 
     def __init__(self) -> None:
         if not store.is_here():
-            raise NixError(
-                "the Nix store of this machine is to be served, but the nix command is not there; install Nix"
-            )
+            raise NixError("cannot serve the Nix store of this machine: the nix command is not installed; install Nix")
         self._lock = threading.Lock()
         self._names: dict[str, str] = {}
         self._changed = 0
         self._facts: OrderedDict[str, Facts] = OrderedDict()
 
     def find(self, hashed: str) -> NarInfo | None:
-        """The path with that hash, if it is whole."""
+        """Return the path with that hash, if it is complete."""
         with self._lock:
             path = self._path(hashed)
             if path is None or not os.path.lexists(path):
@@ -49,7 +47,7 @@ class LocalStore:
         return _info(told) if told else None
 
     def forget(self, path: str) -> None:
-        """What Nix told of a path is not so any more."""
+        """Forget what Nix said about a path."""
         with self._lock:
             self._facts.pop(path, None)
 
@@ -67,7 +65,7 @@ class LocalStore:
         try:
             told = store.facts_of([path])
         except NixError:
-            return  # it is being built, or was left half done
+            return  # it is being built, or was left incomplete
         for one in told:
             self._facts[one.path.path] = one
         while len(self._facts) > max(_MOST, len(told)):
@@ -93,7 +91,7 @@ def _info(told: Facts) -> NarInfo:
 
 
 def dumped(info: NarInfo) -> Iterator[bytes]:
-    """The NAR of a path of the store; its end is held back until it is known to be what Nix says it is."""
+    """Yield the NAR of a store path; its end is held back until it is known to be what Nix says it is."""
     hashed, waiting = hashlib.sha256(), b""
     with explained(Path(info.path), "cannot read"):
         for block in nar.in_blocks(nar.dump(info.path)):

@@ -1,4 +1,4 @@
-"""What may stand in an address of a cache. Nothing else comes near the name of an item, or of a file."""
+"""The names that may be in an address of a cache. Nothing else becomes part of the name of an item or a file."""
 
 import re
 
@@ -10,9 +10,9 @@ _DIGIT = "[0-9a-df-np-sv-z]"
 _ENDING = "(?:" + "|".join(re.escape(ending) for ending in ENDINGS.values() if ending) + ")?"
 HASH = f"{_DIGIT}{{32}}"
 FILE = rf"{_DIGIT}{{52}}\.nar{_ENDING}"
-"""A NAR that is in the bucket, by the hash of the file."""
+"""The name of a NAR in the bucket, by the hash of the file."""
 PASSING = rf"{HASH}-{_DIGIT}{{52}}\.nar{_ENDING}"
-"""A NAR that is made or fetched when it is asked for, by the store path and the hash of what is in it."""
+"""The name of a NAR that is made or downloaded on request, by the store path and the hash of its contents."""
 DERIVATION = rf"{HASH}-[0-9A-Za-z+\-._?=]{{1,211}}\.drv"
 _PATH = re.compile(rf"{STORE}/{HASH}-[0-9A-Za-z+\-._?=]{{1,211}}", re.ASCII)
 
@@ -23,21 +23,21 @@ def is_path(text: str) -> bool:
 
 
 def hash_of(path: str) -> str:
-    """What a cache knows a store path by."""
+    """Return the hash by which a cache knows a store path."""
     return path.rpartition("/")[2][:32]
 
 
 def item_of(info: NarInfo) -> str:
-    """The item that the NAR of a narinfo is: its address in the cache too."""
+    """Return the item of a narinfo's NAR, which is its address in the cache too."""
     return f"{NARS}{base32(bytes.fromhex(info.file_hash))}.nar{ENDINGS[info.compression]}"
 
 
 def passing_url(info: NarInfo) -> str:
-    """The address of a NAR that is not in the bucket."""
+    """Return the address of a NAR that is not in the bucket."""
     return f"nar/{hash_of(info.path)}-{base32(bytes.fromhex(info.nar_hash))}.nar{ENDINGS[info.compression]}"
 
 
 def compression_of(file: str) -> str:
-    """How a NAR is compressed, by its name."""
+    """Return the compression of a NAR, by its name."""
     ending = file.partition(".nar")[2]
     return next(compression for compression, one in ENDINGS.items() if one == ending)

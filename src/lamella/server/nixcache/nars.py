@@ -1,4 +1,4 @@
-"""NARs on their way into the bucket: hashed as they come, outside and inside, and unseen before they are right."""
+"""NARs on their way into the bucket: hashed as they arrive, packed and unpacked, and invisible until they are right."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ from lamella.sources.nix.graph import base32
 
 
 class UnfitError(LamellaError):
-    """A cache does not take what was sent, or cannot give what was asked for; `status` says so to the client."""
+    """A binary cache refuses what was sent, or lacks what was requested; `status` is the HTTP status."""
 
     exit_code = 4
 
@@ -28,7 +28,7 @@ class UnfitError(LamellaError):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What is so of a file, wherever it is: how it is known, and what is in it."""
+    """The hashes and sizes of a NAR, packed and unpacked."""
 
     file_hash: str
     file_size: int
@@ -37,7 +37,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Scales:
-    """Takes the bytes of a compressed NAR; what is in it is hashed, and nothing kept."""
+    """Hashes the bytes of a compressed NAR and its contents, and keeps nothing."""
 
     def __init__(self, compression: str, largest: int, origin: str) -> None:
         self._file, self._nar = hashlib.sha256(), hashlib.sha256()
@@ -47,13 +47,13 @@ class Scales:
         self._unpacking = Decompressor(compression, self._unpacked, origin, IN_NARS)
 
     def write(self, block: Buffer) -> None:
-        """Takes the next bytes."""
+        """Take the next bytes."""
         self._file.update(block)
         self._file_size += memoryview(block).nbytes
         self._unpacking.write(block)
 
     def finish(self) -> Facts:
-        """What was found, when all has come."""
+        """Return the facts, when all bytes have arrived."""
         self._unpacking.finish()
         return Facts(self._file.hexdigest(), self._file_size, self._nar.hexdigest(), self._nar_size)
 
@@ -65,7 +65,7 @@ class Scales:
 
 
 class Incoming:
-    """A NAR that somebody sends as `file`; nothing of it is seen without `commit`."""
+    """A NAR that a client sends as `file`; it is invisible until `commit`."""
 
     def __init__(self, bucket: SharedBucket, file: str, largest: int) -> None:
         self._bucket = bucket
@@ -82,21 +82,21 @@ class Incoming:
         self._stack.close()
 
     def write(self, block: Buffer) -> None:
-        """Takes the next bytes."""
+        """Take the next bytes."""
         self._scales.write(block)
         self._staged.write(block)
 
     def commit(self) -> None:
-        """Puts it into the bucket, if it is the file that its name says."""
+        """Put it into the bucket, if its hash matches its name."""
         found = self._scales.finish()
         if not self._file.startswith(f"{base32(bytes.fromhex(found.file_hash))}.nar"):
-            raise UnfitError(f"what was sent as {self._file} has another hash; send it again")
+            raise UnfitError(f"what was sent as {self._file} has a different hash; send it again")
         self._staged.commit(f"{NARS}{self._file}")
         _remember(self._bucket, f"{NARS}{self._file}", found)
 
 
 def facts_of(bucket: SharedBucket, item: str, largest: int) -> Facts:
-    """What is known of a NAR in the bucket, or is found out now; a `MissingError` if it is not there."""
+    """Return the facts about a NAR in the bucket, known or found out now. Raises a `MissingError` if it is missing."""
     known = Records(bucket).read(_facts(item), Facts)
     if known is None:
         known = weigh(bucket.read(item), Scales(compression_of(item), largest, item))
@@ -105,14 +105,14 @@ def facts_of(bucket: SharedBucket, item: str, largest: int) -> Facts:
 
 
 def weigh(blocks: Iterable[Buffer], scales: Scales) -> Facts:
-    """What is found in `blocks`."""
+    """Return the facts about the NAR in `blocks`."""
     for block in blocks:
         scales.write(block)
     return scales.finish()
 
 
 def keep(bucket: SharedBucket, item: str, found: Facts, copy: Callable[[Callable[[Buffer], object]], object]) -> None:
-    """Stores a NAR of which all is known; `copy` gives its bytes."""
+    """Store a NAR with known facts; `copy` writes its bytes."""
     with bucket.stage() as staged:
         copy(staged.write)
         staged.commit(item)

@@ -1,6 +1,6 @@
-"""NARs of the bucket for who builds on the same machine: layers are read out of the one stored copy.
+"""NARs of the bucket for builds on the same machine: layers are read from the one stored copy.
 
-That is so where items are files. NARs in an object store have to come to this machine anyway before they can be read.
+This works if items are files. NARs in an object store have to be downloaded to this machine anyway.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from lamella.transport.downloads import Near
 
 
 def nars_in(bucket: SharedBucket) -> Near:
-    """Finds a NAR by the hash of its file."""
+    """Return a function that finds a NAR by the hash of its file."""
 
     def find(sha256: str) -> Path | None:
         name = f"{NARS}{base32(bytes.fromhex(sha256))}.nar"

@@ -1,12 +1,11 @@
-"""The addresses of a binary cache, below `/nix/<name>`: what Nix asks for and sends, and a page for people.
+"""The addresses of a binary cache, below `/nix/<name>`: for Nix, and a page for people.
 
     GET  nix-cache-info   <hash>.narinfo   <hash>.ls   nar/<file>   log/<derivation>   and HEAD        pull
     PUT                   <hash>.narinfo   <hash>.ls   nar/<file>   log/<derivation>                   push
     DELETE                <hash>.narinfo                                                               delete
 
-The last column says which right each needs, to `nix/<name>`. What is in a bucket is sent as it is stored; of the local
-store and of other caches NARs have addresses that say which path they are of, so that they are found again by whatever
-replica is asked.
+The last column is the right that each needs to `nix/<name>`. What is in the bucket is sent as it is stored. NARs of the
+local store and of other caches have addresses that name their path, so that every replica can find them.
 """
 
 import asyncio
@@ -47,8 +46,8 @@ _NOT_FOUND, _TOO_LARGE, _UNKNOWN_CODING, _BAD_GATEWAY, _NO_STORAGE = 404, 413, 4
 
 
 class Service:
-    """One cache, as it is served. `spool` is a folder for what is on its way; with `redirect` clients are sent to the
-    bucket for NARs, where that can be; `proxies` are believed in how clients find us."""
+    """One cache, as it is served. `spool` is a folder for NARs in transit; with `redirect`, clients are sent to the
+    bucket for NARs if possible; `proxies` are trusted to say how clients reach us."""
 
     def __init__(
         self, cache: Cache, spool: Path, redirect: timedelta | None = None, proxies: Proxies | None = None
@@ -64,7 +63,7 @@ class Service:
         self._flights = Flights(cache, spool)
 
     def routes(self) -> list[web.RouteDef]:
-        """All addresses, from the root of the server on."""
+        """Return all routes, from the root of the server."""
         at = f"/{self._name}"
         narinfo, listed = f"{at}/{{hash:{HASH}}}.narinfo", f"{at}/{{hash:{HASH}}}.ls"
         return [
@@ -83,7 +82,7 @@ class Service:
         ]
 
     def _open(self, action: str, handler: Handler) -> Handler:
-        """The same for those who may. What cannot be done is refused with a status that Nix understands."""
+        """Return the handler, open to clients with the right. Errors get a status that Nix understands."""
 
         async def opened(request: web.Request) -> web.StreamResponse:
             admit(request, action, self._name)
@@ -98,7 +97,7 @@ class Service:
         return opened
 
     async def close(self) -> None:
-        """Waits for what is on its way from other caches."""
+        """Wait for NARs that are on their way from other caches."""
         await self._flights.settle()
 
     async def _page(self, request: web.Request) -> web.Response:
@@ -106,12 +105,12 @@ class Service:
         keys = " ".join(key.public for key in self._cache.keys)
         url = f"{Address(self._proxies.origin(request)).url}/{self._name}"
         lines = [
-            f"This is {settings.name}, a binary cache of Nix. To take packages from it, put into nix.conf:",
+            f"This is {settings.name}, a Nix binary cache. To use its packages, add to nix.conf:",
             "",
             f"    extra-substituters = {url}",
-            f"    extra-trusted-public-keys = {keys}" if keys else "    # it signs nothing itself",
+            f"    extra-trusted-public-keys = {keys}" if keys else "    # this cache signs nothing itself",
             "",
-            "To bring packages to it:",
+            "To upload packages:",
             "",
             f"    nix copy --to {url} ./result",
         ]
@@ -129,16 +128,16 @@ class Service:
         return web.Response(text=text, content_type=_NARINFO)
 
     def _kept(self, hashed: str) -> str | None:
-        """The narinfo in the bucket. That it is fetched is noted, so that it is kept, and then it is still there."""
+        """Return the narinfo in the bucket. The pull is noted first, so that garbage collection keeps it."""
         text = self._cache.kept(hashed)
         if text is None or self._pulls.is_noted(self._name, hashed):
             return text
         if not self._pulls.pulled(self._name, hashed):
-            raise UnfitError(f"{hashed} is being removed as garbage; ask again", _NO_STORAGE)
+            raise UnfitError(f"{hashed} is being removed as garbage; try again", _NO_STORAGE)
         return self._cache.kept(hashed)
 
     async def _found(self, hashed: str) -> Found:
-        """What is told of a path. Other caches may be slow, so threads of their own ask them."""
+        """Return what is known of a path. Other caches may be slow, so they are asked in separate threads."""
         found = await asyncio.to_thread(self._cache.here, hashed)
         if found is None and self._cache.upstreams:
             found = await self._threads.run(self._cache.elsewhere, hashed)
@@ -149,7 +148,9 @@ class Service:
     async def _nar(self, request: web.Request) -> web.StreamResponse:
         name = f"{NARS}{request.match_info['file']}"
         if request.method == "HEAD" and not await asyncio.to_thread(used, self._bucket, name):
-            raise UnfitError(f"{name} is not here", _NOT_FOUND)  # whoever hears that it is will not send it
+            raise UnfitError(
+                f"{name} is not in this cache", _NOT_FOUND
+            )  # a client that hears it exists will not send it
         return await serve_item(request, self._bucket, Served(name, _NAR, None, _FOREVER), self._redirect)
 
     async def _passing_nar(self, request: web.Request) -> web.StreamResponse:
@@ -160,10 +161,10 @@ class Service:
             found = landed or found
         info = found.info
         if f"{file[:32]}-{base32(bytes.fromhex(info.nar_hash))}" != file.partition(".")[0]:
-            raise UnfitError(f"{info.path} has another NAR now", _NOT_FOUND)
+            raise UnfitError(f"{info.path} has a different NAR now", _NOT_FOUND)
         if not found.local and not found.upstream:
             if file.partition(".")[2] != info.url.partition(".")[2]:
-                raise UnfitError(f"the NAR of {info.path} is compressed in another way now", _NOT_FOUND)
+                raise UnfitError(f"the NAR of {info.path} is compressed differently now", _NOT_FOUND)
             return await serve_item(request, self._bucket, Served(info.url, _NAR, None, _FOREVER), self._redirect)
         response = web.StreamResponse(headers={"Content-Type": _NAR, **_FOREVER})
         response.content_length = info.file_size or None
@@ -183,7 +184,7 @@ class Service:
     async def _listing(self, request: web.Request) -> web.Response:
         found = await self._found(request.match_info["hash"])
         if found.local or found.upstream:
-            raise UnfitError(f"{found.info.path} is not in the bucket, so nothing is listed", _NOT_FOUND)
+            raise UnfitError(f"{found.info.path} is not in the bucket, so it cannot be listed", _NOT_FOUND)
         data = await asyncio.to_thread(self._listed, found)
         response = web.Response(body=data, content_type="application/json")
         response.enable_compression()
@@ -200,7 +201,7 @@ class Service:
     async def _log(self, request: web.Request) -> web.Response:
         data = await asyncio.to_thread(self._bucket.get, self._log_item(request))
         if data is None:
-            raise UnfitError("there is no such log", _NOT_FOUND)
+            raise UnfitError("no such log", _NOT_FOUND)
         return web.Response(body=data, content_type="text/plain", charset="utf-8")
 
     async def _put_log(self, request: web.Request) -> web.Response:
@@ -212,13 +213,15 @@ class Service:
     def _log_item(self, request: web.Request) -> str:
         name = request.match_info["drv"]
         if not re.fullmatch(DERIVATION, name, re.ASCII):
-            raise UnfitError(f"{name[:100]!r} is no name of a derivation", _NOT_FOUND)
+            raise UnfitError(f"{name[:100]!r} is not the name of a derivation", _NOT_FOUND)
         return f"{LOGS}{self._cache.settings.name}/{name}"
 
     async def _put_nar(self, request: web.Request) -> web.Response:
         file = request.match_info["file"]
         if not re.fullmatch(FILE, file):
-            raise UnfitError(f"{file[:100]!r} is no name of a NAR: FILEHASH.nar, with .xz, .zst, .bz2 or nothing")
+            raise UnfitError(
+                f"{file[:100]!r} is not the name of a NAR: FILEHASH.nar, optionally with .xz, .zst or .bz2"
+            )
         with Incoming(self._bucket, file, self._cache.largest) as incoming:
             async for block in _blocks(request, self._cache.largest):
                 await asyncio.to_thread(incoming.write, block)
@@ -237,20 +240,20 @@ class Service:
 
     async def _delete_narinfo(self, request: web.Request) -> web.Response:
         if not await asyncio.to_thread(self._cache.remove, request.match_info["hash"]):
-            raise UnfitError("it is not in this cache", _NOT_FOUND)
+            raise UnfitError("the path is not in this cache", _NOT_FOUND)
         return web.Response(status=204)
 
 
 async def _blocks(request: web.Request, largest: int) -> AsyncIterator[bytes]:
-    """The body of a request, in blocks that are worth a thread's while."""
+    """Yield the body of a request, in blocks large enough to be worth a thread."""
     coding = request.headers.get("Content-Encoding", "identity")
     if coding != "identity":
-        raise UnfitError(f"what is encoded by {coding[:100]!r} cannot be read", _UNKNOWN_CODING)
+        raise UnfitError(f"the content encoding {coding[:100]!r} is not supported", _UNKNOWN_CODING)
     passed, waiting = 0, bytearray()
     async for chunk in request.content.iter_any():
         passed += len(chunk)
         if passed > largest:
-            raise UnfitError(f"this is larger than the {largest} bytes that are taken", _TOO_LARGE)
+            raise UnfitError(f"the body is larger than {largest} bytes, which is the limit here", _TOO_LARGE)
         waiting += chunk
         if len(waiting) >= _BLOCK:
             yield bytes(waiting)

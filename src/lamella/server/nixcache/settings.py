@@ -1,4 +1,4 @@
-"""What a binary cache of Nix is told by the settings of the server."""
+"""The settings of Nix binary caches."""
 
 import re
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def _check_key(value: str) -> str:
 
 def _check_url(value: str) -> str:
     if urlsplit(value).scheme not in KINDS:
-        raise wrong(f'"{value}" is no cache; write https://HOST, http://HOST, file:///FOLDER or s3://BUCKET')
+        raise wrong(f'"{value}" is not a cache; write https://HOST, http://HOST, file:///FOLDER or s3://BUCKET')
     return value
 
 
@@ -43,46 +43,47 @@ _key = kinds.text(_check_key, pattern=r"^[^:]+:[A-Za-z0-9+/]{43}=$")
 
 
 class Upstream(Value, frozen=True, kw_only=True):
-    """Another cache that is asked for what this one has not."""
+    """Another cache, which provides what this one does not have."""
 
-    summary = "Caches that are asked for what this one has not, in this order."
+    summary = "Caches that provide what this one does not have. They are asked in this order."
 
     url: Annotated[
         str, Said("`https://HOST`, `http://HOST`, `file:///FOLDER` or `s3://BUCKET`.", kinds.text(_check_url))
     ]
     keys: Annotated[
-        Sequence[str], Said("Public keys, one of which must have signed what it has: `NAME:BASE64`.", kinds.texts(_key))
+        Sequence[str],
+        Said("Public keys: `NAME:BASE64`. One of them must have signed what this cache provides.", kinds.texts(_key)),
     ]
 
 
 class NixCache(Value, frozen=True, kw_only=True):
-    """A binary cache of Nix, at `/nix/NAME`."""
+    """A Nix binary cache, at `/nix/NAME`."""
 
-    summary = "Binary caches of Nix. The name that rights are given for is `nix/NAME`."
+    summary = "Nix binary caches. In rights, a cache is called `nix/NAME`."
 
-    name: Annotated[str, Said("Its name.", kinds.text(_check_name, pattern=f"^{_NAME}$", maxLength=_LONGEST))]
+    name: Annotated[
+        str, Said("The name of the cache.", kinds.text(_check_name, pattern=f"^{_NAME}$", maxLength=_LONGEST))
+    ]
     keys: Annotated[
         str,
         Said(
-            "The file of the secret keys that sign what the cache tells, one on a line, as "
-            "`nix-store --generate-binary-cache-key` makes them. Without it nothing is signed here.",
+            "The file with the secret keys that sign what the cache serves, one per line, as made by "
+            "`nix-store --generate-binary-cache-key`. If not set, nothing is signed here.",
             kinds.line,
         ),
     ] = ""
     trusted: Annotated[
         Sequence[str],
         Said(
-            "Public keys, one of which must have signed what is pushed. Without them anything is taken.",
+            "Public keys, one of which must have signed what is pushed. If none are set, anything is accepted.",
             kinds.texts(_key),
         ),
     ] = ()
     priority: Annotated[
-        int, Said("Which cache Nix asks first: the one with the lowest number.", kinds.whole(1, 1000))
+        int, Said("The priority of the cache; Nix asks the cache with the lowest number first.", kinds.whole(1, 1000))
     ] = _DEFAULT_PRIORITY
     upstreams: Annotated[Sequence[Upstream], Said(Upstream.summary, each=Upstream)] = msgspec.field(
         default=(), name="upstream"
     )
-    keep: Annotated[bool, Said("Whether what comes from an `upstream` is kept in the bucket.", kinds.flag)] = True
-    store: Annotated[bool, Said("Whether all that is in the Nix store of this machine is served too.", kinds.flag)] = (
-        False
-    )
+    keep: Annotated[bool, Said("Whether to keep in the bucket what comes from an `upstream`.", kinds.flag)] = True
+    store: Annotated[bool, Said("Whether everything in this machine's Nix store is served too.", kinds.flag)] = False

@@ -1,4 +1,4 @@
-"""Caches beside this one: what they tell of paths is believed if somebody who is trusted has signed it."""
+"""Other caches that provide what this one lacks: their paths are used if a trusted key has signed them."""
 
 import logging
 import threading
@@ -21,21 +21,21 @@ Clock = Callable[[], float]
 
 _MOST = 50_000
 _KNOWN, _DOWN = 60.0, 20.0
-"""For how many seconds it is remembered what a cache has and has not, and that it cannot be reached."""
+"""How many seconds it is remembered which paths a cache has or lacks, and that a cache cannot be reached."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """What another cache tells of a path, and the address of the NAR there."""
+    """A path in another cache, and the address of its NAR there."""
 
     info: NarInfo
     url: str
 
 
 class Upstreams:
-    """Caches, in the order in which they are asked. Used by threads, which may have to wait."""
+    """The other caches, in the order in which they are asked. Methods block, so call them in threads."""
 
     def __init__(self, settings: Sequence[Upstream], fetcher: Fetcher, clock: Clock = time.monotonic) -> None:
         self._caches = [(one.url, PublicKeys(one.keys)) for one in settings]
@@ -48,7 +48,7 @@ class Upstreams:
         return bool(self._caches)
 
     def find(self, hashed: str) -> Elsewhere | None:
-        """What the first cache tells that has the path; a `TransportError` if one that may have it does not answer."""
+        """Find a path in the first cache that has it. If there is none, but one failed, raises its `TransportError`."""
         with self._lock:
             known = self._known.get(hashed)
         if known:
@@ -85,21 +85,21 @@ class Upstreams:
                 self._down.put(address, str(error))
             raise
         try:
-            info = parse_any(text.decode("utf-8", "replace"), f"{shown(address)}: what is told of {hashed}")
+            info = parse_any(text.decode("utf-8", "replace"), f"{shown(address)}: the narinfo of {hashed}")
         except NixError as error:
             log.warning("%s", error)
             return None
         wrong = _wrong(info, hashed, keys)
         if wrong:
-            log.warning("%s has %s, but %s; it is not used", shown(address), hashed, wrong)
+            log.warning("%s has %s, but %s; ignoring it", shown(address), hashed, wrong)
             return None
         return Elsewhere(info, below(address, info.url))
 
 
 def _wrong(info: NarInfo, hashed: str, keys: PublicKeys) -> str:
-    """Why it cannot be used."""
+    """Return why a narinfo cannot be used; empty if it can."""
     if hash_of(info.path) != hashed or not all(map(is_path, (info.path, *info.references))):
-        return f"tells of {info.path!r}"
+        return f"its narinfo is for {info.path!r}"
     if info.compression not in ENDINGS:
-        return f"compressed by {info.compression!r}, which cannot be read here"
-    return "" if keys.vouch_for(info) else "signed by nobody who is trusted"
+        return f"it is compressed with {info.compression!r}, which is not supported"
+    return "" if keys.vouch_for(info) else "no trusted key has signed it"

@@ -1,4 +1,4 @@
-"""The server, to look at: pages for people, numbers and probes for machines, and the log.
+"""What the server shows: pages for people, metrics and probes for machines, and the log.
 
     watch       each request: its number, its counters, its line in the log
     metrics     the counters          lines       the log's lines         health      probes
@@ -8,9 +8,9 @@
     jobs        builds and their logs
     latest      items of the bucket   amounts     how much there is of them
 
-Pages show what whoever asks may pull: repositories, and builds of them. Once a build is forgotten, its log is shown to
-who knows its name, which cannot be guessed. The numbers of the server are for who may `admin`, and for everybody
-where only this machine can reach it and nothing else was said.
+Pages show the repositories that the client may pull, and their builds. Once a build is forgotten, everybody who knows
+the name of its log can read it; the name cannot be guessed. The numbers of the server are for clients that may `admin`,
+and for everybody if only this machine can reach it and the settings do not say otherwise.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ _METRICS = "metrics"
 
 @dataclass(frozen=True)
 class Looks:
-    """What is looked at. `open_here` says that everybody who can ask may see the numbers."""
+    """The pages, metrics and probes. `open_here` says that every client may see the numbers."""
 
     registry: Registry
     jobs: Jobs
@@ -52,7 +52,7 @@ class Looks:
     open_here: bool = False
 
     def add_to(self, app: web.Application) -> None:
-        """Gives an application its pages, its metrics and its probes."""
+        """Add pages, metrics and probes to an application."""
         bucket = self.registry.bucket
         renderer = Renderer(has_logins=self.has_logins)
         amounts = Amounts(bucket)

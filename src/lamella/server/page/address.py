@@ -1,4 +1,4 @@
-"""How to pull from here, as those who look at a page can type it."""
+"""The commands that pull from this server, for its pages to show."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,18 +14,18 @@ _KINDS = {NIX: "Nix packages", DEB: "Debian packages", PYPI: "Python packages"}
 
 @dataclass(frozen=True)
 class Address:
-    """Where the client found us: `https://HOST`. What is no host is not repeated."""
+    """The address at which the client reached us: `https://HOST`. A value that is not a host is never shown."""
 
     origin: str
 
     @property
     def is_secure(self) -> bool:
-        """Whether by TLS."""
+        """Whether it uses TLS."""
         return self.origin.startswith("https://")
 
     @property
     def host(self) -> str:
-        """As the names of images begin. One word alone would mean something else there, so it gets its port."""
+        """The host as image names start with it. A single word would mean something else there, so it gets its port."""
         host = self.origin.partition("://")[2]
         if not _HOST.fullmatch(host):
             return "HOST"
@@ -35,16 +35,16 @@ class Address:
 
     @property
     def url(self) -> str:
-        """As addresses begin."""
+        """The start of all addresses."""
         return f"{self.origin.partition('://')[0]}://{self.host}"
 
     def commands(self, name: str, reference: str = "", digest: str = "") -> Sequence[tuple[str, str]]:
-        """How programs pull an image; with its `digest`, also how to get that and no other."""
+        """Return the commands that pull an image; with its `digest`, also one that pulls exactly that."""
         image = f"{self.host}/{name}"
         at = f"{'@' if ':' in reference else ':'}{reference}" if reference else ""
         trust = "" if self.is_secure else " --tls-verify=false"
         plain = "" if self.is_secure else " --plain-http"
-        pinned = [("exactly this", f"docker pull {image}@{digest}")] if digest not in ("", reference) else []
+        pinned = [("by digest", f"docker pull {image}@{digest}")] if digest not in ("", reference) else []
         return (
             ("Docker", f"docker pull {image}{at}"),
             ("podman", f"podman pull{trust} {image}{at}"),
@@ -55,7 +55,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A source, and the name of an image of it."""
+    """A source, and the name of one of its images."""
 
     prefix: str
     what: str
@@ -63,8 +63,8 @@ class Example:
 
 
 def examples(sources: Sequence[Source]) -> Iterator[Example]:
-    """What can be asked for. The first source is meant by a name alone."""
+    """Yield an example for each source. Names without a prefix belong to the first source."""
     for i, source in enumerate(sources):
         name = _EXAMPLES.get(source.kind, "NAME")
         prefix = f"{source.name}/"
-        yield Example(prefix, _KINDS.get(source.kind, "images of specs"), name if i == 0 else prefix + name)
+        yield Example(prefix, _KINDS.get(source.kind, "images from specs"), name if i == 0 else prefix + name)

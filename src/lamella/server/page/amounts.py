@@ -1,4 +1,4 @@
-"""How much the bucket holds. Finding that out lists all of it, so it is done in the background, and not often."""
+"""How much the bucket holds. Measuring it lists everything, so it is done in the background, and not often."""
 
 import asyncio
 import logging
@@ -11,9 +11,9 @@ from lamella.cache.bucket import SharedBucket
 from lamella.errors import LamellaError
 
 PARTS = ("layers", "nar", "narinfo", "repositories", "manifests", "builds", "jobs", "logs", "uploads")
-"""What is counted: all that grows."""
+"""The parts that are counted: all that grow."""
 EVERY = 1800.0
-"""Seconds between two looks, at least."""
+"""Seconds between two measurements, at least."""
 
 _log = logging.getLogger("lamella.server.page")
 
@@ -36,12 +36,12 @@ class Measured:
 
     @property
     def size(self) -> int:
-        """All bytes."""
+        """The total in bytes."""
         return sum(amount.size for amount in self.amounts)
 
 
 class Amounts:
-    """Measures while somebody looks, and tells what was found last."""
+    """Measures when the numbers are looked at, and gives the last result."""
 
     def __init__(self, bucket: SharedBucket, clock: Callable[[], float] = time.time) -> None:
         self._bucket = bucket
@@ -52,13 +52,13 @@ class Amounts:
         self._stop = threading.Event()
 
     def latest(self) -> Measured | None:
-        """What was found last; None before the first time. Begins to look again if that is long ago."""
+        """Return the last result; None before the first. Starts to measure again if that is long ago."""
         if self._clock() >= self._next and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._measure())
         return self._latest
 
     async def close(self) -> None:
-        """Stops looking."""
+        """Stop measuring."""
         self._stop.set()
         if self._task:
             await self._task
@@ -67,11 +67,11 @@ class Amounts:
         try:
             self._latest = await asyncio.to_thread(self._look) or self._latest
         except LamellaError as error:
-            _log.warning("what the bucket holds cannot be told: %s", error)
+            _log.warning("cannot measure what the bucket holds: %s", error)
         self._next = self._clock() + EVERY
 
     def _look(self) -> Measured | None:
-        """What the bucket holds; None if it is no longer wanted."""
+        """Measure what the bucket holds; return None if the server is stopping."""
         amounts = []
         for part in PARTS:
             count = size = 0

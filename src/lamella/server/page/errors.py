@@ -1,4 +1,4 @@
-"""Refusals as pages, for people; programs are told in the registries' JSON."""
+"""Refusals as pages, for people; programs get the JSON of registries."""
 
 from aiohttp import web
 
@@ -7,24 +7,24 @@ from lamella.server.page.render import Renderer
 
 _PROGRAMS = ("/v2", "/nix", "/metrics")
 _TITLES = {
-    400: "That cannot be",
-    401: "Who are you?",
-    403: "That is not for you",
-    404: "There is nothing here",
-    405: "Not like this",
-    429: "Too much at once",
-    500: "Something broke",
-    503: "Not now",
+    400: "Bad request",
+    401: "Log in first",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    429: "Too many requests",
+    500: "Server error",
+    503: "Not available now",
 }
 
 
 def shown(renderer: Renderer) -> Show:
-    """What shows refusals to those who ask for HTML, at addresses that are for people."""
+    """Return the function that shows refusals as pages to clients that ask for HTML, at addresses for people."""
 
     def show(request: web.Request, error: RefusedError) -> web.Response | None:
         if request.path.startswith(_PROGRAMS) or "text/html" not in request.headers.get("Accept", ""):
             return None
-        title = _TITLES.get(error.status, "That did not work")
+        title = _TITLES.get(error.status, "The request failed")
         page = renderer.page(
             "error",
             error.status,

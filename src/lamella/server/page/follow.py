@@ -1,4 +1,4 @@
-"""The pages of builds and of their logs, which can be followed while they are written."""
+"""The pages of builds, and of their logs, which can be followed while they are written."""
 
 import asyncio
 import re
@@ -23,18 +23,18 @@ _STATE = "X-Build-State"
 
 @dataclass(frozen=True)
 class BuildPages:
-    """Builds, of names that whoever asks may pull."""
+    """The pages of builds. Clients see those of names that they may pull."""
 
     renderer: Renderer
     builds: Builds
     sources: Sequence[Source] = ()
 
     async def visible(self, request: web.Request) -> list[Build]:
-        """The builds that whoever asks may know of."""
+        """Return the builds that the client may see."""
         return [build for build in await asyncio.to_thread(self.builds.all) if self._sees(request, build)]
 
     async def all(self, request: web.Request) -> web.StreamResponse:
-        """All builds."""
+        """The page of all builds."""
         admit(request, "pull", "")
         found = await self.visible(request)
         running = sum(build.state == "running" for build in found)
@@ -42,7 +42,7 @@ class BuildPages:
         return self.renderer.page("builds", who=request[IDENTITY].name, here="builds", page=page, running=running)
 
     async def log(self, request: web.Request) -> web.StreamResponse:
-        """A build and its log."""
+        """The page of a build with its log."""
         log, build, item = await self._found(request)
         text = await self._text(log) if item else b""
         return self.renderer.page(
@@ -58,7 +58,7 @@ class BuildPages:
         )
 
     async def text(self, request: web.Request) -> web.StreamResponse:
-        """A log as it is, or from a byte on; it tells whether more is to come."""
+        """A log as text, or its part from a byte on; a header says whether more will come."""
         log, build, item = await self._found(request)
         size = item.size if item else 0
         etag = f'"{size}-{int(item.used * 1000) if item else 0}"'
@@ -76,7 +76,7 @@ class BuildPages:
         return web.Response(body=text, status=status, content_type="text/plain", charset="utf-8", headers=headers)
 
     async def _found(self, request: web.Request) -> tuple[str, Build | None, Item | None]:
-        """A log's name, the build that it is of unless that is forgotten, and the log unless nothing was said yet."""
+        """Return a log's name, its build unless that is forgotten, and its item unless nothing was written yet."""
         admit(request, "pull", "")
         log = request.match_info["log"]
         if not is_log(log):
@@ -94,11 +94,11 @@ class BuildPages:
             raise _unknown(log) from error
 
     def _sees(self, request: web.Request, build: Build) -> bool:
-        """A build goes by the whole name of what is built; of the first source, that is pulled by a shorter one too."""
+        """Whether the client may pull the build's name; images of the first source also have one without prefix."""
         first = f"{self.sources[0].name}/" if self.sources else ""
         names = {build.name, build.name.removeprefix(first)}
         return any(is_admitted(request, "pull", name) for name in names if name)
 
 
 def _unknown(log: str) -> RefusedError:
-    return RefusedError(404, "NOT_FOUND", f"there is no log {log[:40]!a} here")
+    return RefusedError(404, "NOT_FOUND", f"no log named {log[:40]!a}")

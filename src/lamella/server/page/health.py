@@ -1,4 +1,4 @@
-"""Whether the server is alive, and whether it can do its work. Everybody may ask; neither says more than that."""
+"""Whether the server is alive, and whether it can do its work. Everybody may ask, and learns nothing more."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from lamella.server.once import Once
 _FRESH = 5.0
 _PATIENCE = 5.0
 _ITEM = "ready"
-"""An item that need not be there; what counts is that the bucket answers."""
+"""An item that does not have to exist; what counts is that the bucket answers."""
 _HEADERS = {"Cache-Control": "no-store"}
 
 _log = logging.getLogger("lamella.server.page")
@@ -30,11 +30,11 @@ class Health:
         self.is_stopping = False
 
     async def alive(self, _request: web.Request) -> web.StreamResponse:
-        """Says that the process answers, and asks nobody else."""
+        """Say that the process answers, without asking the bucket."""
         return web.Response(text="alive\n", headers=_HEADERS)
 
     async def ready(self, _request: web.Request) -> web.StreamResponse:
-        """Says whether requests can be answered: the bucket was reached a moment ago, and the server is to go on."""
+        """Say whether requests can be answered: the bucket was reached a moment ago, and the server is not stopping."""
         if self.is_stopping:
             return web.Response(status=503, text="stopping\n", headers=_HEADERS)
         if time.monotonic() - self._looked > _FRESH:

@@ -1,5 +1,4 @@
-"""One image, out of a bucket: its layers with their packages, how it is run, and what it has in common with the one
-before it."""
+"""One image from a bucket: its layers with their packages, how it runs, and what it shares with the previous image."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ _LISTED = 500
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer on a page; `kept` says whether the image before has it too."""
+    """A layer on a page; `kept` says whether the previous image has it too."""
 
     name: str
     digest: Digest
@@ -46,17 +45,17 @@ class Shown:
 
     @property
     def size(self) -> int:
-        """How many bytes travel to a machine that has none of it."""
+        """How many bytes a machine downloads that has none of it."""
         return sum({layer.digest: layer.size for layer in self.layers}.values())
 
     @property
     def kept(self) -> int:
-        """How many of them the image before has too."""
+        """How many of these bytes the previous image has too."""
         return sum({layer.digest: layer.size for layer in self.layers if layer.kept}.values())
 
 
 def show_image(repository: Repository, manifest: Manifest, before: Sequence[Digest]) -> Shown:
-    """An image of one platform; `before` are the layers that the one before it has. A `LamellaError` if it is none."""
+    """Read an image of one platform; `before` are the previous one's layers. Raises a `LamellaError` if it is none."""
     root = Descriptor(media_type=manifest.media_type, digest=manifest.digest, size=len(manifest.data))
     image = read_image(_Blobs(repository.bucket), root, manifest.data)
     view = of_image(image, repository.name, document_in(image))
@@ -86,7 +85,7 @@ def _name(layer: LayerView) -> str:
 
 @dataclass(frozen=True)
 class _Blobs:
-    """The documents that images are made of."""
+    """The documents of images, read from the bucket."""
 
     bucket: SharedBucket
 
@@ -94,7 +93,7 @@ class _Blobs:
         return _Blob(self.bucket, record)
 
     def manifest(self, blob: Descriptor) -> bytes:
-        raise LamellaError(f"{blob.digest} was not asked for")
+        raise LamellaError(f"{blob.digest} was not requested")
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class _Blob:
             hashed.update(block)
             sink(block)
         if hashed.hexdigest() != encoded(digest):
-            raise DigestError(f"the bucket has something else as {digest}")
+            raise DigestError(f"what the bucket has as {digest} has a different digest")
 
     def tar(self, _sink: Sink) -> None:
         raise LamellaError(f"{self.record.digest} is not unpacked here")

@@ -1,4 +1,4 @@
-"""Builds and their logs, as the pages show them: those of all replicas, for the bucket knows them all."""
+"""Builds and their logs, as the pages show them: those of all replicas, as they share the bucket."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from lamella.server.builds.log import log_name
 from lamella.server.page.latest import Latest
 
 MOST = 1000
-"""Of more builds, the newest are looked at."""
+"""If there are more builds, only the newest are shown."""
 _FRESH = 1.0
 
 _LOG = re.compile("[0-9a-f]{32}")
@@ -21,7 +21,7 @@ _HIGH_CONTROLS = re.compile(rb"\xc2[\x80-\x9f]")
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A build that somebody began. One that nobody is heard of any more counts as `lost`."""
+    """A build. If its server shows no more signs of life, it counts as `lost`."""
 
     job: Job
     now: float
@@ -33,18 +33,18 @@ class Build:
 
     @property
     def name(self) -> str:
-        """The repository that is built."""
+        """The repository of the image."""
         return self.job.what.rpartition(":")[0]
 
     @property
     def seconds(self) -> float:
-        """How long it took, or takes until now."""
+        """How long it took, or has taken so far."""
         return max(0.0, (self.job.ended or min(self.now, self.job.until)) - self.job.started)
 
 
 @dataclass
 class Builds:
-    """The builds in a bucket. Its methods read the bucket, and are for threads."""
+    """The builds in a bucket. All methods block, so call them in threads."""
 
     bucket: SharedBucket
     clock: Callable[[], float] = time.time
@@ -54,7 +54,7 @@ class Builds:
         self._jobs: Latest[Job] = Latest(self.bucket, read_job)
 
     def all(self) -> list[Build]:
-        """Those that run, and then the others, newest first, as they were a moment ago."""
+        """Return all builds as they were a moment ago: running ones, then the others, each newest first."""
         when, jobs = self._seen
         now = self.clock()
         if now - when > _FRESH:
@@ -64,19 +64,19 @@ class Builds:
         return sorted(builds, key=lambda one: (one.state != "running", -one.job.started, one.job.log))
 
     def of_log(self, log: str) -> Build | None:
-        """The build that a log is of; None if that is forgotten, or done anew with another log."""
+        """Return the build of a log; None if it is forgotten, or was repeated with a new log."""
         return next((build for build in self.all() if build.job.log == log), None)
 
     def log(self, log: str) -> Item | None:
-        """What a listing tells of a log."""
+        """Return the item of a log."""
         return self.bucket.find(log_name(log))
 
     def text(self, log: str, start: int = 0) -> bytes:
-        """A log from a byte on, without anything that steers a terminal; as long as it is in the bucket."""
+        """Return a log from a byte on, without characters that control a terminal."""
         data = b"".join(self.bucket.read(log_name(log), start))
         return _HIGH_CONTROLS.sub(b"??", data.translate(_CONTROLS))
 
 
 def is_log(name: str) -> bool:
-    """Whether logs are called like that."""
+    """Whether `name` is a valid name of a log."""
     return _LOG.fullmatch(name) is not None

@@ -1,4 +1,4 @@
-"""The newest items of a bucket, read once each as long as they do not change."""
+"""The newest items of a bucket. Each is read only once, as long as it does not change."""
 
 import threading
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _AT_ONCE = 16
 
 
 class Latest(Generic[T]):
-    """Items as `read` understands them; those it makes nothing of are passed over. Any thread may ask."""
+    """Items as `read` decodes them; those for which it returns None are skipped. Safe to use from any thread."""
 
     def __init__(self, bucket: SharedBucket, read: Callable[[bytes], T | None]) -> None:
         self._bucket = bucket
@@ -26,7 +26,7 @@ class Latest(Generic[T]):
         self._lock = threading.Lock()
 
     def under(self, prefix: str, most: int) -> list[tuple[Item, T]]:
-        """The newest `most` items whose names start with `prefix`, newest first."""
+        """Return the newest `most` items whose names start with `prefix`, newest first."""
         items = nlargest(most, self._bucket.list(prefix), key=lambda item: (item.used, item.name))
         with self._lock:
             known = {item: self._known.get(item) for item in items}
@@ -37,7 +37,7 @@ class Latest(Generic[T]):
         return [(item, value) for item, value in known.items() if value is not None]
 
     def one(self, name: str) -> tuple[Item, T] | None:
-        """The item `name`."""
+        """Return the item `name`."""
         item = self._bucket.find(name)
         if item is None:
             return None

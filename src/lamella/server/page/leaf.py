@@ -1,4 +1,4 @@
-"""What the page of one image is made of, out of a bucket."""
+"""The values for the page of one image, read from a bucket."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,13 +14,13 @@ from lamella.server.page.shelves import Shelves, Told, Version, machines
 from lamella.server.registry.names import is_digest
 
 _LOOKED_AT = 20
-"""How many versions are looked through for the one before."""
+"""How many versions are searched for the previous one."""
 
 
 def leaf(shelves: Shelves, repository: Repository, reference: str, platform: str) -> dict[str, Any] | None:
-    """All that is told of what `reference` leads to; of an index the image for `platform`, or its first one.
+    """Return what the page shows of `reference`; for an index, the image for `platform`, or its first one.
 
-    None if there is no such thing. For threads.
+    None if it does not exist. Blocks, so call it in a thread.
     """
     root = Digest(reference) if is_digest(reference) else repository.tagged(reference)
     found = shelves.told(repository, root) if root else None
@@ -64,7 +64,7 @@ def _shown(repository: Repository, digest: Digest, before: Sequence[Digest]) -> 
 def _before(
     shelves: Shelves, repository: Repository, own: Version, platform: str, versions: Sequence[Version]
 ) -> tuple[Version | None, Sequence[Digest]]:
-    """The version before, if it is for the same platform, and its layers."""
+    """Return the previous version for the same platform, if there is one, and its layers."""
     older = [one for one in versions if (one.changed, one.digest) < (own.changed, own.digest)]
     for version in older[:_LOOKED_AT]:
         told: Told | None = version.told
@@ -87,10 +87,10 @@ def _runs(runtime: RuntimeConfig) -> Iterator[tuple[str, Sequence[str]]]:
         "Command": runtime.cmd or [],
         "Environment": runtime.env,
         "User": [runtime.user] if runtime.user else [],
-        "Folder": [runtime.working_dir] if runtime.working_dir else [],
+        "Working folder": [runtime.working_dir] if runtime.working_dir else [],
         "Ports": sorted(runtime.exposed_ports),
         "Volumes": sorted(runtime.volumes),
-        "Stops by": [runtime.stop_signal] if runtime.stop_signal else [],
+        "Stop signal": [runtime.stop_signal] if runtime.stop_signal else [],
         "Labels": [f"{name}={text}" for name, text in sorted(runtime.labels.items())],
     }
     return ((what, words) for what, words in told.items() if words)

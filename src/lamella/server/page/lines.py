@@ -1,6 +1,6 @@
-"""The log: a line for each request, and for whatever else there is to say; JSON for programs, or colours for people.
+"""The log: a line for each request and each other message, as JSON for programs or in colours for people.
 
-Whatever a client has sent is escaped, so that nobody can begin a line of their own, or steer a terminal.
+Everything that a client sent is escaped, so that no client can start a line of its own, or control a terminal.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _DIM, _RED, _YELLOW, _GREEN, _END = "\x1b[2m", "\x1b[31m", "\x1b[33m", "\x1b[32m
 
 
 class Line(NamedTuple):
-    """A request that was answered. `who` is empty for those who did not log in."""
+    """A request that was answered. `who` is empty without a login."""
 
     request: str
     client: str
@@ -40,7 +40,7 @@ Tell = Callable[[Line], object]
 
 
 def as_json(line: Line) -> str:
-    """A request as a line of JSON."""
+    """Return a request as a line of JSON."""
     told = {
         "time": _now(),
         "level": "info",
@@ -60,7 +60,7 @@ def as_json(line: Line) -> str:
 
 
 def _spelled(told: dict[str, object]) -> str:
-    """JSON of printable ASCII: by the faster encoder where that happens to write no other."""
+    """Return JSON in printable ASCII; by the faster encoder if that happens to give nothing else."""
     with contextlib.suppress(UnicodeEncodeError):
         text = _ENCODER.encode(told).decode()
         if text.isascii() and text.isprintable():
@@ -69,7 +69,7 @@ def _spelled(told: dict[str, object]) -> str:
 
 
 def in_colours(line: Line) -> str:
-    """A request as a line for a terminal."""
+    """Return a request as a line for a terminal."""
     colour = _GREEN if line.status < 400 else _YELLOW if line.status < 500 else _RED
     what = plain(f"{line.method} {line.path}"[:_LONGEST])
     by = plain(f"{line.client} {line.who}".strip())
@@ -79,7 +79,7 @@ def in_colours(line: Line) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """What else there is to say, as JSON."""
+    """Formats other messages as JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         told = {
@@ -95,7 +95,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class ColourFormatter(logging.Formatter):
-    """What else there is to say, for a terminal."""
+    """Formats other messages for a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         colour = _RED if record.levelno >= logging.ERROR else _YELLOW if record.levelno >= logging.WARNING else _DIM

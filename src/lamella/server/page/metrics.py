@@ -1,7 +1,7 @@
-"""What the server counts, for Prometheus. Labels are of few values each: never names, nor what clients make up.
+"""What the server counts, for Prometheus. Each label has few values: never names, nor anything that clients make up.
 
-Counting is plain addition, as it is done for each request; it takes the form that Prometheus reads when that asks. What
-others count themselves (`hot`, `builds`) is looked up then, too.
+Counting is plain addition, as it is done for each request; the form for Prometheus is made only when it asks. The
+counts of other modules (`hot`, `builds`) are looked up then, too.
 """
 
 from bisect import bisect_left
@@ -35,12 +35,12 @@ _REGISTRY = {
     "tags": "tags",
     "referrers": "referrers",
 }
-"""What requests to a registry are about, by the last part but one of their address."""
+"""The kinds of requests to a registry, by the second to last part of their address."""
 _PAGES = {"healthz": "health", "readyz": "health", "metrics": "metrics"}
 
 
 def kind_of(path: str) -> str:
-    """What a request is about: one word of few, whatever the path."""
+    """Return the kind of a request: one of a few words, whatever the path."""
     if path.startswith("/v2/"):
         parts = path.rsplit("/", 2)
         return _REGISTRY.get(parts[1], "registry") if len(parts) == 3 else "registry"
@@ -52,7 +52,7 @@ def kind_of(path: str) -> str:
 
 
 class _Count:
-    """What is known of requests of one kind, method and status."""
+    """The counts for requests of one kind, method and status."""
 
     __slots__ = ("buckets", "received", "requests", "seconds", "sent")
 
@@ -63,7 +63,7 @@ class _Count:
 
 
 class Metrics(Collector):
-    """The counters of one server: plain numbers, as each request adds to them. For the event loop only."""
+    """The counters of one server, as plain numbers. Use them only in the event loop."""
 
     def __init__(self) -> None:
         self.running = 0
@@ -74,7 +74,7 @@ class Metrics(Collector):
         ProcessCollector(registry=self.registry)
 
     def answered(self, key: tuple[str, str, int], seconds: float, sent: int, received: int) -> None:
-        """Counts a request by its kind, method and status."""
+        """Count a request by its kind, method and status."""
         count = self._counts.get(key)
         if count is None:
             kind, method, status = key
@@ -87,11 +87,11 @@ class Metrics(Collector):
         count.received += received
 
     def text(self) -> bytes:
-        """All of it, as Prometheus reads it."""
+        """Return all metrics in the format of Prometheus."""
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
-        """As it is now."""
+        """Yield the current metrics."""
         requests = CounterMetricFamily(
             "lamella_requests",
             "Requests that were answered. 499: the client went away.",
@@ -139,7 +139,7 @@ class Metrics(Collector):
 
 @dataclass(eq=False)
 class House(Collector):
-    """What others count themselves."""
+    """The counts of other modules."""
 
     version: str
     lookups: Callable[[], Mapping[str, tuple[int, int]]]
@@ -147,16 +147,16 @@ class House(Collector):
     amounts: Amounts
 
     def describe(self) -> list[Metric]:
-        """Nothing, so that nobody looks before it is time to."""
+        """Return nothing, so that registering this collects nothing yet."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """As it is now."""
-        info = GaugeMetricFamily("lamella_info", "Which lamella this is.", labels=["version"])
+        """Yield the current metrics."""
+        info = GaugeMetricFamily("lamella_info", "The version of lamella.", labels=["version"])
         info.add_metric([self.version], 1)
         yield info
         found = CounterMetricFamily(
-            "lamella_cache_lookups", "Whether what was asked for was still in memory.", labels=["cache", "result"]
+            "lamella_cache_lookups", "Whether what was needed was still in memory.", labels=["cache", "result"]
         )
         for cache, (hits, misses) in self.lookups().items():
             found.add_metric([cache, "hit"], hits)
@@ -167,13 +167,13 @@ class House(Collector):
 
     def _builds(self) -> Iterator[Metric]:
         tally = self.tally
-        yield CounterMetricFamily("lamella_builds_started", "Builds that this server began.", tally.started)
-        yield GaugeMetricFamily("lamella_builds_running", "Builds that this server does now.", tally.running)
+        yield CounterMetricFamily("lamella_builds_started", "Builds that this server started.", tally.started)
+        yield GaugeMetricFamily("lamella_builds_running", "Builds that this server runs now.", tally.running)
         ended = CounterMetricFamily("lamella_builds_ended", "Builds that this server ended.", labels=["state"])
         ended.add_metric(["done"], tally.done)
         ended.add_metric(["failed"], tally.failed)
         yield ended
-        seconds = "How long builds took that this server ended."
+        seconds = "How long the builds that this server ended took."
         yield SummaryMetricFamily("lamella_build_seconds", seconds, tally.done + tally.failed, tally.seconds)
         yield GaugeMetricFamily("lamella_pulls_waiting", "Pulls that wait for a build.", tally.waiting)
 
@@ -181,12 +181,12 @@ class House(Collector):
         measured = self.amounts.latest()
         if measured is None:
             return
-        sizes = GaugeMetricFamily("lamella_bucket_bytes", "What the bucket holds.", labels=["part"])
-        counts = GaugeMetricFamily("lamella_bucket_items", "How many items that is.", labels=["part"])
+        sizes = GaugeMetricFamily("lamella_bucket_bytes", "How many bytes the bucket holds.", labels=["part"])
+        counts = GaugeMetricFamily("lamella_bucket_items", "How many items the bucket holds.", labels=["part"])
         for amount in measured.amounts:
             sizes.add_metric([amount.part], amount.size)
             counts.add_metric([amount.part], amount.count)
         yield sizes
         yield counts
-        when = "When that was looked up."
+        when = "When the bucket was last measured."
         yield GaugeMetricFamily("lamella_bucket_measured_timestamp_seconds", when, measured.when)

@@ -16,7 +16,7 @@ _SIZE = 50
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """Some of many items; `before` and `after` are the numbers of the pages around it, or 0."""
+    """Some of many items; `before` and `after` are the numbers of the pages around this one, or 0."""
 
     items: Sequence[T]
     number: int
@@ -24,17 +24,17 @@ class Page(Generic[T]):
 
     @property
     def before(self) -> int:
-        """The page before."""
+        """The number of the previous page."""
         return self.number - 1
 
     @property
     def after(self) -> int:
-        """The page after."""
+        """The number of the next page."""
         return self.number + 1 if self.number < self.count else 0
 
 
 def page_of(request: web.Request, items: Sequence[T]) -> Page[T]:
-    """The page that `?page=` asks for; one too far is the last."""
+    """Return the page in `?page=`; numbers that are too high mean the last page."""
     asked = request.query.get("page", "1")
     if not re.fullmatch("[0-9]{1,9}", asked):
         raise RefusedError(400, "PAGINATION_NUMBER_INVALID", f"page={asked[:40]!a} is not a whole number")

@@ -1,7 +1,7 @@
-"""HTML out of templates, and the files that go with it.
+"""HTML from templates, and the files that go with it.
 
-Whatever a template is given is escaped; nothing is exempt. Scripts and styles are files of this server, and browsers
-are told to run no others.
+Every value in a template is escaped, without exception. Scripts and styles are files of this server, and browsers are
+told to use no others.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from lamella.words import plural, size
 
 _HERE = Path(__file__).parent
 _SHARED = ("icon.svg", "look.css", "picture.js")
-"""What reports look by, too."""
+"""Files that reports use, too."""
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -87,12 +87,12 @@ class Renderer:
         }
 
     def page(self, name: str, /, status: int = 200, **values: Any) -> web.Response:
-        """The page that the template `name` makes of `values`."""
+        """Render the template `name` with `values`."""
         text = self._templates.get_template(f"{name}.html").render(values)
         return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
-        """A file of ours; its address changes when it does."""
+        """Return one of the pages' files; its address changes when it does."""
         found = self._assets.get(request.match_info["file"])
         if found is None:
             raise web.HTTPNotFound
@@ -104,7 +104,7 @@ class Renderer:
 
 
 def image_address(name: str, reference: str = "", platform: str = "") -> str:
-    """Where the page of a repository is, or that of an image in it."""
+    """Return the address of the page of a repository, or of an image in it."""
     end = f"/-/{quote(reference, safe=':')}" if reference else ""
     asked = "?" + urlencode({"platform": platform}) if platform else ""
     return f"/images/{quote(name)}{end}{asked}"

@@ -1,4 +1,4 @@
-"""What repositories hold, as the pages show it. Whatever cannot be read is passed over."""
+"""The contents of repositories, as the pages show them. Anything unreadable is skipped."""
 
 import time
 from collections import Counter
@@ -16,7 +16,7 @@ from lamella.oci.wire import AnyManifest, Document, Platform, WireError, decode
 from lamella.server.page.latest import Latest
 
 MOST = 1000
-"""Of a repository with more manifests, or more tags, the newest are looked at."""
+"""If a repository has more manifests or tags, only the newest are shown."""
 _FRESH = 10.0
 _LARGEST = 4 << 20
 _NONE = "unknown"
@@ -33,11 +33,11 @@ class Shelf:
 
 
 class Told(AnyManifest, frozen=True, kw_only=True, rename="camel"):
-    """What a manifest says, of whatever kind it is."""
+    """The contents of a manifest of any kind."""
 
     @property
     def is_index(self) -> bool:
-        """Whether it leads to other manifests."""
+        """Whether it refers to other manifests."""
         return self.media_type in media.INDEXES
 
     @property
@@ -47,7 +47,7 @@ class Told(AnyManifest, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def kind(self) -> str:
-        """What it is, for people."""
+        """What it is, in words for people."""
         if self.is_index or self.is_image:
             return "index" if self.is_index else "image"
         return self.artifact_type or (self.config.media_type if self.config else "") or self.media_type
@@ -55,7 +55,7 @@ class Told(AnyManifest, frozen=True, kw_only=True, rename="camel"):
 
 @dataclass(frozen=True)
 class Version:
-    """Something that can be pulled: an image, an index of some, an artifact; by its tags, or by its digest alone."""
+    """Something that can be pulled by its tags or its digest: an image, an index of images, or an artifact."""
 
     digest: Digest
     told: Told
@@ -65,13 +65,13 @@ class Version:
 
     @property
     def reference(self) -> str:
-        """What to call it."""
+        """A tag, or else the digest."""
         return self.tags[0] if self.tags else self.digest
 
 
 @dataclass
 class Shelves:
-    """All repositories of a bucket. Its methods read the bucket, and are for threads."""
+    """All repositories of a bucket. All methods block, so call them in threads."""
 
     bucket: SharedBucket
     clock: Callable[[], float] = time.time
@@ -83,7 +83,7 @@ class Shelves:
         self._platforms: Latest[str] = Latest(self.bucket, _platform)
 
     def all(self) -> list[Shelf]:
-        """The repositories that hold manifests, by name, as they were a moment ago."""
+        """Return the repositories that have manifests, by name, as they were a moment ago."""
         when, seen = self._seen
         if self.clock() - when > _FRESH:
             seen = _all(self.bucket)
@@ -91,12 +91,12 @@ class Shelves:
         return seen
 
     def told(self, repository: Repository, digest: Digest) -> tuple[float, Told] | None:
-        """When a manifest came, and what it says."""
+        """Return when a manifest arrived, and its contents."""
         found = self._manifests.one(repository.at(MANIFESTS, digest))
         return (found[0].used, found[1]) if found else None
 
     def versions(self, repository: Repository) -> list[Version]:
-        """What a repository has to pull, newest first; the parts of an index are not named again."""
+        """Return what can be pulled from a repository, newest first; without the parts of indexes."""
         tags = self._tags_of(repository)
         prefix = repository.at(MANIFESTS, "")
         found = {
@@ -116,7 +116,7 @@ class Shelves:
         return sorted(versions, key=lambda one: (-one.changed, one.digest))
 
     def platforms(self, version: Version) -> tuple[str, ...]:
-        """What machines it is for, as people write it."""
+        """Return its platforms, as people write them."""
         told = version.told
         if told.is_index:
             return tuple(machines(told))
@@ -126,7 +126,7 @@ class Shelves:
         return (found[1],) if found else ()
 
     def _tags_of(self, repository: Repository) -> dict[Digest, dict[str, float]]:
-        """The tags that lead to each digest, and when they were given."""
+        """Return the tags of each digest, and when they were set."""
         prefix = repository.at(TAGS, "")
         found: dict[Digest, dict[str, float]] = {}
         for item, digest in self._tags.under(prefix, MOST):
@@ -135,7 +135,7 @@ class Shelves:
 
 
 def machines(told: Told) -> dict[str, Digest]:
-    """The images of an index by what they are for, without statements about them."""
+    """Return the images of an index by platform, without attestations."""
     return {spelled(one.platform): one.digest for one in told.manifests if one.platform and one.platform.os != _NONE}
 
 
@@ -157,7 +157,7 @@ def _all(bucket: SharedBucket) -> list[Shelf]:
 
 
 def _size(told: Told, others: Mapping[Digest, tuple[float, Told]]) -> int:
-    """How many bytes travel, to a machine that has none of it; of an index, for all platforms."""
+    """Return how many bytes a machine downloads that has none of it; for an index, of all platforms."""
     blobs: dict[str, int] = {}
     parts = [told, *(others[child.digest][1] for child in told.manifests if child.digest in others)]
     for part in parts:

@@ -1,4 +1,4 @@
-"""The pages: what there is to pull, and what is in it."""
+"""The pages: what can be pulled, and what is in it."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -25,15 +25,15 @@ from lamella.server.registry.names import digest, is_digest, is_tag, repository_
 
 _RECENT = 5
 _AT_ONCE = 4
-"""Images that are looked into side by side: what is told of their packages may be long."""
+"""How many images are read at once: their lists of packages may be long."""
 _LONGEST_SEARCH = 255
 _BETWEEN = "/-/"
-"""Between a repository and what is meant of it: no name has a part like this."""
+"""Separates a repository and a reference: no name has a part like this."""
 
 
 @dataclass(frozen=True)
 class About:
-    """What the pages say of the server."""
+    """What the pages say about the server."""
 
     sources: Sequence[Source] = ()
     mirrors: Sequence[Mirror] = ()
@@ -43,7 +43,7 @@ class About:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the server counts."""
+    """The numbers of the server."""
 
     tally: Tally
     lookups: Mapping[str, tuple[int, int]]
@@ -52,20 +52,20 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Counts:
-    """Where its numbers are."""
+    """The sources of the numbers."""
 
     tally: Tally
     lookups: Callable[[], Mapping[str, tuple[int, int]]]
     amounts: Amounts
 
     def now(self) -> Numbers:
-        """As they are."""
+        """Return the current numbers."""
         return Numbers(self.tally, self.lookups(), self.amounts.latest())
 
 
 @dataclass(frozen=True)
 class View:
-    """The pages of one server. `origin` says how a client wrote where we are, and `sees` who may see the numbers."""
+    """The pages of one server. `origin` gives the address that a client used; `sees` says who may see the numbers."""
 
     renderer: Renderer
     shelves: Shelves
@@ -77,7 +77,7 @@ class View:
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE), init=False)
 
     async def home(self, request: web.Request) -> web.StreamResponse:
-        """What this is, and how to pull from it."""
+        """The home page: what this server is, and how to pull from it."""
         admit(request, "pull", "")
         about = self.about
         return self.renderer.page(
@@ -93,13 +93,13 @@ class View:
         )
 
     async def login(self, request: web.Request) -> web.StreamResponse:
-        """Has a browser ask who is there."""
+        """Make a browser ask for a login."""
         if not request[IDENTITY].name:
             raise unauthorized("log in with a name and a password, or with a token as the password")
         raise web.HTTPSeeOther("/")
 
     async def images(self, request: web.Request) -> web.StreamResponse:
-        """The repositories that whoever asks may pull."""
+        """The page of repositories that the client may pull."""
         admit(request, "pull", "")
         wanted = request.query.get("q", "").strip()[:_LONGEST_SEARCH]
         everything = await asyncio.to_thread(self.shelves.all)
@@ -108,7 +108,7 @@ class View:
         return self.renderer.page("images", who=request[IDENTITY].name, here="images", wanted=wanted, page=page)
 
     async def image(self, request: web.Request) -> web.StreamResponse:
-        """A repository, or one image of it."""
+        """The page of a repository, or of one of its images."""
         written, between, reference = request.match_info["path"].partition(_BETWEEN)
         name = repository_name(written)
         admit(request, "pull", name)
@@ -128,7 +128,7 @@ class View:
     async def _repository(self, request: web.Request, repository: Repository) -> web.StreamResponse:
         versions = await asyncio.to_thread(self.shelves.versions, repository)
         if not versions:
-            raise RefusedError(404, "NAME_UNKNOWN", f"there is no {repository.name} here, or not yet")
+            raise RefusedError(404, "NAME_UNKNOWN", f"{repository.name} does not exist here, or not yet")
         page = page_of(request, versions)
         rows = await asyncio.to_thread(lambda: [(one, self.shelves.platforms(one)) for one in page.items])
         return self.renderer.page(
@@ -147,4 +147,4 @@ class View:
 
 
 def _unknown(name: str, reference: str) -> RefusedError:
-    return RefusedError(404, "MANIFEST_UNKNOWN", f"there is no {name} {reference[:140]!a} here")
+    return RefusedError(404, "MANIFEST_UNKNOWN", f"{name} has no manifest {reference[:140]!a}")

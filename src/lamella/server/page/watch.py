@@ -1,4 +1,4 @@
-"""What is seen of each request: it gets a number, is counted, and is a line in the log."""
+"""Watches requests: each gets a number, is counted, and becomes a line in the log."""
 
 import itertools
 import secrets
@@ -16,12 +16,12 @@ from lamella.staging import StorageError
 REQUEST_ID = "X-Request-Id"
 _GONE, _FAILED = 499, 500
 _QUIET = ("health", "metrics")
-"""What is asked again and again by machines; a line is written only if it does not go well."""
+"""Kinds of requests that machines repeat all the time; they are logged only if they fail."""
 _EMPTY = (204, 304)
 
 
 def watching(metrics: Metrics, tell: Tell | None) -> Middleware:
-    """Outside of everything else. `tell` gets the lines."""
+    """Return the outermost middleware. `tell` gets the lines of the log."""
     start, count = secrets.token_hex(4), itertools.count(1)
 
     @web.middleware
@@ -69,13 +69,13 @@ def _line(request: web.Request, number: str, status: int, sent: int, seconds: fl
 
 
 def _size(request: web.Request, response: web.StreamResponse) -> int:
-    """How many bytes of a body are sent."""
+    """Return how many bytes of a body are sent."""
     if request.method == "HEAD" or response.status in _EMPTY:
         return 0
     return response.content_length or response.body_length
 
 
 async def stamp(_request: web.Request, response: web.StreamResponse) -> None:
-    """Tells the number, and that browsers shall not guess what they are sent."""
+    """Add the number of the request to a response, and forbid browsers to guess its type."""
     response.headers[REQUEST_ID] = NUMBER.get("")
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -1,11 +1,11 @@
-"""Numbers and texts as people read them."""
+"""Numbers and texts in a form for people."""
 
 import re
 
 from lamella.words import plural
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""What steers a terminal, or turns the direction of what follows."""
+"""Characters that control a terminal, or change the direction of the text after them."""
 _STEPS = ((60.0, "s"), (60.0, "min"), (24.0, "h"))
 
 
@@ -22,23 +22,23 @@ def duration(seconds: float) -> str:
 
 
 def ago(seconds: float) -> str:
-    """How long it is since something happened."""
+    """Return how long ago something happened."""
     return "just now" if seconds < 10 else f"{duration(seconds)} ago"
 
 
 def rate(hits: int, misses: int) -> str:
-    """The part of all that were hits."""
+    """Return the share of hits as a percentage."""
     asked = hits + misses
     return f"{hits / asked:.0%}" if asked else "-"
 
 
 def plain(text: str) -> str:
-    """`text` with all that steers a terminal, or turns around what follows, spelled out."""
+    """Return `text` with characters that control a terminal or the direction of text spelled out."""
     return _CONTROLS.sub(lambda match: _spelled(match[0]), text)
 
 
 def plain_lines(text: str) -> str:
-    """The same, but for the ends of lines, and for tabs."""
+    """The same, except for line ends and tabs."""
     return _CONTROLS.sub(lambda match: match[0] if match[0] in "\n\t" else _spelled(match[0]), text)
 
 

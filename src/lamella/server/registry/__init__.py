@@ -1,10 +1,10 @@
-"""A registry of images, as the distribution specification of OCI (1.1) has it, over a bucket.
+"""An image registry on top of a bucket, following the OCI distribution specification (1.1).
 
-names       what the address of a request says
+names       parsing the address of a request
 registry    what the handlers share
 pull        manifests, blobs, tags, referrers
 push        uploads of blobs
-manifests   manifests that are pushed and removed
+manifests   pushing and deleting manifests
 """
 
 from collections.abc import Awaitable, Callable
@@ -36,11 +36,13 @@ _WRITE: dict[tuple[str, str], Answer] = {
 }
 
 
-_READ_ONLY = "nothing can be pushed here or deleted; to allow it, start the server with --writable or `writable = true`"
+_READ_ONLY = (
+    "this registry is read-only; to allow pushes and deletion, start the server with --writable or `writable = true`"
+)
 
 
 def routes(registry: Registry) -> list[web.RouteDef]:
-    """The addresses of a registry. Each handler asks the gate for itself; the first one says who is there at all."""
+    """Return the routes of a registry. Each handler asks the gate itself."""
     answers = {**_READ, **(_WRITE if registry.writable else {})}
     answers |= {(kind, "HEAD"): answer for (kind, method), answer in answers.items() if method == "GET"}
 
@@ -49,7 +51,9 @@ def routes(registry: Registry) -> list[web.RouteDef]:
         found = answers.get((address.kind, request.method))
         if found is None:
             allowed = ", ".join(sorted(method for kind, method in answers if kind == address.kind))
-            message = _READ_ONLY if (address.kind, request.method) in _WRITE else "this server does not do that here"
+            message = (
+                _READ_ONLY if (address.kind, request.method) in _WRITE else "this address does not support this method"
+            )
             raise RefusedError(405, "UNSUPPORTED", message, headers={"Allow": allowed})
         return await found(registry, request, address)
 

@@ -1,4 +1,4 @@
-"""Manifests that are pushed and removed."""
+"""Pushing and deleting manifests."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from lamella.server.registry.registry import Registry
 
 
 class _Told(msgspec.Struct):
-    """What a manifest or index says of itself."""
+    """What a manifest or index says about itself."""
 
     schema_version: int = msgspec.field(name="schemaVersion")
     media_type: str = msgspec.field(name="mediaType", default="")
@@ -28,13 +28,13 @@ class _Told(msgspec.Struct):
 
 
 async def put(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
-    """Takes a manifest, all of whose blobs are here, under a tag, under its digest, or under that and several tags."""
+    """Accept a manifest whose blobs all exist: under a tag, under its digest, or under its digest and several tags."""
     admit(request, "push", address.name)
     data = await _body(request, registry.largest.manifest)
     named = digest(address.last) if is_digest(address.last) else None
     tags = [tag(text) for text in request.query.getall("tag", [])] if named else [tag(address.last)]
     if named and not is_digest_of(named, data):
-        raise RefusedError(400, "DIGEST_INVALID", f"what was sent is not {named}")
+        raise RefusedError(400, "DIGEST_INVALID", f"the body does not have the digest {named}")
     kind = _kind(data, request.headers.get("Content-Type", ""))
     manifest = Manifest(named or sha256(data), kind, data)
     subject = await asyncio.to_thread(_publish, registry.repository(address.name), manifest, tags)
@@ -52,23 +52,25 @@ async def _body(request: web.Request, largest: int) -> bytes:
     async for block in request.content.iter_any():
         data += block
         if len(data) > largest:
-            raise RefusedError(413, "SIZE_INVALID", f"a manifest has no more than {largest} bytes here")
+            raise RefusedError(
+                413, "SIZE_INVALID", f"the manifest is larger than {largest} bytes, which is the limit here"
+            )
     return bytes(data)
 
 
 def _kind(data: bytes, content_type: str) -> str:
-    """The media type of a manifest."""
+    """Return the media type of a manifest."""
     try:
         told = decode_as(data, _Told)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _invalid(str(error)) from error
     kind = content_type.partition(";")[0].strip() or told.media_type
     if not media.is_manifest(kind):
-        raise _invalid(f"{kind[:100]!a} is no kind of manifest that is known here")
+        raise _invalid(f"{kind[:100]!a} is not a known media type of manifests")
     if told.media_type not in ("", kind):
-        raise _invalid(f"it calls itself {told.media_type[:100]!r}, and was sent as {kind!r}")
+        raise _invalid(f"its media type is {told.media_type[:100]!r}, but it was sent as {kind!r}")
     if told.schema_version != 2:
-        raise _invalid(f"it is of schema {told.schema_version}, not 2")
+        raise _invalid(f"its schema version is {told.schema_version}, not 2")
     if kind in media.MANIFESTS and told.config is None:
         raise _invalid("it has no config")
     return kind
@@ -84,7 +86,7 @@ def _publish(repository: Repository, manifest: Manifest, tags: Sequence[str]) ->
 
 
 async def delete(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
-    """Removes a tag, or a manifest with all its tags."""
+    """Delete a tag, or a manifest with all its tags."""
     admit(request, "delete", address.name)
     repository = registry.repository(address.name)
     if not is_digest(address.last):
@@ -99,4 +101,4 @@ async def delete(registry: Registry, request: web.Request, address: Address) -> 
 
 
 def _invalid(why: str) -> RefusedError:
-    return RefusedError(400, "MANIFEST_INVALID", f"this is not a manifest: {why}")
+    return RefusedError(400, "MANIFEST_INVALID", f"this is not a valid manifest: {why}")

@@ -1,4 +1,4 @@
-"""What the address of a request says. Whatever is not written as names, tags and digests are goes no further."""
+"""Parses the address of a request. Nothing but valid names, tags and digests gets past this module."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ KINDS = tuple(kind for kind, _ in _SHAPES)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a request is about: `last` is a tag, a digest or an upload, as its `kind` has it."""
+    """What a request is about: `last` is a tag, a digest or an upload, depending on `kind`."""
 
     kind: str
     name: str
@@ -33,57 +33,57 @@ class Address:
 
 
 def parse_address(path: str) -> Address:
-    """The address that is behind `/v2/`."""
+    """Parse what follows `/v2/`."""
     for kind, shape in _SHAPES:
         match = shape.fullmatch(path)
         if match:
             return Address(kind, repository_name(match["name"]), match.groupdict().get("last") or "")
-    raise RefusedError(404, "NOT_FOUND", "a registry has nothing at this address")
+    raise RefusedError(404, "NOT_FOUND", "registries have no such address")
 
 
 def repository_name(text: str) -> str:
-    """`text`, if it can be the name of a repository."""
+    """Return `text` if it is a valid repository name; refuse it otherwise."""
     if len(text) > LONGEST_NAME or not _NAME.fullmatch(text):
         raise RefusedError(
-            400, "NAME_INVALID", f"{_shown(text)} is not a name (lower-case letters, digits, . _ - and /)"
+            400, "NAME_INVALID", f"{_shown(text)} is not a valid name (lower-case letters, digits, . _ - and /)"
         )
     return text
 
 
 def tag(text: str) -> str:
-    """`text`, if it can be a tag."""
+    """Return `text` if it is a valid tag; refuse it otherwise."""
     if not is_tag(text):
         raise RefusedError(400, "TAG_INVALID", f"{_shown(text)} is not a tag (letters, digits, . _ -; at most 128)")
     return text
 
 
 def is_tag(text: str) -> bool:
-    """Whether `text` can be a tag."""
+    """Whether `text` is a valid tag."""
     return _TAG.fullmatch(text) is not None
 
 
 def digest(text: str) -> Digest:
-    """`text`, if it is a digest."""
+    """Return `text` if it is a digest; refuse it otherwise."""
     try:
         return parse_digest(text)
     except DigestError:
-        raise RefusedError(400, "DIGEST_INVALID", f"{_shown(text)} is not a digest of sha256 or sha512") from None
+        raise RefusedError(400, "DIGEST_INVALID", f"{_shown(text)} is not a sha256 or sha512 digest") from None
 
 
 def is_digest(text: str) -> bool:
-    """Whether a reference is a digest, or wants to be one: no tag has a colon."""
+    """Whether a reference is meant as a digest: no tag has a colon."""
     return ":" in text
 
 
 def upload(text: str) -> str:
-    """`text`, if uploads are called like that."""
+    """Return `text` if it is a valid name of an upload; refuse it otherwise."""
     if not _UPLOAD.fullmatch(text):
         raise RefusedError(404, "BLOB_UPLOAD_UNKNOWN", f"there is no upload {_shown(text)}")
     return text
 
 
 def number(values: Sequence[str], what: str) -> int | None:
-    """The whole number that a query gives, if it gives one."""
+    """Return the whole number in a query, if there is one."""
     if not values:
         return None
     if not re.fullmatch("[0-9]{1,9}", values[0]):

@@ -1,4 +1,4 @@
-"""Pulling: manifests, blobs, tags, and what refers to what."""
+"""Pulling: manifests, blobs, tags and referrers."""
 
 import asyncio
 import json
@@ -21,25 +21,25 @@ MOST_TAGS = 1000
 N = TypeVar("N", bound=str)
 
 _MOST_REFERRERS = 100
-"""How many are told at once; each has to be read, and may be as large as a manifest's annotations."""
+"""How many are on a page; each has to be read, and may be as large as a manifest's annotations."""
 DIGEST = "Docker-Content-Digest"
 
 
 async def base(request: web.Request) -> web.StreamResponse:
-    """Says that this is a registry, and whether one has to say who one is."""
+    """Say that this is a registry, and whether a login is needed."""
     admit(request, "pull", "")
     return web.json_response({}, headers={"Docker-Distribution-API-Version": "registry/2.0"})
 
 
 async def catalog(registry: Registry, request: web.Request) -> web.StreamResponse:
-    """The names of the repositories that whoever asks may pull from, a page at a time."""
+    """Return the names of the repositories that the client may pull from, a page at a time."""
     everything = await registry.names()
     page, headers = paged(request, [name for name in everything if is_admitted(request, "pull", name)])
     return _json({"repositories": page}, headers)
 
 
 async def manifest(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
-    """A manifest by tag or digest."""
+    """Return a manifest by tag or digest."""
     admit(request, "pull", address.name)
     reference = digest(address.last) if is_digest(address.last) else known_tag(address)
     found = await registry.manifest(address.name, reference, lambda action: admit(request, action, address.name))
@@ -52,19 +52,19 @@ async def manifest(registry: Registry, request: web.Request, address: Address) -
 
 
 def known_tag(address: Address) -> str:
-    """The tag of an address; what can be none is not there."""
+    """Return the tag of an address; an invalid tag is treated as unknown."""
     if not is_tag(address.last):
         raise unknown(address)
     return address.last
 
 
 def unknown(address: Address) -> RefusedError:
-    """Says that there is no such manifest."""
-    return RefusedError(404, "MANIFEST_UNKNOWN", f"there is no {address.name} {address.last[:140]!a} here")
+    """Return the refusal for an unknown manifest."""
+    return RefusedError(404, "MANIFEST_UNKNOWN", f"{address.name} has no manifest {address.last[:140]!a}")
 
 
 async def blob(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
-    """A blob, or a part of one."""
+    """Return a blob, or part of one."""
     admit(request, "pull", address.name)
     named = digest(address.last)
     find = registry.counted_on if request.method == "HEAD" and registry.writable else registry.blob
@@ -79,18 +79,18 @@ async def blob(registry: Registry, request: web.Request, address: Address) -> we
 
 
 async def tags(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
-    """The tags of a repository, a page at a time."""
+    """Return the tags of a repository, a page at a time."""
     admit(request, "pull", address.name)
     repository = registry.repository(address.name)
     everything = await asyncio.to_thread(lambda: list(repository.tags()))
     if not everything and not await asyncio.to_thread(repository.exists):
-        raise RefusedError(404, "NAME_UNKNOWN", f"there is no {address.name} here")
+        raise RefusedError(404, "NAME_UNKNOWN", f"there is no repository {address.name}")
     page, headers = paged(request, everything)
     return _json({"name": address.name, "tags": page}, headers)
 
 
 def paged(request: web.Request, names: list[N], most: int = MOST_TAGS) -> tuple[list[N], dict[str, str]]:
-    """The page of sorted `names` that a request asks for, with `most` of them, and where the next one is."""
+    """Return the requested page of sorted `names`, at most `most` of them, and the headers that link to the next."""
     wanted = number(request.query.getall("n", []), "n")
     count = most if wanted is None else min(wanted, most)
     last = request.query.get("last", "")
@@ -103,7 +103,7 @@ def paged(request: web.Request, names: list[N], most: int = MOST_TAGS) -> tuple[
 
 
 async def referrers(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
-    """What refers to a manifest, which need not be here, a page at a time; what is not of a wanted type is left out."""
+    """Return the referrers of a manifest, which may be missing here, a page at a time, filtered by artifact type."""
     admit(request, "pull", address.name)
     subject = digest(address.last)
     repository = registry.repository(address.name)

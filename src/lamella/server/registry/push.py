@@ -1,4 +1,4 @@
-"""Pushing: uploads of blobs, manifests, and taking away."""
+"""Pushing and deleting blobs."""
 
 import asyncio
 import re
@@ -22,28 +22,28 @@ _RANGE = re.compile("([0-9]{1,18})-([0-9]{1,18})")
 
 
 async def start(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
-    """Begins an upload; takes the whole blob at once, or from another repository, if the request says so."""
+    """Begin an upload. If the request says so, take the whole blob at once, or mount it from another repository."""
     admit(request, "push", address.name)
     if "mount" in request.query and await _mounted(registry, request, address):
         return _created(registry, address, digest(request.query["mount"]))
     named = digest(request.query["digest"]) if "digest" in request.query else None
     algorithm = named.partition(":")[0] if named else request.query.get("digest-algorithm", ALGORITHMS[0])
     if algorithm not in ALGORITHMS:
-        raise RefusedError(400, "UNSUPPORTED", f"digests of this kind are not known; there are {', '.join(ALGORITHMS)}")
+        raise RefusedError(400, "UNSUPPORTED", f"unknown digest algorithm; there are: {', '.join(ALGORITHMS)}")
     begun = await asyncio.to_thread(uploads.begin, registry.bucket, address.name, algorithm)
     if named:
         try:
             return await _finished(registry, request, address, begun, named)
         except (RefusedError, ConnectionError):
-            await asyncio.to_thread(begun.cancel)  # nobody knows its name
+            await asyncio.to_thread(begun.cancel)  # no client knows its name
             raise
     return _accepted(address, begun)
 
 
 async def _mounted(registry: Registry, request: web.Request, address: Address) -> bool:
-    """Gives the repository a blob that another one has, if whoever asks may pull from that.
+    """Mount a blob from another repository, if the client may pull from that.
 
-    Without `from` nobody is searched for it: that would be a look through all repositories for each blob of a push.
+    Without `from`, no repository is searched: that would mean a search through all of them for each blob of a push.
     """
     wanted = digest(request.query["mount"])
     origin = repository_name(request.query["from"]) if "from" in request.query else ""
@@ -53,21 +53,21 @@ async def _mounted(registry: Registry, request: web.Request, address: Address) -
 
 
 async def patch(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
-    """Takes the next chunk of an upload."""
+    """Accept the next chunk of an upload."""
     admit(request, "push", address.name)
     found = await _found(registry, address)
     return _accepted(address, await _received(registry, request, address, found))
 
 
 async def status(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
-    """How much of an upload has arrived."""
+    """Return how much of an upload has arrived."""
     admit(request, "push", address.name)
     found = await _found(registry, address)
     return web.Response(status=204, headers=_told(address, found))
 
 
 async def cancel(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
-    """Ends an upload without a blob."""
+    """Cancel an upload."""
     admit(request, "push", address.name)
     found = await _found(registry, address)
     await asyncio.to_thread(found.cancel)
@@ -75,10 +75,10 @@ async def cancel(registry: Registry, request: web.Request, address: Address) -> 
 
 
 async def finish(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
-    """Makes the blob of what has been uploaded, the body of this request being the last of it."""
+    """Finish an upload and make it a blob; the body of this request is its last part."""
     admit(request, "push", address.name)
     if "digest" not in request.query:
-        raise RefusedError(400, "DIGEST_INVALID", "the address does not say the digest; add ?digest=sha256:...")
+        raise RefusedError(400, "DIGEST_INVALID", "the address has no digest; add ?digest=sha256:...")
     named = digest(request.query["digest"])
     return await _finished(registry, request, address, await _found(registry, address), named)
 
@@ -101,7 +101,7 @@ def _finish(repository: Repository, whole: Upload, named: Digest) -> None:
 
 
 async def _received(registry: Registry, request: web.Request, address: Address, found: Upload) -> Upload:
-    """The upload with the body of the request. All of its chunks together may be as large as one blob."""
+    """Add the body of the request to the upload. All of its chunks together may be as large as one blob."""
     if not request.body_exists:
         return found
     length = _told_length(request, address, found)
@@ -111,12 +111,12 @@ async def _received(registry: Registry, request: web.Request, address: Address, 
                 raise too_large(registry.largest.blob)
             await asyncio.to_thread(receiving.write, block)
         if length not in (None, receiving.size):
-            raise RefusedError(400, "SIZE_INVALID", f"the range has {length} bytes, and {receiving.size} came")
+            raise RefusedError(400, "SIZE_INVALID", f"the range has {length} bytes, but {receiving.size} arrived")
         return await asyncio.to_thread(receiving.commit)
 
 
 def _told_length(request: web.Request, address: Address, found: Upload) -> int | None:
-    """How long a chunk is, if it says so; a chunk that says where it begins must go on where the last one ended."""
+    """Return the length of a chunk, if it has a range; the range must start where the last chunk ended."""
     told = request.headers.get("Content-Range")
     if told is None:
         return None
@@ -124,7 +124,7 @@ def _told_length(request: web.Request, address: Address, found: Upload) -> int |
     if match is None or int(match[2]) < int(match[1]):
         raise RefusedError(400, "BLOB_UPLOAD_INVALID", f"{told[:60]!a} is not a range; write START-END")
     if int(match[1]) != found.size:
-        message = f"the upload goes on at {found.size}, not at {match[1]}"
+        message = f"the upload continues at {found.size}, not at {match[1]}"
         raise RefusedError(416, "BLOB_UPLOAD_INVALID", message, headers=_told(address, found))
     return int(match[2]) - int(match[1]) + 1
 
@@ -132,7 +132,7 @@ def _told_length(request: web.Request, address: Address, found: Upload) -> int |
 async def _found(registry: Registry, address: Address) -> Upload:
     found = await asyncio.to_thread(uploads.find, registry.bucket, address.name, upload(address.last))
     if found is None:
-        raise RefusedError(404, "BLOB_UPLOAD_UNKNOWN", f"there is no upload {address.last} to {address.name}")
+        raise RefusedError(404, "BLOB_UPLOAD_UNKNOWN", f"{address.name} has no upload {address.last}")
     return found
 
 
@@ -154,7 +154,7 @@ def _created(registry: Registry, address: Address, named: Digest) -> web.Respons
 
 
 async def delete_blob(registry: Registry, request: web.Request, address: Address) -> web.StreamResponse:
-    """The repository has the blob no more; its bytes stay as long as others need them."""
+    """Remove a blob from the repository; its bytes stay as long as others need them."""
     admit(request, "delete", address.name)
     named = digest(address.last)
     if not await asyncio.to_thread(registry.repository(address.name).unlink, named):

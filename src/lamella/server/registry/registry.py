@@ -1,4 +1,4 @@
-"""What the handlers of the registry share: the bucket, what is remembered of it, and where else images come from."""
+"""What the handlers of the registry share: the bucket, what is remembered of it, and the origins of images."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -24,28 +24,28 @@ Permit = Callable[[str], None]
 
 
 class Origin(Protocol):
-    """Where images come from that nobody has pushed: they are built, or fetched from another registry."""
+    """Where images that nobody pushed come from: they are built, or downloaded from another registry."""
 
     async def manifest(self, name: str, reference: str, permit: Permit) -> Manifest | None:
-        """The manifest that is meant, which is in the repository `name` then, with all that it needs; or None.
+        """Return the manifest, after bringing it and all that it needs into the repository `name`; or None.
 
-        `permit` refuses an action that whoever asks may not do with this name.
+        `permit` refuses an action that the client may not do with this name.
         """
 
     async def blob(self, name: str, digest: Digest) -> bool:
-        """Sees to it that a blob of a manifest that came from here is in the bucket; False if that is not known."""
+        """Bring a blob of a manifest from this origin into the bucket; return False if the blob is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Largest:
-    """How many bytes what is pushed may have."""
+    """The size limits for pushes, in bytes."""
 
     manifest: int = 4 << 20
     blob: int | None = None
 
 
 class Registry:
-    """A registry over a bucket. What is named by a digest is remembered for a while; tags never are."""
+    """A registry on top of a bucket. What digests name is remembered for a while; tags never are."""
 
     def __init__(
         self,
@@ -68,22 +68,22 @@ class Registry:
 
     @property
     def lookups(self) -> dict[str, tuple[int, int]]:
-        """How often something was remembered, and how often not."""
+        """How often something was in memory, and how often not."""
         return {
             "manifests": (self.manifests.hits, self.manifests.misses),
             "blobs": (self._blobs.hits, self._blobs.misses),
         }
 
     async def names(self) -> list[str]:
-        """The names of all repositories. Who asks at once shares the look through all that they hold."""
+        """Return the names of all repositories. Simultaneous requests share one listing of the bucket."""
         return await self._names.do("", lambda: asyncio.to_thread(lambda: list(repositories(self.bucket))))
 
     def repository(self, name: str) -> Repository:
-        """A repository by its name."""
+        """Return a repository by its name."""
         return Repository(self.bucket, name)
 
     async def manifest(self, name: str, reference: str, permit: Permit) -> Manifest | None:
-        """The manifest that a tag or digest means: as it was pushed, or else as an origin gives it."""
+        """Return the manifest of a tag or digest: as it was pushed, or else from an origin."""
         repository = self.repository(name)
         digest = Digest(reference) if is_digest(reference) else await asyncio.to_thread(repository.tagged, reference)
         found = await self._kept(repository, digest) if digest else None
@@ -98,12 +98,12 @@ class Registry:
         return found
 
     async def counted_on(self, name: str, digest: Digest) -> int | None:
-        """The size of a blob that somebody is going to count on: it stays for as long as a push may take."""
+        """Return the size of a blob that a push will rely on: it is kept for as long as a push may take."""
         size = await self.blob(name, digest)
         return size if size is not None and await asyncio.to_thread(used, self.bucket, blob_name(digest)) else None
 
     async def _kept(self, repository: Repository, digest: Digest) -> Manifest | None:
-        """A manifest that is here. That it is pulled is noted, so that it is kept, and then it is still here."""
+        """Return a manifest in the bucket. The pull is noted first, so that garbage collection keeps it."""
         key = (repository.name, digest)
         found = self.manifests.get(key) or await self._read(repository, digest)
         if found is None or self._pulls.is_noted(*key):
@@ -120,7 +120,7 @@ class Registry:
         return found
 
     async def blob(self, name: str, digest: Digest) -> int | None:
-        """The size of a blob that the repository has."""
+        """Return the size of a blob of the repository."""
         known = self._blobs.get((name, digest))
         if known is not None:
             return known
@@ -134,6 +134,6 @@ class Registry:
         return size
 
     def forget(self, name: str, digest: Digest) -> None:
-        """Remembers nothing of a manifest or blob that is removed."""
+        """Forget a manifest or blob that was removed."""
         self.manifests.forget((name, digest))
         self._blobs.forget((name, digest))
