@@ -6,6 +6,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from tests.objects import AWS, objects
+from tests.real.programs import absent
 
 from lamella.cache.bucket import Memory, SharedBucket
 from lamella.cache.folder import Folder
@@ -42,6 +43,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", folder], capture_output=True, check=False)
     if made.returncode:
-        pytest.skip("needs root, to mount a small disk")
+        absent("needs root, to mount a small disk")
     yield folder
     subprocess.run(["umount", folder], check=True)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-DEBIANS = {"apt-get", "dpkg-deb", "git", "ldconfig", "unshare"}
+DEBIANS = {"apt-get", "dpkg", "dpkg-deb", "git", "ldconfig", "unshare"}
 """There on every Debian that has this repository."""
 
 

@@ -3,7 +3,7 @@
 set -eu
 missing=""
 for program in chromium-headless-shell docker dockerd podman containerd ctr runc skopeo umoci nix nix-build \
-    nix-instantiate patchelf busybox docker-registry nginx gpgv openssl pigz igzip zstd qemu-aarch64-static zsh fish mandoc; do
+    nix-instantiate patchelf busybox curl systemd-analyze docker-registry nginx gpgv openssl pigz igzip zstd qemu-aarch64-static zsh fish mandoc; do
     command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
 linter=github.com/rhysd/actionlint/cmd/actionlint@v1.7.7

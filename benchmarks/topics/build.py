@@ -9,6 +9,7 @@ from benchmarks.measure import OURS, Size, Task, Way, race
 from benchmarks.shop import Shop, missing, run
 
 TITLE = "Build an image from twelve folders"
+STORED = "lamella, to an OCI layout"
 PLAIN = "lamella, unknown folders"
 NO_CACHE = "umoci keeps no cache: as cold"
 
@@ -19,11 +20,15 @@ class Builders:
     def __init__(self, shop: Shop, store: Store) -> None:
         self.shop, self.store = shop, store
         self.first = store.recipe()
-        self.cache, self.layout = shop.place("cache"), shop.folder / "layout"
+        self.cache, self.layout, self.stored_in = shop.place("cache"), shop.folder / "layout", shop.folder / "stored"
         self._changes = itertools.count(1)
 
     def lamella(self, recipe: Recipe) -> None:
         self.shop.lamella("build", recipe.spec, cache=self.cache)
+
+    def stored(self, recipe: Recipe) -> None:
+        """With the layers on the disk, as the other programs leave them."""
+        self.shop.lamella("build", recipe.spec, "--to", f"oci:{self.stored_in}:v1", cache=self.cache)
 
     def plain(self, recipe: Recipe) -> None:
         self.shop.lamella("build", recipe.plain, cache=self.cache)
@@ -46,7 +51,8 @@ class Builders:
         """Everything that any of them has made."""
         shutil.rmtree(self.cache)
         self.cache.mkdir()
-        shutil.rmtree(self.layout, ignore_errors=True)
+        for layout in (self.layout, self.stored_in):
+            shutil.rmtree(layout, ignore_errors=True)
         for image in self.store.folder.glob("image.json"):
             image.unlink()
         if not self.shop.no_docker:
@@ -56,7 +62,7 @@ class Builders:
 
     def ways(self, change: Iterator[Recipe] | None = None) -> list[Way]:
         """Each way for the image as it is, or for the next `change` of it, after it was built once."""
-        programs = {OURS: (self.lamella, ""), PLAIN: (self.plain, "")}
+        programs = {OURS: (self.lamella, ""), STORED: (self.stored, ""), PLAIN: (self.plain, "")}
         programs |= {
             "docker build": (self.docker, self.shop.no_docker),
             "podman build": (self.podman, self.shop.no_podman),

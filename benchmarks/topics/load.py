@@ -68,6 +68,7 @@ def _only(act: Callable[[], object]) -> Callable[[], None]:
 
 def measure(shop: Shop, size: Size) -> tuple[str, list[Task]]:
     loader = Loader(shop, size)
+    facts = f"{loader.store.size / 1e6:.0f} MB in {len(loader.store.packages)} packages, a layer each"
     tasks = []
     for name, ways, absent in (
         ("Docker", loader.into_docker(), shop.no_docker),
@@ -76,4 +77,4 @@ def measure(shop: Shop, size: Size) -> tuple[str, list[Task]]:
         if not absent:
             loader.lamella(name.lower())
         tasks.append(race(f"into {name}, one package changed", ways, size.rounds(5)))
-    return f"{loader.store.size / 1e6:.0f} MB in {len(loader.store.packages)} packages, a layer each", tasks
+    return facts, tasks

@@ -16,6 +16,7 @@ from benchmarks.measure import OURS, Size, Task, Way, race
 from benchmarks.shop import Shop, run
 
 TITLE = "An image of Python packages"
+STORED = "lamella, to an OCI layout"
 FEW = ("pyyaml", "idna")
 MANY = ("numpy", "pandas", "sqlalchemy", "django", "fastapi", "rich", "pyyaml", "boto3")
 MORE = ("humanize", "colorama", "tabulate")
@@ -63,6 +64,7 @@ class Python:
 
     def __init__(self, shop: Shop, size: Size) -> None:
         self.shop, self.folder, self.cache = shop, shop.place("python"), shop.place("cache")
+        self.layout = self.folder / "layout"
         self.names = list(size.pick(MANY, FEW))
         self.more = list(MORE[: size.rounds(len(MORE))])
         self.installers = size.pick(("pip", "uv"), ("uv",))
@@ -124,6 +126,10 @@ class Python:
     def lamella(self) -> None:
         self.shop.lamella("build", self.folder, cache=self.cache)
 
+    def stored(self) -> None:
+        """With the layers on the disk, as the other programs leave them."""
+        self.shop.lamella("build", self.folder, "--to", f"oci:{self.layout}:v1", cache=self.cache)
+
     def docker(self, installer: str) -> None:
         self.shop.docker.build(self.folder, f"{installer}.docker", "bench")
 
@@ -132,10 +138,12 @@ class Python:
         self.shop.podman(*words, "-f", self.folder / f"{installer}.podman", "-t", "bench", self.folder)
 
     def forget(self) -> None:
-        """All but wheels and base image."""
-        for name in ("builds", "images"):
-            shutil.rmtree(self.cache / name, ignore_errors=True)
+        """All but the downloaded wheels and the base image."""
+        for kept in self.cache.iterdir():
+            if kept.name != "files":
+                shutil.rmtree(kept)
         (self.folder / "image.json").unlink(missing_ok=True)
+        shutil.rmtree(self.layout, ignore_errors=True)
         if not self.shop.no_docker:
             self.shop.docker("image", "rm", "--force", "bench")
             self.shop.docker("builder", "prune", "--all", "--force")
@@ -145,7 +153,7 @@ class Python:
 
     def ways(self, before: Callable[[Callable[[], None], Iterator[int]], None]) -> list[Way]:
         """`before` is given how the program builds, and numbers that this program has not seen."""
-        programs: dict[str, tuple[Callable[[], None], str]] = {OURS: (self.lamella, "")}
+        programs: dict[str, tuple[Callable[[], None], str]] = {OURS: (self.lamella, ""), STORED: (self.stored, "")}
         for installer in self.installers:
             programs[f"docker build, {installer}"] = (partial(self.docker, installer), self.shop.no_docker)
             programs[f"podman build, {installer}"] = (partial(self.podman, installer), self.shop.no_podman)
@@ -163,7 +171,7 @@ class Python:
     def ask_for(self, build: Callable[[], None], names: list[str]) -> None:
         """Only lamella has a lock."""
         self.ask(names)
-        if build == self.lamella:
+        if build in (self.lamella, self.stored):
             self.lock()
 
 

@@ -11,6 +11,7 @@ import pytest
 from tests.command import LAMELLA, run
 from tests.debs import Repository
 from tests.index import Index, serving
+from tests.real.programs import absent
 from tests.wheels import make_wheel
 
 from lamella.checks import elf
@@ -175,7 +176,7 @@ def busybox(work: Path) -> Path:
     """The folder, with programs that run in an image of it alone."""
     program = shutil.which("busybox")
     if not program or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
-        pytest.skip("needs busybox-static, and a kernel that lets folders be stacked")
+        absent("needs busybox-static, and a kernel that lets users mount overlays")
     (work / "usr" / "bin").mkdir()
     shutil.copy(program, work / "usr" / "bin" / "busybox")
     for name in ("sh", "env", "cat"):

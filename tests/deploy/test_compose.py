@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from ipaddress import ip_address, ip_network
@@ -13,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from tests.deploy.files import DEPLOY, documents, stop_time
 from tests.objects import AWS
+from tests.real.programs import needs
 from tests.served import served
 
 from lamella.server.settings import Settings, parse_settings
@@ -83,8 +83,7 @@ def test_the_bucket_is_made_that_the_servers_use(s3: str, tmp_path: Path) -> Non
     script = services(REPLICAS / "compose.yaml")["bucket"]["command"][0].replace("$$", "$")
     place = f"http://{parse_qs(bucket.query)['endpoint'][0]}"
     assert f"{place}/{bucket.netloc}" in script
-    if not shutil.which("curl"):
-        pytest.skip("curl is not installed")
+    needs("curl")
     endpoint = parse_qs(s3.removeprefix("?"))["endpoint"][0]
     here = ["sh", "-euc", script.replace(place, f"http://{endpoint}")]
     for _ in range(2):

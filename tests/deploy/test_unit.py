@@ -1,6 +1,5 @@
 """systemd understands the unit, and has little to say against it."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import click
 import pytest
 from tests.deploy.files import DEPLOY, stop_time
 from tests.deploy.units import section
+from tests.real.programs import needs
 
 from lamella.cli.main import cli
 from lamella.server.settings import Settings
@@ -20,8 +20,7 @@ MOST_EXPOSED = "20"
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
     """The unit, of a program that is here."""
-    if not shutil.which("systemd-analyze"):
-        pytest.skip("systemd-analyze is not installed")
+    needs("systemd-analyze")
     command = f"ExecStart={section(UNIT, 'Service')['ExecStart'][0]}"
     text = UNIT.read_text()
     assert command in text

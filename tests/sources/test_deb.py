@@ -1,7 +1,6 @@
 """A deb's entries are what dpkg unpacks, in a merged /usr, with what its scripts would have left; or one error."""
 
 import os
-import shutil
 import stat
 import subprocess
 import tarfile
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.debs import Member, ar_of, deb_of, package_of, tar_of
+from tests.real.programs import absent, needs
 
 from lamella.layers.tree import merge
 from lamella.package import Entry, Kind, order
@@ -96,8 +96,7 @@ def test_scanners_find_the_sums(tmp_path: Path) -> None:
 
 
 def test_dpkg_unpacks_the_same(tmp_path: Path) -> None:
-    if not shutil.which("dpkg-deb"):
-        pytest.skip("dpkg-deb is not there")
+    needs("dpkg-deb")
     files = {name: what for name, what in FILES.items() if not name.startswith(("./bin", "./lib64"))}
     path = made(tmp_path, files)
     subprocess.run(["dpkg-deb", "-x", path, tmp_path / "root"], check=True)
@@ -127,8 +126,9 @@ def test_what_scripts_of_base_packages_would_do(tmp_path: Path) -> None:
 
 def test_authorities_are_found_as_openssl_finds_them(tmp_path: Path) -> None:
     mozilla = sorted(Path("/usr/share/ca-certificates/mozilla").glob("*.crt"))
-    if not mozilla or not shutil.which("openssl"):
-        pytest.skip("ca-certificates and openssl are not there")
+    needs("openssl")
+    if not mozilla:
+        absent("ca-certificates not installed")
     for file in mozilla:
         command = ["openssl", "x509", "-subject_hash", "-noout", "-in", str(file)]
         told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,7 +1,6 @@
 """Versions as dpkg compares them, dependencies as apt resolves them, and signatures that are checked."""
 
 import itertools
-import shutil
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.debs import Repository
+from tests.real.programs import needs
 
 from lamella.sources.debian import alternatives
 from lamella.sources.debian.archives import ArchiveError, Suite, apt_suites, indexes, parse_line
@@ -68,8 +68,7 @@ def now() -> datetime:
 
 
 def test_versions_are_compared_as_dpkg_does() -> None:
-    if not shutil.which("dpkg"):
-        pytest.skip("dpkg is not there")
+    needs("dpkg")
     for one, other in itertools.combinations_with_replacement(VERSIONS, 2):
         told = [
             subprocess.run(["dpkg", "--compare-versions", one, relation, other], check=False).returncode == 0
