@@ -1,4 +1,4 @@
-"""A whole server in this process, whose bucket holds what tests put there: images with sizes that need not be real."""
+"""A whole server in this process, with a bucket that tests fill: images with sizes that do not have to be real."""
 
 import contextlib
 import time
