@@ -54,7 +54,7 @@ def test_what_is_asked_for_must_be_there(work: Path) -> None:
     found = doctor(work, "docker", "cache", code=1, DOCKER_HOST="unix:///nowhere.sock")
     assert [state for state, _ in found.values()] == ["fault", OK]
     assert doctor(work, "podman", code=1, PATH="/nowhere")["podman"][1] == (
-        "the program podman is not there; install it if you need it"
+        "podman is not installed; install it if you need it"
     )
 
 
@@ -73,11 +73,11 @@ def test_registries_are_asked_as_whoever_is_logged_in(work: Path, fake: Fake) ->
     image = f"{fake.name}/hello:latest"
     assert "docker login" in doctor(work, image, code=1)[image][1]
     found = doctor(work, image, "--creds", f"me:{SECRET}")
-    assert found[image] == (OK, "is not there yet; asked as told")
+    assert found[image] == (OK, "does not exist yet; asked with given credentials")
     config = work.parent / ".docker"
     config.mkdir()
     (config / "config.json").write_text(json.dumps({"auths": {fake.name: {"username": "me", "password": SECRET}}}))
-    assert doctor(work, image)[image] == (OK, "is not there yet; asked as me")
+    assert doctor(work, image)[image] == (OK, "does not exist yet; asked as me")
     (work / "lamella.toml").write_text(f'name = "{fake.name}/hello"\nfiles = ["app"]\n')
     found = doctor(work, "credentials", ".")
     assert fake.name in found["credentials"][1]
@@ -98,7 +98,7 @@ def test_a_look_that_goes_wrong_says_so_and_nothing_of_what_it_saw() -> None:
     def wrong() -> Finding:
         raise ValueError(SECRET)
 
-    assert examined([("odd", wrong)]) == [Finding("odd", "fault", "it cannot be looked at: ValueError")]
+    assert examined([("odd", wrong)]) == [Finding("odd", "fault", "the check failed: ValueError")]
 
 
 def test_a_daemon_that_says_nothing_is_not_waited_for(work: Path) -> None:
@@ -113,4 +113,4 @@ def test_a_daemon_that_says_nothing_is_not_waited_for(work: Path) -> None:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
         port = silent.getsockname()[1]
         found_there = doctor(work, "docker", code=1, DOCKER_HOST=f"tcp://127.0.0.1:{port}")
-    assert found_there["docker"] == ("fault", "there was no answer in 4 seconds")
+    assert found_there["docker"] == ("fault", "no answer within 4 seconds")

@@ -216,7 +216,7 @@ def test_a_misspelled_layer_or_package(work: Path, index: Index) -> None:
     (work / "lamella.toml").write_text(PYTHON)
     assert run(work, "lock", UV_DEFAULT_INDEX=index.url).code == 0
     said = mistake(work, "lock", "--upgrade", "lwo", code=2, UV_DEFAULT_INDEX=index.url)
-    assert said == "there is no package 'lwo' to upgrade; did you mean 'low'?"
+    assert said == "no package named 'lwo' to upgrade; did you mean 'low'?"
 
 
 def test_an_index_that_does_not_answer(work: Path) -> None:
@@ -228,7 +228,7 @@ def test_an_index_that_does_not_answer(work: Path) -> None:
 
 def test_a_cache_that_cannot_be_written(work: Path) -> None:
     said = mistake(work, "build", code=5, LAMELLA_CACHE="/proc/nowhere")
-    assert said.endswith("; $LAMELLA_CACHE says where the cache is")
+    assert said.endswith("; $LAMELLA_CACHE sets where the cache is")
 
 
 def test_an_image_that_is_not_there(work: Path, fake: Fake) -> None:

@@ -1,4 +1,4 @@
-"""`lamella cache`: what is remembered of earlier builds."""
+"""`lamella cache`: the cache of earlier builds."""
 
 import time
 
@@ -13,9 +13,9 @@ _DAY = 24 * 3600
 
 @click.group("cache")
 def command() -> None:
-    """List, measure and prune what is remembered of earlier builds; fill binary caches of Nix, and fetch from them.
+    """List, measure and prune the cache; fill Nix binary caches and download from them.
 
-    Losing what is remembered costs time, nothing else.
+    Losing the cache costs time, nothing else.
     """
 
 
@@ -26,7 +26,7 @@ for _one in (push, watch, pull):
 @command.command("list")
 @json_option
 def list_items(as_json: bool) -> None:
-    """List all items, with sizes."""
+    """List everything in the cache, with sizes."""
     from lamella.cache.folder import Folder
 
     items = list(Folder(cache_folder()).list())
@@ -39,7 +39,7 @@ def list_items(as_json: bool) -> None:
 @command.command("size")
 @json_option
 def size(as_json: bool) -> None:
-    """Tell how large the cache is."""
+    """Show how large the cache is."""
     from lamella.cache.folder import Folder
 
     items = list(Folder(cache_folder()).list())
@@ -52,11 +52,16 @@ def size(as_json: bool) -> None:
 
 @command.command("prune")
 @click.option(
-    "--days", type=click.IntRange(0), metavar="DAYS", default=30, show_default=True, help="Keep what is younger."
+    "--days",
+    type=click.IntRange(0),
+    metavar="DAYS",
+    default=30,
+    show_default=True,
+    help="Keep what was used within this many days.",
 )
 @json_option
 def prune(days: int, as_json: bool) -> None:
-    """Remove what was written longer ago than that."""
+    """Remove what has not been used for a while."""
     from lamella.cache.folder import Folder
     from lamella.pipeline.explain.roots import forget
     from lamella.staging import sweep

@@ -1,4 +1,4 @@
-"""`lamella check`: what would go wrong when the image runs, found out before."""
+"""`lamella check`: finds what would go wrong when the image runs."""
 
 import fnmatch
 import json
@@ -44,11 +44,14 @@ sys.stdout.write("\\n" + json.dumps(failed))
 
 @click.command("check")
 @image_argument
-@click.option("--run", is_flag=True, help="Also import the Python packages' modules, inside the image.")
+@click.option("--run", is_flag=True, help="Also import the modules of the Python packages, inside the image.")
 @click.option(
-    "--ignore", multiple=True, metavar="PATTERN", help="Be silent about these packages, libraries and modules."
+    "--ignore",
+    multiple=True,
+    metavar="PATTERN",
+    help="Ignore matching packages, libraries and modules. Can be repeated.",
 )
-@click.option("--list", "listing", is_flag=True, help="Say which packages are in which layer, and no more.")
+@click.option("--list", "listing", is_flag=True, help="Only list the packages of each layer.")
 @platform_option
 @registry_options
 @json_option
@@ -57,8 +60,8 @@ sys.stdout.write("\\n" + json.dumps(failed))
 def command(image: str, run: bool, ignore: tuple[str, ...], listing: bool, **how: Any) -> None:
     """Check IMAGE (a spec or an image.json) before it runs.
 
-    Is each requirement met, each shared library there that a program needs, each script's module, the interpreter? Do
-    two packages claim one place? Whatever is missing is named, with the package that brings it.
+    Finds unmet requirements, missing shared libraries, script modules and interpreters, and packages that claim the
+    same path. Names what is missing, and the package that provides it.
     """
     from lamella.cli.progress import Told
     from lamella.pipeline.explain.checking import check
@@ -127,13 +130,13 @@ def _imports(draft: "Draft", place: "Workplace") -> dict[str, str]:
     if not names:
         return {}
     if not inside.is_possible():
-        raise click.ClickException("this kernel does not let you look inside; run the image and import there")
+        raise click.ClickException("this kernel does not let users mount an image; run it and import the modules there")
     image = pipeline.build(draft, place).image
     folders = inside.unpacked(image, place.progress)
     ran = inside.run_inside(image, folders, [interpreter, "-c", _IMPORTS], json.dumps(names).encode())
     told = ran.stdout.decode(errors="replace").rpartition("\n")[2]
     if ran.returncode or not told.startswith("{"):
         said = ran.stderr.decode(errors="replace").strip().splitlines()
-        return {interpreter: said[-1] if said else f"it ended with {ran.returncode}"}
+        return {interpreter: said[-1] if said else f"exited with {ran.returncode}"}
     found: dict[str, str] = json.loads(told)
     return found

@@ -1,4 +1,4 @@
-"""`lamella completion`: what a shell needs to complete commands, options, files and names."""
+"""`lamella completion`: the script that lets a shell complete commands, options, files and names."""
 
 import click
 
@@ -10,10 +10,10 @@ _SHELLS = ("bash", "zsh", "fish")
 @click.command("completion")
 @click.argument("shell", type=click.Choice(_SHELLS))
 def command(shell: str) -> None:
-    """Print the script with which SHELL (bash, zsh or fish) completes the words of lamella.
+    """Print the completion script for SHELL (bash, zsh or fish).
 
-    For bash, eval "$(lamella completion bash)" stands in ~/.bashrc. For zsh, eval "$(lamella completion zsh)" stands
-    in ~/.zshrc, after compinit. For fish, lamella completion fish | source stands in ~/.config/fish/config.fish.
+    For bash, add eval "$(lamella completion bash)" to ~/.bashrc. For zsh, add eval "$(lamella completion zsh)" to
+    ~/.zshrc, after compinit. For fish, add lamella completion fish | source to ~/.config/fish/config.fish.
     """
     from click.shell_completion import get_completion_class
 

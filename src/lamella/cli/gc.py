@@ -1,4 +1,4 @@
-"""`lamella gc`: removes what nothing needs from the bucket of a server."""
+"""`lamella gc`: removes what is no longer needed from the bucket of a server."""
 
 import os
 from dataclasses import asdict
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @click.command("gc")
 @bucket_options
-@click.option("--dry-run", is_flag=True, help="Only tell what would be removed, and why.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and why; remove nothing.")
 @json_option
 def command(config: Path | None, bucket: str | None, dry_run: bool, as_json: bool) -> None:
-    """Remove from a server's bucket what nothing needs any more, while servers go on.
+    """Remove what is no longer needed from a server's bucket; servers can keep running.
 
-    Kept are tags, as the policies in the settings say (all of them without), what was pinned, what was pulled or
-    written of late, and all that these need.
+    It keeps the tags that the policies in the settings keep (without policies, all tags), what is pinned, what was
+    pulled or written recently, and everything that these need.
     """
     from lamella.cache.collect import collect
     from lamella.cache.objects import bucket_at

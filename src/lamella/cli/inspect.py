@@ -11,7 +11,7 @@ from lamella.cli.common import image_argument, json_option, platform_option, rea
 @click.command("inspect")
 @image_argument
 @click.option("-p", "--packages", "with_packages", is_flag=True, help="Also list the packages of each layer.")
-@click.option("--graph", is_flag=True, help="Print the closure instead, in the form of Nix's exportReferencesGraph.")
+@click.option("--graph", is_flag=True, help="Print the closure instead, in the format of Nix's exportReferencesGraph.")
 @platform_option
 @registry_options
 @json_option

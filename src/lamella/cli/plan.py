@@ -25,7 +25,7 @@ from lamella.cli.completing import IMAGE
 @registry_options
 @json_option
 def command(spec: str, previous: Path | None, platform: str, as_json: bool, **reach: Any) -> None:
-    """Say what a build of SPEC would make or reuse, and why. No layer and no image is written."""
+    """Show what a build of SPEC would make or reuse, and why. No layer and no image is written."""
     from lamella.pipeline.explain.reasons import reasons
 
     with reaching_out(open_workplace(), **reach) as place:

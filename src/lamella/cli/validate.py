@@ -1,4 +1,4 @@
-"""`lamella validate`: every byte hashed again."""
+"""`lamella validate`: hashes every byte again."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 @click.command("validate")
 @image_argument
 @click.option(
-    "--remote", multiple=True, metavar="REFERENCE", help="Check what it remembers of a spec's layers; again for more."
+    "--remote",
+    multiple=True,
+    metavar="REFERENCE",
+    help="Check what this image says about the spec's layers. Can be repeated.",
 )
 @platform_option
 @registry_options
@@ -35,9 +38,9 @@ if TYPE_CHECKING:
 @quiet_option
 @verbose_option
 def command(image: str, remote: tuple[str, ...], **how: Any) -> None:
-    """Hash every byte of IMAGE again; layers that are only recipes are made again and compared.
+    """Hash every byte of IMAGE again and compare; layers that are only recipes are made again.
 
-    With --remote, each layer of the spec IMAGE of which REFERENCE tells is made from its files, and compared.
+    With --remote, each layer of the spec IMAGE that REFERENCE describes is made from its files, and compared.
     """
     from lamella.cli.progress import Told
 
