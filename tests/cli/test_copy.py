@@ -1,4 +1,4 @@
-"""`lamella copy` and `pull`: the same bytes wherever they go, for one platform or for all."""
+"""`lamella copy` and `pull`: the same bytes at every destination, for one platform or for all."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`lamella doctor`: what it finds, what it takes for a fault, and that it neither waits for ever nor shows secrets."""
+"""`lamella doctor`: what it finds, what is a fault, and that it neither waits forever nor shows secrets."""
 
 import contextlib
 import json
@@ -33,7 +33,7 @@ def fake() -> Iterator[Fake]:
 
 
 def doctor(work: Path, *what: str, code: int = 0, **more: str) -> dict[str, tuple[str, str]]:
-    """What it found, by what it is about."""
+    """Return the findings, by what they are about."""
     ran = run(work, "doctor", "--json", *what, **{"HOME": str(work.parent), **more})
     assert ran.returncode == code, ran.stdout + ran.stderr
     assert SECRET not in ran.stdout + ran.stderr

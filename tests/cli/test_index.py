@@ -1,4 +1,4 @@
-"""`lamella index`: several platforms under one name, and the names that a release gets."""
+"""`lamella index`: several platforms under one name, and the names of a release."""
 
 import json
 import os
@@ -102,7 +102,7 @@ def test_an_empty_machine_that_gives_a_new_name_takes_layers_from_latest(hello: 
 
 
 def test_a_job_for_one_platform_goes_on_from_the_image_of_that_platform(hello: Path, fake: Fake) -> None:
-    """Wherever it runs, and also where another platform's image is all that has the name."""
+    """Wherever it runs, even if only an image for a different platform has the name."""
     name = f"{fake.name}/team/hello"
     good(hello, "index", name, ".")
     good(hello, "push", "riscv.toml", f"{fake.name}/team/other")

@@ -1,4 +1,4 @@
-"""Locking as a user does it, against an index of the tests: what is written, what is kept, and what is refused."""
+"""Locking as a user does it, with an index of the tests: what is written, kept and refused."""
 
 import json
 import os
@@ -344,7 +344,7 @@ def test_locks_of_projects(work: Path, index: Index) -> None:
 
 
 def project(folder: Path, name: str) -> Path:
-    """Source that builds without anything from an index."""
+    """Source code that builds without anything from an index."""
     folder.mkdir(parents=True)
     (folder / "backend.py").write_text(BACKEND)
     told = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
@@ -497,7 +497,7 @@ def test_locks_that_nobody_would_write(work: Path, index: Index, key: str, value
 
 
 def test_files_are_fetched_again_where_only_their_bytes_are_wanted(work: Path, index: Index) -> None:
-    """The layers are known, and their bytes are asked for after all."""
+    """The layers are known, but their bytes are needed after all."""
     good(work, index, "lock")
     good(work, index, "build")
     shutil.rmtree(work.parent / "cache" / "files")

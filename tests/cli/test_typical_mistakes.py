@@ -1,4 +1,4 @@
-"""Mistakes that everybody makes once. Each gets one line that says what is wrong, of what, and what to do."""
+"""Mistakes that everybody makes once. Each gets one line that says what is wrong, where, and what to do."""
 
 import contextlib
 import gc
@@ -55,7 +55,7 @@ class Ran(NamedTuple):
 
 
 def run(work: Path, *args: str, **more: str) -> Ran:
-    """What becomes of a command, which is run here: there are many."""
+    """Return the result of a command, which runs in this process: there are many."""
     told = {"LAMELLA_CACHE": str(work.parent / "cache"), "UV_CACHE_DIR": str(work.parent / "uv"), **more}
     out, err = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -76,7 +76,7 @@ def run(work: Path, *args: str, **more: str) -> Ran:
 
 
 def mistake(work: Path, *args: str, code: int, **more: str) -> str:
-    """The one line that a command says before it fails."""
+    """Return the one line that a command prints before it fails."""
     ran = run(work, *args, **more)
     assert (ran.code, ran.stdout) == (code, ""), ran.stderr
     assert ran.stderr.startswith("lamella: ")

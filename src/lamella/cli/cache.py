@@ -57,11 +57,11 @@ def size(as_json: bool) -> None:
     metavar="DAYS",
     default=30,
     show_default=True,
-    help="Keep what was used within this many days.",
+    help="Keep what is at most this many days old.",
 )
 @json_option
 def prune(days: int, as_json: bool) -> None:
-    """Remove what has not been used for a while."""
+    """Remove what was written more than --days days ago."""
     from lamella.cache.folder import Folder
     from lamella.pipeline.explain.roots import forget
     from lamella.staging import sweep

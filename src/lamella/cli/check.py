@@ -60,8 +60,8 @@ sys.stdout.write("\\n" + json.dumps(failed))
 def command(image: str, run: bool, ignore: tuple[str, ...], listing: bool, **how: Any) -> None:
     """Check IMAGE (a spec or an image.json) before it runs.
 
-    Finds unmet requirements, missing shared libraries, script modules and interpreters, and packages that claim the
-    same path. Names what is missing, and the package that provides it.
+    Find unmet requirements, missing shared libraries, script modules and interpreters, and packages that claim the
+    same path. Name what is missing, and the package that provides it.
     """
     from lamella.cli.progress import Told
     from lamella.pipeline.explain.checking import check

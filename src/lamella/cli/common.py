@@ -32,12 +32,12 @@ format_option = click.option(
     "--format", "form", type=click.Choice(["oci", "v2s2"]), help="The format of the manifest [default: unchanged]."
 )
 layer_option = click.option(
-    "--layer", default="", metavar="NAME", shell_complete=layers, help="Stop at this layer of the spec."
+    "--layer", default="", metavar="NAME", shell_complete=layers, help="Build a spec only up to this layer."
 )
 mounted_option = click.option(
     "--nix-store-paths",
     is_flag=True,
-    help="Leave out store paths that the host mounts from its own store (nix-snapshotter).",
+    help="Leave out store paths; hosts with nix-snapshotter provide them from their own store.",
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print only the result.")
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Print each step to stderr.")

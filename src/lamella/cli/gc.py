@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def command(config: Path | None, bucket: str | None, dry_run: bool, as_json: bool) -> None:
     """Remove what is no longer needed from a server's bucket; servers can keep running.
 
-    It keeps the tags that the policies in the settings keep (without policies, all tags), what is pinned, what was
+    Keep the tags that the policies in the settings keep (without policies, all tags), what is pinned, what was
     pulled or written recently, and everything that these need.
     """
     from lamella.cache.collect import collect
