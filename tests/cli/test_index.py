@@ -211,7 +211,7 @@ def test_tags(told: dict[str, list[str]], tags: list[str]) -> None:
         (["HOST/a:v1", "."], "is not a repository"),
         (["127.0.0.1:1/a:v1", "nowhere.toml"], "nowhere.toml"),
         (["oci:out:v1", "arm.toml", "other.toml"], "both for linux/arm64"),
-        (["oci:out:v1", "arm.toml", "--append"], "goes with a registry"),
+        (["oci:out:v1", "arm.toml", "--append"], "--append needs a registry"),
         (["oci:out:v1", "arm.toml", "--annotation", "x"], "NAME=VALUE"),
         (["docker-archive:x", "arm.toml"], "cannot hold several images"),
     ],

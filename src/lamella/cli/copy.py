@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.command("copy")
 @click.argument("image", type=IMAGE)
 @click.argument("destination", type=IMAGE)
-@click.option("--all", "everything", is_flag=True, help="Copy all platforms, and their index.")
+@click.option("--all", "everything", is_flag=True, help="All platforms, and their index.")
 @mounted_option
 @platform_option
 @format_option

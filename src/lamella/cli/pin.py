@@ -39,7 +39,7 @@ def command(names: tuple[str, ...], remove: bool, config: Path | None, bucket: s
         if remove:
             unpin(kept, repository, digest)
         elif not pin(kept, repository, digest):
-            raise click.ClickException(f"no image {name} in {settings.bucket}")
+            raise click.ClickException(f"{name} is not in {settings.bucket}")
     found = [f"{repository}@{digest}" for repository, digest in pinned(kept)]
     if as_json:
         click.echo(show.as_json(found))
@@ -60,5 +60,5 @@ def _meant(bucket: "SharedBucket", name: str) -> tuple[str, str]:
     repository, _, tag = docker_name(name).rpartition(":")
     found = Repository(bucket, repository).tagged(tag)
     if found is None:
-        raise click.ClickException(f"no image {repository}:{tag} in the bucket")
+        raise click.ClickException(f"{repository}:{tag} is not in the bucket")
     return repository, found

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.command("pull")
 @click.argument("reference")
 @click.argument("destination", required=False)
-@click.option("--all", "everything", is_flag=True, help="Pull all platforms, and their index.")
+@click.option("--all", "everything", is_flag=True, help="All platforms, and their index.")
 @platform_option
 @registry_options
 @json_option
