@@ -121,7 +121,7 @@ def test_a_full_disk(work: Path, small_disk: Path) -> None:
     for args in (("--keep-blobs",), ("--to", f"oci:{small_disk}/out")):
         said = mistake(work, "build", *args, code=5, LAMELLA_CACHE=str(small_disk / "cache"))
         assert said.startswith(f"cannot write {small_disk}/")
-        assert "No space left on device; make room there: lamella cache prune" in said
+        assert "No space left on device; free some space: lamella cache prune" in said
     said = mistake(work, "copy", ".", f"oci-archive:{small_disk}/out.tar", code=5)
     assert said.startswith(f"{small_disk}/out.tar: cannot write the archive: No space left on device; make room")
     (small_disk / "fill").write_bytes(b"\0" * (os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize))
