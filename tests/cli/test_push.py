@@ -109,7 +109,7 @@ def test_the_name_of_the_spec_says_where_it_goes(hello: Path, fake: Fake) -> Non
 @pytest.mark.parametrize(
     ("args", "said", "code"),
     [
-        (["."], "say where the image goes", 2),
+        (["."], "no destination; name one", 2),
         (["localhost:5000/app:v1"], "to push this folder's image there: lamella push . localhost:5000/app:v1", 2),
         ([".", "Host/App:v1"], "did you mean", 2),
         ([".", "127.0.0.1:1/app:v1"], "127.0.0.1:1 cannot be reached", 6),
