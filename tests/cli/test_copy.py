@@ -78,7 +78,7 @@ def test_what_takes_one_image_is_not_given_several(hello: Path) -> None:
     good(hello, "index", "oci:layout:v1", ".")
     assert "holds only one image" in bad(hello, "copy", "--all", "oci:layout:v1", "docker-archive:x.tar")
     assert "use lamella index" in bad(hello, "copy", "--all", ".", "oci:x")
-    assert "--all copies what is there" in bad(hello, "copy", "--all", "--format", "oci", "oci:layout", "oci:x")
+    assert "--all copies everything unchanged" in bad(hello, "copy", "--all", "--format", "oci", "oci:layout", "oci:x")
     assert "holds no image for linux/s390x" in bad(hello, "copy", "--platform", "linux/s390x", "oci:layout:v1", "oci:x")
     assert "not for linux/s390x" in bad(hello, "copy", "--platform", "linux/s390x", ".", "oci:x")
     assert "holds 0 images 'v2'" in bad(hello, "copy", "--all", "oci:layout:v2", "oci:x")

@@ -123,10 +123,10 @@ def test_a_full_disk(work: Path, small_disk: Path) -> None:
         assert said.startswith(f"cannot write {small_disk}/")
         assert "No space left on device; free some space: lamella cache prune" in said
     said = mistake(work, "copy", ".", f"oci-archive:{small_disk}/out.tar", code=5)
-    assert said.startswith(f"{small_disk}/out.tar: cannot write the archive: No space left on device; make room")
+    assert said.startswith(f"{small_disk}/out.tar: cannot write the archive: No space left on device; free some space")
     (small_disk / "fill").write_bytes(b"\0" * (os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize))
     said = mistake(work, "build", "-o", f"{small_disk}/image.json", code=5)
-    assert said.startswith(f"cannot write {small_disk}/image.json: No space left on device; make room")
+    assert said.startswith(f"cannot write {small_disk}/image.json: No space left on device; free some space")
 
 
 def test_an_unknown_package(work: Path, index: Index, tmp_path: Path) -> None:
