@@ -1,6 +1,6 @@
-"""The one base error: every failure a person can cause or mend is a `LamellaError`.
+"""The base error: every failure that a user can cause or fix is a `LamellaError`.
 
-Specific errors live beside the code that raises them, carry their data, and name an exit code of their own.
+Specific errors are defined beside the code that raises them, carry their data, and set their own exit code.
 The command line prints the message on one line and exits with that code; a traceback is a bug of ours.
 """
 
@@ -12,6 +12,6 @@ class LamellaError(Exception):
 
 
 def shown(path: bytes) -> str:
-    """A file's name as it may stand in a message: on one line, whatever its bytes are."""
+    """Return a file's name for a message: on one line, whatever its bytes are."""
     text = path.decode(errors="backslashreplace")
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

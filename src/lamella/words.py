@@ -2,7 +2,7 @@
 
 
 def size(count: float) -> str:
-    """`count` bytes: three digits and a decimal unit."""
+    """Return `count` bytes with three digits and a decimal unit."""
     if count < 1000:
         return f"{count:.0f} B"
     value = float(count)

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """The folder that nix2container's own paths start from."""
+    """The folder that nix2container's own paths are relative to."""
     (tmp_path / "data" / "tar-directory").mkdir(parents=True)
     (tmp_path / "data" / "layer1").mkdir()
     (tmp_path / "data" / "tar-directory" / "file1").write_text("content file1")

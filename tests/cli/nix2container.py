@@ -43,7 +43,7 @@ KNOWN = [layer(FOLDER), layer(FILE), layer(OTHER_MODE, perms=[{"regex": "file1$"
 
 
 def stored(work: Path, compression: str) -> dict[str, Any]:
-    """A layer of a base image: its bytes are in a file, and its size is not told."""
+    """A layer of a base image: its bytes are in a file, and its size is not given."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
         info = tarfile.TarInfo("etc/base")

@@ -1,4 +1,4 @@
-"""What nix2container's rules make of `paths`: a reader of another kind, and with none of our code."""
+"""What nix2container's rules make of `paths`: an independent implementation, with none of our code."""
 
 import hashlib
 import io

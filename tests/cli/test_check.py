@@ -211,7 +211,7 @@ def test_layers_that_were_unpacked_are_unpacked_once(busybox: Path, index: Index
 
 
 def test_a_shell_where_the_kernel_allows_none(busybox: Path, index: Index) -> None:
-    """Then Docker or podman is given the image, and asked."""
+    """Then the image is loaded into Docker or podman, and run there."""
     programs = busybox.parent / "programs"
     programs.mkdir()
     for name, body in {"unshare": "exit 1", "docker": 'echo "$0" "$@"'}.items():
@@ -226,7 +226,7 @@ def test_a_shell_where_the_kernel_allows_none(busybox: Path, index: Index) -> No
 
 
 def test_links_of_an_image_lead_nowhere_out_of_it(busybox: Path, index: Index) -> None:
-    """A shell arranges files in the image; where it says that /etc lies elsewhere, nothing there is touched."""
+    """A shell sets up files in the image; if /etc is a link to another place, nothing there is touched."""
     outside = busybox.parent / "outside"
     outside.mkdir()
     for name in ("resolv.conf", "hosts"):

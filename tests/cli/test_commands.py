@@ -191,7 +191,7 @@ def test_schema_is_json(hello: Path) -> None:
         (["build", "layer", "dat"], "libs, data, config, app"),
         (["build", "one", "two"], "more than one spec"),
         (["build", "--below"], "layer NAME"),
-        (["explain", "libs", "lamella.toml"], "say --since"),
+        (["explain", "libs", "lamella.toml"], "pass --since"),
         (["copy", "lamella.toml", "docker-archive:-", "--json"], "both go to stdout"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Completion in the shells themselves: somebody types the start of a word and the tab key, and the command is run."""
+"""Completion in the shells themselves: type the start of a word and the tab key, and run the command."""
 
 import os
 import pty
@@ -34,7 +34,7 @@ def work(tmp_path: Path) -> Path:
 
 
 class Typist:
-    """Somebody at a terminal in which a shell runs."""
+    """A user at a terminal in which a shell runs."""
 
     def __init__(self, terminal: int, work: Path) -> None:
         self._terminal = terminal
@@ -42,7 +42,7 @@ class Typist:
         self.seen = b""
 
     def read(self) -> None:
-        """All that is shown, until the shell ends."""
+        """Return everything that is shown until the shell ends."""
         try:
             while block := os.read(self._terminal, 1 << 16):
                 self.seen += block
@@ -50,7 +50,7 @@ class Typist:
             return
 
     def types(self, line: str, then: str) -> None:
-        """Types `line` and enter, and waits for the file `then`, which that should make."""
+        """Type `line` and enter, and wait for the file `then` that this should create."""
         os.write(self._terminal, line.encode() + b"\r")
         end = time.monotonic() + 30
         while not (self._work / then).exists():

@@ -1,4 +1,4 @@
-"""`lamella copy` and `pull`: the same bytes wherever they go, for one platform or for all."""
+"""`lamella copy` and `pull`: the same bytes at every destination, for one platform or for all."""
 
 import json
 import os
@@ -76,7 +76,7 @@ def test_blobs_of_a_repository_beside_are_not_sent(hello: Path, fake: Fake) -> N
 
 def test_what_takes_one_image_is_not_given_several(hello: Path) -> None:
     good(hello, "index", "oci:layout:v1", ".")
-    assert "takes one image" in bad(hello, "copy", "--all", "oci:layout:v1", "docker-archive:x.tar")
+    assert "holds only one image" in bad(hello, "copy", "--all", "oci:layout:v1", "docker-archive:x.tar")
     assert "use lamella index" in bad(hello, "copy", "--all", ".", "oci:x")
     assert "--all copies everything unchanged" in bad(hello, "copy", "--all", "--format", "oci", "oci:layout", "oci:x")
     assert "holds no image for linux/s390x" in bad(hello, "copy", "--platform", "linux/s390x", "oci:layout:v1", "oci:x")

@@ -1,4 +1,4 @@
-"""`lamella doctor`: what it finds, what it takes for a fault, and that it neither waits for ever nor shows secrets."""
+"""`lamella doctor`: what it finds, what is a fault, and that it neither waits forever nor shows secrets."""
 
 import contextlib
 import json
@@ -33,7 +33,7 @@ def fake() -> Iterator[Fake]:
 
 
 def doctor(work: Path, *what: str, code: int = 0, **more: str) -> dict[str, tuple[str, str]]:
-    """What it found, by what it is about."""
+    """Return the findings, by what they are about."""
     ran = run(work, "doctor", "--json", *what, **{"HOME": str(work.parent), **more})
     assert ran.returncode == code, ran.stdout + ran.stderr
     assert SECRET not in ran.stdout + ran.stderr
@@ -73,7 +73,7 @@ def test_registries_are_asked_as_whoever_is_logged_in(work: Path, fake: Fake) ->
     image = f"{fake.name}/hello:latest"
     assert "docker login" in doctor(work, image, code=1)[image][1]
     found = doctor(work, image, "--creds", f"me:{SECRET}")
-    assert found[image] == (OK, "does not exist yet; asked with the given credentials")
+    assert found[image] == (OK, "does not exist yet; asked with given credentials")
     config = work.parent / ".docker"
     config.mkdir()
     (config / "config.json").write_text(json.dumps({"auths": {fake.name: {"username": "me", "password": SECRET}}}))

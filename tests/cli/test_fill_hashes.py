@@ -1,4 +1,4 @@
-"""Hashes filled in as a user has it: from an index, a server and repositories of the tests."""
+"""Hashes are filled in as for a user: from an index, a server and repositories of the tests."""
 
 import base64
 import hashlib

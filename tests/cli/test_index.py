@@ -1,4 +1,4 @@
-"""`lamella index`: several platforms under one name, and the names that a release gets."""
+"""`lamella index`: several platforms under one name, and the names of a release."""
 
 import json
 import os
@@ -102,7 +102,7 @@ def test_an_empty_machine_that_gives_a_new_name_takes_layers_from_latest(hello: 
 
 
 def test_a_job_for_one_platform_goes_on_from_the_image_of_that_platform(hello: Path, fake: Fake) -> None:
-    """Wherever it runs, and also where another platform's image is all that has the name."""
+    """Wherever it runs, even if only an image for a different platform has the name."""
     name = f"{fake.name}/team/hello"
     good(hello, "index", name, ".")
     good(hello, "push", "riscv.toml", f"{fake.name}/team/other")
@@ -211,7 +211,7 @@ def test_tags(told: dict[str, list[str]], tags: list[str]) -> None:
         (["HOST/a:v1", "."], "is not a repository"),
         (["127.0.0.1:1/a:v1", "nowhere.toml"], "nowhere.toml"),
         (["oci:out:v1", "arm.toml", "other.toml"], "both for linux/arm64"),
-        (["oci:out:v1", "arm.toml", "--append"], "works only with registries"),
+        (["oci:out:v1", "arm.toml", "--append"], "--append needs a registry"),
         (["oci:out:v1", "arm.toml", "--annotation", "x"], "NAME=VALUE"),
         (["docker-archive:x", "arm.toml"], "cannot hold several images"),
     ],

@@ -1,4 +1,4 @@
-"""Locking as a user does it, against an index of the tests: what is written, what is kept, and what is refused."""
+"""Locking as a user does it, with an index of the tests: what is written, kept and refused."""
 
 import json
 import os
@@ -176,7 +176,7 @@ def test_what_is_locked_stays_until_it_is_upgraded(work: Path, index: Index) -> 
     assert "~ low" not in good(work, index, "lock", "--upgrade", "mid")
     assert "~ low 1.0 -> 2.0" in good(work, index, "lock", "--upgrade")
     assert locked(work)["low"]["version"] == "2.0"
-    assert "lamella.lock is unchanged" in good(work, index, "lock")
+    assert "is unchanged, and holds" in good(work, index, "lock")
 
 
 def test_check_asks_nobody(work: Path, index: Index) -> None:
@@ -344,7 +344,7 @@ def test_locks_of_projects(work: Path, index: Index) -> None:
 
 
 def project(folder: Path, name: str) -> Path:
-    """Source that builds without anything from an index."""
+    """Source code that builds without anything from an index."""
     folder.mkdir(parents=True)
     (folder / "backend.py").write_text(BACKEND)
     told = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
@@ -497,7 +497,7 @@ def test_locks_that_nobody_would_write(work: Path, index: Index, key: str, value
 
 
 def test_files_are_fetched_again_where_only_their_bytes_are_wanted(work: Path, index: Index) -> None:
-    """The layers are known, and their bytes are asked for after all."""
+    """The layers are known, but their bytes are needed after all."""
     good(work, index, "lock")
     good(work, index, "build")
     shutil.rmtree(work.parent / "cache" / "files")

@@ -1,4 +1,4 @@
-"""A base in a registry is pinned by the lock: a tag may move, and a spec may name another."""
+"""A base in a registry is pinned by the lock: a tag may move, and a spec may name a different base."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Closures straight from a binary cache: no Nix is asked, no store is there, and no cache is believed blindly."""
+"""Closures straight from a binary cache: without Nix, without a store, and no cache is trusted blindly."""
 
 import json
 import shutil
@@ -45,7 +45,7 @@ def write(folder: Path, *caches: str, layers: str = "") -> None:
 
 
 def lamella(folder: Path, *args: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Without any Nix on the path."""
+    """Without Nix on the path."""
     nothing = {"NIX_CONF_DIR": str(folder), "PATH": str(Path(sys.executable).parent)}
     return run(folder, *args, **{**nothing, "LAMELLA_CACHE": str(folder.parent / "kept"), **more})
 
@@ -225,7 +225,7 @@ def test_files_that_are_not_what_was_told(work: Path, tmp_path: Path, cache: Cac
 
 
 def test_a_nar_that_is_another_than_its_hash_says(work: Path, tmp_path: Path, cache: Cache) -> None:
-    """Signed and all, with the hash of another: found out when it is unpacked."""
+    """Signed, but with the hash of a different package: detected when it is unpacked."""
     right = nar_of(tmp_path / "trees" / "2.36")
     (tmp_path / "trees" / "2.36" / "lib" / "libc.so").write_bytes(b"evil" * 1000)
     wrong = nar_of(tmp_path / "trees" / "2.36")

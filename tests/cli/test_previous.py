@@ -1,4 +1,4 @@
-"""The image before this one, wherever it comes from: layers that are whole are kept, and churn is learned from it."""
+"""The previous image, wherever it comes from: unchanged layers are kept, and churn is learned from it."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def build(folder: Path, output: str, *args: str) -> dict[str, Any]:
-    """The document of what is built where nothing is remembered."""
+    """Return the document of a build with an empty cache."""
     shutil.rmtree(folder.parent / "cache", ignore_errors=True)
     good(folder, "build", "-o", output, *args)
     told: dict[str, Any] = json.loads((folder / output).read_bytes())

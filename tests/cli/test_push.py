@@ -1,4 +1,4 @@
-"""`lamella push`: what is missing is sent, what is known is not even looked at, and nothing is sent twice."""
+"""`lamella push`: what is missing is sent, what is known is not even read, and nothing is sent twice."""
 
 import json
 import shutil
@@ -240,7 +240,7 @@ def test_each_registry_has_its_own_credentials(hello: Path, fake: Fake) -> None:
 
 
 def test_secrets_are_not_said(hello: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even where a registry says them."""
+    """Not even if a registry gives them."""
     fake.user, fake.password = "me", "hunter2"
     echo = json.dumps({"errors": [{"code": "DENIED", "message": "hunter2 and bWU6aHVudGVyMg== are wrong"}]}).encode()
     fake.trouble = [Trouble("^POST", 99, 403, body=echo)]

@@ -1,4 +1,4 @@
-"""What CI environments tell of a release."""
+"""What CI environments know about a release."""
 
 import json
 from pathlib import Path

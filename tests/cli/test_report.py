@@ -1,4 +1,4 @@
-"""`lamella report`: of a spec, of what was built of it, and of images that others made."""
+"""`lamella report`: for a spec, for what was built from it, and for images made by other tools."""
 
 import io
 import os
@@ -71,7 +71,7 @@ def test_what_is_planned_is_told_as_what_was_built(hello: Path) -> None:
 
 
 def test_files_are_those_of_packages_whoever_tells_them(hello: Path) -> None:
-    """From the packages, and out of the tars that were made of them."""
+    """Read from the packages, and from the tars that were made of them."""
     ran("build", "-q", "--to", "oci:out")
     here, there = (_names(told(place).picture) for place in (".", "oci:out:latest"))
     assert here

@@ -13,7 +13,7 @@ NAMES = ["a", "b c", "ü", "Z", "z\nline", "-", "x" * 255, os.fsdecode(b"\xff\xf
 
 
 def made(folder: Path, seed: int, mask: int) -> Path:
-    """A spec and its files, made in an order of its own, with an own umask and own times."""
+    """A spec and its files, made in an order that depends on `seed`, with this umask and these times."""
     order = random.Random(seed)
     before = os.umask(mask)
     try:

@@ -1,4 +1,4 @@
-"""Lists of contents, read by those who know the formats, and found from the image in a registry."""
+"""SBOMs, read by independent parsers of the formats, and found from the image in a registry."""
 
 import json
 import warnings

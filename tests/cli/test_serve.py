@@ -1,4 +1,4 @@
-"""What is wrong is told before anything is served."""
+"""Mistakes are reported before anything is served."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What people write after `nix run .#image.copyTo...` is understood as skopeo would."""
+"""Arguments of `nix run .#image.copyTo...` mean what they mean to skopeo."""
 
 import pytest
 

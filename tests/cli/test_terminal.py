@@ -1,4 +1,4 @@
-"""What is shown while work is under way: in terminals of any width, in those that can only print, and in pipes."""
+"""What is shown during the work: in terminals of any width, in those that can only print, and in pipes."""
 
 import fcntl
 import os
@@ -104,7 +104,7 @@ def folder(tmp_path: Path) -> Path:
 
 @contextmanager
 def large(folder: Path) -> Iterator[None]:
-    """A layer that takes a while; its file has holes, which cost no room."""
+    """A layer that takes a while; its file is sparse and takes no space."""
     with (folder / "app" / "large").open("wb") as file:
         file.truncate(1 << 30)
     yield

@@ -1,4 +1,4 @@
-"""Mistakes that everybody makes once. Each gets one line that says what is wrong, of what, and what to do."""
+"""Mistakes that everybody makes once. Each gets one line that says what is wrong, where, and what to do."""
 
 import contextlib
 import gc
@@ -55,7 +55,7 @@ class Ran(NamedTuple):
 
 
 def run(work: Path, *args: str, **more: str) -> Ran:
-    """What becomes of a command, which is run here: there are many."""
+    """Return the result of a command, which runs in this process: there are many."""
     told = {"LAMELLA_CACHE": str(work.parent / "cache"), "UV_CACHE_DIR": str(work.parent / "uv"), **more}
     out, err = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -76,7 +76,7 @@ def run(work: Path, *args: str, **more: str) -> Ran:
 
 
 def mistake(work: Path, *args: str, code: int, **more: str) -> str:
-    """The one line that a command says before it fails."""
+    """Return the one line that a command prints before it fails."""
     ran = run(work, *args, **more)
     assert (ran.code, ran.stdout) == (code, ""), ran.stderr
     assert ran.stderr.startswith("lamella: ")
@@ -121,7 +121,7 @@ def test_a_full_disk(work: Path, small_disk: Path) -> None:
     for args in (("--keep-blobs",), ("--to", f"oci:{small_disk}/out")):
         said = mistake(work, "build", *args, code=5, LAMELLA_CACHE=str(small_disk / "cache"))
         assert said.startswith(f"cannot write {small_disk}/")
-        assert "No space left on device; free some space: `lamella cache prune`" in said
+        assert "No space left on device; free some space: lamella cache prune" in said
     said = mistake(work, "copy", ".", f"oci-archive:{small_disk}/out.tar", code=5)
     assert said.startswith(f"{small_disk}/out.tar: cannot write the archive: No space left on device; free some space")
     (small_disk / "fill").write_bytes(b"\0" * (os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize))
@@ -216,7 +216,7 @@ def test_a_misspelled_layer_or_package(work: Path, index: Index) -> None:
     (work / "lamella.toml").write_text(PYTHON)
     assert run(work, "lock", UV_DEFAULT_INDEX=index.url).code == 0
     said = mistake(work, "lock", "--upgrade", "lwo", code=2, UV_DEFAULT_INDEX=index.url)
-    assert said == "no locked package 'lwo' to upgrade; did you mean 'low'?"
+    assert said == "no package named 'lwo' to upgrade; did you mean 'low'?"
 
 
 def test_an_index_that_does_not_answer(work: Path) -> None:

@@ -1,4 +1,4 @@
-"""What we write says the same to nix2container's readers, and comes back with all that is ours."""
+"""What we write means the same to nix2container, and is read back with everything that is ours."""
 
 import hashlib
 import json

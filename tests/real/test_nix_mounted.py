@@ -87,7 +87,7 @@ def test_it_goes_to_a_registry_and_comes_from_an_image_json(work: Path, packages
     *_, last = manifest(work / "pulled")["layers"]
     assert last["annotations"]["containerd.io/snapshot/nix-layer"] == "true"
     said = lamella(work, "copy", "oci:whole", "oci:other", "--nix-store-paths", code=2)
-    assert "--nix-store-paths goes with a spec or an image.json" in said
+    assert "--nix-store-paths needs a spec or an image.json" in said
 
 
 def test_references_into_the_store(work: Path, packages: NixPackages) -> None:

@@ -17,7 +17,7 @@ _EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 
 
 def attach_contents(brought: Sequence[Brought], form: str, aim: Aim, workplace: "Workplace") -> None:
-    """An SBOM for each image that was brought, at each place that it was brought to."""
+    """Attach an SBOM to each image, at each place where it was published."""
     from lamella.pipeline.explain import view
     from lamella.pipeline.explain.contents import contents_of
     from lamella.pipeline.memory.registries import document_in

@@ -1,4 +1,4 @@
-"""`lamella build`: from a spec to an image.json, and to places where images lie."""
+"""`lamella build`: makes an image.json from a spec, and publishes the image."""
 
 import time
 from pathlib import Path
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 @click.command("build", options_metavar="[OPTIONS]")
 @click.argument("what", nargs=-1, metavar="[layer NAME] [SPEC]", shell_complete=layer_or_spec)
-@click.option("--below", is_flag=True, help="With `layer NAME`: include the layers below it.")
+@click.option("--below", is_flag=True, help="With `layer NAME`: also include the layers below it.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write the image.json.")
 @click.option(
     "--layers-json",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write the layers to FILE, in the format of nix2container's layers.json.",
+    help="Also write the layers to this file, as nix2container's layers.json.",
 )
 @click.option(
     "--to",
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="PLACE",
     type=IMAGE,
-    help="Also write the image to PLACE: oci:FOLDER[:TAG] or docker://HOST/NAME[:TAG]. Can be repeated.",
+    help="Also publish the image at oci:FOLDER[:TAG] or docker://HOST/NAME[:TAG]. Can be repeated.",
 )
-@click.option("--keep-blobs", is_flag=True, help="Keep the layers that are made, in the cache.")
+@click.option("--keep-blobs", is_flag=True, help="Keep the blobs of new layers in the cache.")
 @previous_option
 @mounted_option
 @platform_option
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
 @quiet_option
 @verbose_option
 def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **how: Any) -> None:
-    """Build the image that SPEC (a lamella.toml, or its folder) describes. Only what is not known yet is read.
+    """Build the image that SPEC (a lamella.toml, or its folder) describes; read only what has changed.
 
-    With `layer NAME`, that layer alone becomes an image, with the same bytes as in the whole one.
+    With `layer NAME` before it, build an image of that layer alone: the same bytes as in the whole image.
     """
     from lamella import pipeline
     from lamella.cli.images import target_at
@@ -73,7 +73,7 @@ def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **
         if layer:
             draft = draft.only(layer, below=how["below"])
         elif how["below"]:
-            raise click.UsageError("--below goes with `layer NAME`")
+            raise click.UsageError("--below needs `layer NAME`")
         if how["nix_store_paths"]:
             draft = mounted(draft, place)
         built = pipeline.build(draft, place, [target_at(text, place) for text in places])
@@ -92,24 +92,24 @@ def command(what: tuple[str, ...], places: tuple[str, ...], keep_blobs: bool, **
 
 
 def asked(what: tuple[str, ...]) -> tuple[str, str]:
-    """The layer that is asked for, if one is, and the spec."""
+    """Return the requested layer, or an empty string, and the spec."""
     layer = ""
     if what[:1] == ("layer",) and len(what) > 1:
         layer, what = what[1], what[2:]
     if len(what) > 1:
-        raise click.UsageError(f"more than one spec: {', '.join(what)}; write `layer NAME SPEC` for a layer")
+        raise click.UsageError(f"more than one spec: {', '.join(what)}; for a layer, write `layer NAME SPEC`")
     return layer, what[0] if what else "."
 
 
 def default_name(layer: str) -> str:
-    """Where the result goes: a layer's beside that of the whole image."""
+    """The file name of the result; a layer's does not replace that of the whole image."""
     from lamella.pipeline.draft import slug
 
     return f"{slug(layer)}.json" if layer else "image.json"
 
 
 def write_json(target: Path, document: "ImageItem | list[LayerItem]") -> None:
-    """Writes an image.json or a layers.json, whole or not at all."""
+    """Write an image.json or a layers.json, whole or not at all."""
     from lamella.images.document import encode_document
     from lamella.staging import staged_beside, write_all
 
@@ -143,7 +143,7 @@ def as_told(draft: "Draft", built: "Built") -> dict[str, Any]:
 
 
 def summary(draft: "Draft", built: "Built", seconds: float) -> list[str]:
-    """The summary for people: `draft` says what was known before, `built` what it became."""
+    """The summary for people: `draft` is what was known before, `built` what became of it."""
     from lamella.pipeline.explain.reasons import reasons
     from lamella.pipeline.memory.registries import name_of
 

@@ -1,4 +1,4 @@
-"""`lamella cache`: what is remembered of earlier builds."""
+"""`lamella cache`: the cache of earlier builds."""
 
 import time
 
@@ -13,9 +13,9 @@ _DAY = 24 * 3600
 
 @click.group("cache")
 def command() -> None:
-    """List, measure and prune the cache of earlier builds; push to and pull from Nix binary caches.
+    """List, measure and prune the cache; fill Nix binary caches and download from them.
 
-    Losing the cache costs only time.
+    Losing the cache costs time, nothing else.
     """
 
 
@@ -26,7 +26,7 @@ for _one in (push, watch, pull):
 @command.command("list")
 @json_option
 def list_items(as_json: bool) -> None:
-    """List all items, with sizes."""
+    """List everything in the cache, with sizes."""
     from lamella.cache.folder import Folder
 
     items = list(Folder(cache_folder()).list())
@@ -51,10 +51,17 @@ def size(as_json: bool) -> None:
 
 
 @command.command("prune")
-@click.option("--days", type=click.IntRange(0), metavar="DAYS", default=30, show_default=True, help="Keep newer items.")
+@click.option(
+    "--days",
+    type=click.IntRange(0),
+    metavar="DAYS",
+    default=30,
+    show_default=True,
+    help="Keep what is at most this many days old.",
+)
 @json_option
 def prune(days: int, as_json: bool) -> None:
-    """Remove items that were not written in the last DAYS."""
+    """Remove what was written more than --days days ago."""
     from lamella.cache.folder import Folder
     from lamella.pipeline.explain.roots import forget
     from lamella.staging import sweep

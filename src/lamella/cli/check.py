@@ -1,4 +1,4 @@
-"""`lamella check`: what would go wrong when the image runs, found out before."""
+"""`lamella check`: finds what would go wrong when the image runs."""
 
 import fnmatch
 import json
@@ -44,14 +44,14 @@ sys.stdout.write("\\n" + json.dumps(failed))
 
 @click.command("check")
 @image_argument
-@click.option("--run", is_flag=True, help="Also import all modules of the Python packages, inside the image.")
+@click.option("--run", is_flag=True, help="Also import the modules of the Python packages, inside the image.")
 @click.option(
     "--ignore",
     multiple=True,
     metavar="PATTERN",
-    help="Do not report these packages, libraries and modules. Can be repeated.",
+    help="Ignore matching packages, libraries and modules. Can be repeated.",
 )
-@click.option("--list", "listing", is_flag=True, help="Only list the packages in each layer.")
+@click.option("--list", "listing", is_flag=True, help="Only list the packages of each layer.")
 @platform_option
 @registry_options
 @json_option
@@ -60,8 +60,8 @@ sys.stdout.write("\\n" + json.dumps(failed))
 def command(image: str, run: bool, ignore: tuple[str, ...], listing: bool, **how: Any) -> None:
     """Check IMAGE (a spec or an image.json) before it runs.
 
-    Checks that requirements are met, that the shared libraries of programs, the modules of scripts and the interpreter
-    exist, and that no two packages claim the same path. Whatever is missing is named, with the package that has it.
+    Find unmet requirements, missing shared libraries, script modules and interpreters, and packages that claim the
+    same path. Name what is missing, and the package that provides it.
     """
     from lamella.cli.progress import Told
     from lamella.pipeline.explain.checking import check
@@ -130,13 +130,13 @@ def _imports(draft: "Draft", place: "Workplace") -> dict[str, str]:
     if not names:
         return {}
     if not inside.is_possible():
-        raise click.ClickException("this kernel does not let you look inside; run the image and import there")
+        raise click.ClickException("this kernel does not let users mount an image; run it and import the modules there")
     image = pipeline.build(draft, place).image
     folders = inside.unpacked(image, place.progress)
     ran = inside.run_inside(image, folders, [interpreter, "-c", _IMPORTS], json.dumps(names).encode())
     told = ran.stdout.decode(errors="replace").rpartition("\n")[2]
     if ran.returncode or not told.startswith("{"):
         said = ran.stderr.decode(errors="replace").strip().splitlines()
-        return {interpreter: said[-1] if said else f"it ended with {ran.returncode}"}
+        return {interpreter: said[-1] if said else f"exited with {ran.returncode}"}
     found: dict[str, str] = json.loads(told)
     return found

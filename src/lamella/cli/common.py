@@ -1,4 +1,4 @@
-"""What commands share: where the cache is, how things are found, and whom progress is told to."""
+"""What commands share: common options, where the cache is, and how images are found."""
 
 import contextlib
 import os
@@ -26,26 +26,28 @@ platform_option = click.option(
     default="",
     metavar="OS/ARCH",
     shell_complete=platforms,
-    help="The platform, if there are several.",
+    help="The platform to use, if there are several.",
 )
 format_option = click.option(
-    "--format", "form", type=click.Choice(["oci", "v2s2"]), help="Convert the manifest to this format."
+    "--format", "form", type=click.Choice(["oci", "v2s2"]), help="The format of the manifest [default: unchanged]."
 )
 layer_option = click.option(
-    "--layer", default="", metavar="NAME", shell_complete=layers, help="Of a spec, only the layers up to this one."
+    "--layer", default="", metavar="NAME", shell_complete=layers, help="Build a spec only up to this layer."
 )
 mounted_option = click.option(
-    "--nix-store-paths", is_flag=True, help="For hosts with nix-snapshotter: leave store paths to the host's Nix store."
+    "--nix-store-paths",
+    is_flag=True,
+    help="Leave out store paths; hosts with nix-snapshotter provide them from their own store.",
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print only the result.")
-verbose_option = click.option("-v", "--verbose", is_flag=True, help="Log each step to stderr.")
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Print each step to stderr.")
 previous_option = click.option(
     "--previous", type=click.Path(path_type=Path, dir_okay=False), help="The image.json of the previous image."
 )
 
 
 class WithArguments(click.Command):
-    """A command of an image and, after `--`, of words for a program in it. There too the image may be left out."""
+    """A command that takes an image and, after `--`, arguments for a program in it; the image is optional there too."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         if "--" in args:
@@ -64,15 +66,15 @@ def cache_folder() -> Path:
 
 
 def bucket_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Which bucket of a server is meant."""
+    """Add the options that select a server's bucket."""
     file = click.Path(path_type=Path, dir_okay=False)
-    place = "The bucket, instead of the one in the settings."
+    place = "The bucket to use, instead of the one in the settings."
     command = click.option("--bucket", metavar="PLACE", help=place)(command)
-    return click.option("--config", type=file, help="The server's settings file, instead of the usual one.")(command)
+    return click.option("--config", type=file, help="The server's settings [default: built in].")(command)
 
 
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How other machines are reached."""
+    """Add the options for connections to other machines."""
     command = click.option(
         "--ca",
         default="",
@@ -84,7 +86,7 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How registries are reached."""
+    """Add the options for connections to registries."""
     return click.option(
         "--creds",
         multiple=True,
@@ -94,12 +96,12 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def reach_of(how: dict[str, Any]) -> dict[str, Any]:
-    """What these options gave, out of all that a command was told."""
+    """Return the values of the registry options, out of all options of a command."""
     return {name: how[name] for name in ("creds", "insecure", "ca") if name in how}
 
 
 def said_creds(creds: Sequence[str]) -> Sequence[str]:
-    """Those of `--creds`; without any, those of the environment."""
+    """Return the credentials of `--creds`, or if there are none, those of the environment."""
     return creds or list(filter(None, os.environ.get("LAMELLA_CREDS", "").split("\n")))
 
 
@@ -107,9 +109,9 @@ def said_creds(creds: Sequence[str]) -> Sequence[str]:
 def reaching_out(
     place: "Workplace", *, creds: Sequence[str] = (), insecure: bool = False, ca: str = "", home: str = ""
 ) -> "Iterator[Workplace]":
-    """`place` with registries and daemons in reach, as long as that lasts.
+    """Yield `place` connected to registries and daemons; they are closed at the end.
 
-    Credentials that name no host are for `home`, the registry that the command is about; else for any.
+    Credentials without a host are for `home`, the registry that the command is about; without `home`, for any.
     """
     from dataclasses import replace
 
@@ -129,14 +131,14 @@ def reaching_out(
 
 
 def open_workplace(*, keep_blobs: bool = False, progress: "Progress | None" = None) -> "Workplace":
-    """The workplace of this user; damage in its cache is told on stderr."""
+    """Return the workplace of this user; damage in its cache is reported on stderr."""
     from dataclasses import replace
 
     from lamella.oci.image import silent
     from lamella.pipeline.workplace import workplace
 
     def mended(name: str) -> None:
-        click.echo(f"{name} in the cache was damaged and has been dropped; it will be made again", err=True)
+        click.echo(f"the cache's {name} was damaged and has been removed; it will be made again", err=True)
 
     return replace(workplace(cache_folder(), mended), keep_blobs=keep_blobs, progress=progress or silent)
 
@@ -155,7 +157,7 @@ def is_document(path: Path) -> bool:
 def draft_at(
     text: str, place: "Workplace", previous: Path | None = None, compression: str = "", platform: str = ""
 ) -> "Draft":
-    """The draft that a spec or an `image.json` gives; a spec for several platforms for one of them."""
+    """Return the draft of a spec or an `image.json`; of a spec for several platforms, the draft for one of them."""
     import msgspec
 
     from lamella import pipeline
@@ -189,7 +191,7 @@ def _known(platform: str, spec: "Spec") -> str:
 
 
 def _beside(spec: "Spec") -> "ImageItem | None":
-    """The image.json beside the spec, where it is of that name and machine: a cache may be new, a checkout not."""
+    """The image.json beside the spec, if name and architecture match: it helps where the cache is new."""
     from lamella.pipeline.find import read_document
 
     path = spec.folder / "image.json"
@@ -201,20 +203,20 @@ def _beside(spec: "Spec") -> "ImageItem | None":
 
 
 def _for_machine_of(spec: "Spec", found: "ImageItem | None") -> "ImageItem | None":
-    """An image from which `spec` can go on: for other machines other packages changed, at other times."""
+    """`found` if it is for the architecture of `spec`: packages of other architectures change at other times."""
     from lamella.pipeline import platform_of
 
     return found if found and found.arch == platform_of(spec).architecture else None
 
 
 def view_at(text: str, platform: str = "", **reach: Any) -> "ImageView":
-    """What can be told of the image at a place, without making anything."""
+    """Return what is known of the image at a place, without making anything."""
     with reaching_out(open_workplace(), **reach) as place:
         return seen_at(text, place, platform)[0]
 
 
 def seen_at(text: str, workplace: "Workplace", platform: str) -> "tuple[ImageView, Sequence[Layer | None]]":
-    """The same, and for each layer its bytes where they are at that place, or None."""
+    """Return the same, and for each layer its bytes if they are at that place, or None."""
     from lamella.oci.platforms import wanted_platform
     from lamella.oci.reference import parse_place
     from lamella.pipeline import find

@@ -1,4 +1,4 @@
-"""Words that a shell offers while somebody types. Files of the folder are looked at, and nothing else is asked."""
+"""Shell completion. It looks only at files of the folder and asks nothing else."""
 
 import contextlib
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _FILE = "file"
 
 
 class ImageType(click.types.StringParamType):
-    """An image as people name it, most often by a file."""
+    """An image as users name it, most often by a file."""
 
     name = "image"
 
@@ -37,7 +37,7 @@ def platforms(_context: click.Context, _option: click.Parameter, typed: str) -> 
 
 
 def daemons(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
-    """Who takes images on this machine; the last of several with the others before it."""
+    """The daemons that images can be loaded into; of a list with commas, the last one is completed."""
     before, comma, last = typed.rpartition(",")
     return [f"{before}{comma}{name}" for name in _that_begin(last, _DAEMONS)]
 

@@ -1,4 +1,4 @@
-"""`lamella completion`: what a shell needs to complete commands, options, files and names."""
+"""`lamella completion`: the script that lets a shell complete commands, options, files and names."""
 
 import click
 
@@ -12,8 +12,8 @@ _SHELLS = ("bash", "zsh", "fish")
 def command(shell: str) -> None:
     """Print the completion script for SHELL (bash, zsh or fish).
 
-    For bash, put eval "$(lamella completion bash)" into ~/.bashrc. For zsh, put eval "$(lamella completion zsh)" into
-    ~/.zshrc, after compinit. For fish, put lamella completion fish | source into ~/.config/fish/config.fish.
+    For bash, add eval "$(lamella completion bash)" to ~/.bashrc. For zsh, add eval "$(lamella completion zsh)" to
+    ~/.zshrc, after compinit. For fish, add lamella completion fish | source to ~/.config/fish/config.fish.
     """
     from click.shell_completion import get_completion_class
 

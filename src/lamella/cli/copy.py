@@ -1,4 +1,4 @@
-"""`lamella copy`: an image from one place to another; what its recipe needs is made on the way."""
+"""`lamella copy`: copies an image from one place to another; a recipe is built on the way."""
 
 import contextlib
 import sys
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.command("copy")
 @click.argument("image", type=IMAGE)
 @click.argument("destination", type=IMAGE)
-@click.option("--all", "everything", is_flag=True, help="All platforms, with their index.")
+@click.option("--all", "everything", is_flag=True, help="All platforms, and their index.")
 @mounted_option
 @platform_option
 @format_option
@@ -54,7 +54,7 @@ def command(image: str, destination: str, **how: Any) -> None:
     if how["as_json"] and target.path == STREAM:
         raise click.UsageError("--json and an archive cannot both go to stdout")
     if how["everything"] and (how["form"] or how["platform"]):
-        raise click.UsageError("--all copies everything unchanged, and cannot be combined with --platform or --format")
+        raise click.UsageError("--all copies everything unchanged; it cannot be used with --platform or --format")
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
         reaching_out(open_workplace(progress=told.progress), **reach_of(how)) as place,
@@ -92,21 +92,21 @@ def _copy_one(image: str, target: Place, wanted: Wanted, place: "Workplace") -> 
 
 
 def _copy_all(image: str, target: Place, place: "Workplace") -> "Parcel":
-    """All that the name leads to, byte for byte."""
+    """Copy everything that the name refers to, byte for byte."""
     from lamella.destinations.archive import write_oci_archive
     from lamella.destinations.publish import publish
     from lamella.pipeline import find
 
     source = spooled(parse_place(image), place)
     if not find.is_bytes(source):
-        raise PlaceError(f"{image} is a recipe for one image at a time; use lamella index for all its platforms")
+        raise PlaceError(f"{image} is a recipe for one image at a time; use lamella index to publish all its platforms")
     parcel = find.open_parcel(source, place.outside)
     name = target.name or source.name or "latest"
     if target.kind == OCI_ARCHIVE:
         with _out(target) as out:
             write_oci_archive(parcel, name, out, place.progress)
     elif target.kind in (*DAEMONS, DOCKER_ARCHIVE):
-        raise PlaceError(f"{target} takes one image; copy to docker://, oci:, oci-archive: or dir:")
+        raise PlaceError(f"{target} holds only one image; copy to docker://, oci:, oci-archive: or dir:")
     else:
         to = target_at(str(target), place, [source])
         publish(parcel, to.destination, name, place.progress)
@@ -114,7 +114,7 @@ def _copy_all(image: str, target: Place, place: "Workplace") -> "Parcel":
 
 
 def _archive(image: str, target: Place, wanted: Wanted, place: "Workplace") -> Found:
-    """Writes the image as an archive; anew, if something wrong was remembered of it and the archive is a file."""
+    """Write the image as an archive; again, if something remembered of it was wrong and the archive is a file."""
     from lamella.pipeline.memory.trust import ForgottenError
 
     if target.kind == DOCKER_ARCHIVE:
@@ -149,5 +149,5 @@ def _out(target: Place) -> "contextlib.AbstractContextManager[Any]":
     if target.path != STREAM:
         return archive_file(Path(target.path))
     if sys.stdout.isatty():
-        raise PlaceError("refusing to write an archive to a terminal; pipe it, for example into docker load")
+        raise PlaceError("stdout is a terminal; pipe the archive on, for example into docker load")
     return contextlib.nullcontext(sys.stdout.buffer)

@@ -16,7 +16,7 @@ from lamella.cli.completing import IMAGE
 @registry_options
 @json_option
 def command(old: str, new: str, as_json: bool, **reach: Any) -> None:
-    """Show what changed from OLD to NEW, layer by layer, and how much a user of OLD has to download."""
+    """Show what changed from OLD to NEW, layer by layer, and how much a user who has OLD downloads."""
     from lamella.pipeline.explain.compare import compare
 
     found = compare(view_at(old, **reach), view_at(new, **reach))

@@ -1,4 +1,4 @@
-"""`lamella doctor`: what is there of all that lamella works with, and what to do about the rest."""
+"""`lamella doctor`: checks what lamella works with, and says how to fix what is wrong."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from lamella.cli.examine import FAULT, NOTE, OK, Finding
 from lamella.errors import LamellaError
 
 _PATIENCE = 4.0
-"""Seconds until whoever has not answered is not waited for."""
+"""Seconds to wait for an answer."""
 
 Examination = tuple[str, Callable[[], Finding]]
 
@@ -28,11 +28,11 @@ Examination = tuple[str, Callable[[], Finding]]
 @registry_options
 @json_option
 def command(what: tuple[str, ...], as_json: bool, **reach: Any) -> None:
-    """Check what lamella works with on this machine, and say how to fix problems.
+    """Check the programs, folders and registries that lamella works with, and say how to fix what is wrong.
 
     WHAT is docker, podman, containerd, nix, uv, shell, cache, credentials, a spec, an image in a registry
-    (HOST/NAME[:TAG]) or a bucket (s3://, gs://, az://). What you name must work. Without WHAT everything is checked,
-    and what is missing is only noted. The command fails if there is a fault.
+    (HOST/NAME[:TAG]) or a bucket (s3://, gs://, az://). Everything that you name must work. If you name nothing, all
+    is checked, and what is missing is only a note. The command fails if there is a fault.
     """
     registries = examine.Registry(**reach)
     examinations = [one for word in what for one in _named(word, registries)] or _usual(registries)
@@ -48,7 +48,7 @@ def command(what: tuple[str, ...], as_json: bool, **reach: Any) -> None:
 
 
 def examined(examinations: Sequence[Examination], patience: float = _PATIENCE) -> list[Finding]:
-    """What each finds, in order; all at once, so that it takes no longer than the slowest, or than our patience."""
+    """Return the findings, in order. All checks run at once, so this takes as long as the slowest, or `patience`."""
     found: dict[int, Finding] = {}
 
     def look(number: int, about: str, how: Callable[[], Finding]) -> None:
@@ -56,7 +56,7 @@ def examined(examinations: Sequence[Examination], patience: float = _PATIENCE) -
             found[number] = how()
         except (LamellaError, OSError) as error:
             found[number] = Finding(about, NOTE, str(error))
-        except Exception as error:  # ours, and no reason to say nothing of all else
+        except Exception as error:  # a bug of ours, but the other findings still count
             found[number] = Finding(about, FAULT, f"the check failed: {type(error).__name__}")
 
     threads = [
@@ -72,7 +72,7 @@ def examined(examinations: Sequence[Examination], patience: float = _PATIENCE) -
 
 
 def _usual(registries: examine.Registry) -> list[Examination]:
-    """All that is here: programs, folders, and the spec of this folder with the registries that it speaks of."""
+    """Programs, folders, and the spec of this folder with the registries that it names."""
     from lamella.spec.reader import NAME
 
     here = _of_spec(Path(), registries) if Path(NAME).exists() else []
@@ -107,8 +107,8 @@ def _named(word: str, registries: examine.Registry) -> list[Examination]:
     if Path(word).exists():
         return _of_spec(Path(word), registries)
     if "/" not in word:
-        hint = show.meant(word, things) or "; for a registry, name an image: HOST/NAME"
-        raise click.UsageError(f"{word!r} cannot be checked{hint}")
+        hint = show.meant(word, things) or "; for a registry, name an image, as in HOST/NAME"
+        raise click.UsageError(f"cannot check {word!r}{hint}")
     return [(word, partial(registries.examined, word))]
 
 

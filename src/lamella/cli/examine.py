@@ -1,6 +1,6 @@
-"""What `lamella doctor` looks at. Each look tells one finding, changes nothing that lasts, and shows no secret.
+"""The checks of `lamella doctor`. Each returns one finding, changes nothing permanently, and shows no secret.
 
-Looks run side by side, and modules must not be imported for the first time by two threads: all are imported here.
+Checks run in parallel, and modules must not be imported for the first time by two threads: all are imported here.
 """
 
 import contextlib
@@ -48,43 +48,43 @@ _DAY = 24 * 3600
 
 
 class _RefusalError(LamellaError):
-    """A program is there and does not do what it is asked."""
+    """A program is installed but does not work."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of a look: `ok`; a `note`, if something that not everybody needs is not there; or a `fault`."""
+    """The result of a check: `ok`; a `note`, if something that not everybody needs is missing; or a `fault`."""
 
     about: str
     state: str
     said: str
 
     def as_fault(self) -> "Finding":
-        """The same where it is needed."""
+        """The same finding for something that is needed."""
         return replace(self, state=FAULT)
 
 
 def lamella() -> Finding:
-    """Ourselves."""
+    """The version of lamella and Python, and the platform."""
     told = f"{version('lamella')}, with Python {platform.python_version()}, for images of {spelled(here())}"
     return Finding("lamella", OK, told)
 
 
 def clock() -> Finding:
-    """The time. If it is before our own files were written, certificates and tokens will seem not to be valid yet."""
+    """The time. If it is before our own files were written, certificates and tokens will seem not yet valid."""
     now = datetime.fromtimestamp(time.time(), UTC)
     if now.timestamp() < Path(__file__).stat().st_mtime - _DAY:
-        return Finding("clock", NOTE, f"it cannot be {now:%Y-%m-%d}; set the clock, or certificates will be rejected")
+        return Finding("clock", NOTE, f"{now:%Y-%m-%d} is wrong; set the clock, or certificates will not be trusted")
     return Finding("clock", OK, f"{now:%Y-%m-%d %H:%M} UTC")
 
 
 def cache() -> Finding:
-    """Where all is remembered."""
+    """The cache folder."""
     return _folder("cache", cache_folder(), "set $LAMELLA_CACHE to another folder")
 
 
 def temporary() -> Finding:
-    """Where large files are on their way."""
+    """The folder for large temporary files."""
     return _folder("temporary", Path(tempfile.gettempdir()), "set $TMPDIR to another folder")
 
 
@@ -97,12 +97,12 @@ def _folder(about: str, folder: Path, otherwise: str) -> Finding:
         return Finding(about, FAULT, f"{folder} cannot be written: {error.strerror}; {otherwise}")
     free = shutil.disk_usage(there).free
     if free < _LITTLE:
-        return Finding(about, NOTE, f"{folder} has only {size(free)} free; make room there, or {otherwise}")
+        return Finding(about, NOTE, f"{folder} has only {size(free)} free; free some space, or {otherwise}")
     return Finding(about, OK, f"{folder}, {size(free)} free")
 
 
 def credentials() -> Finding:
-    """For which registries there is a login, and whether the programs that keep secrets are there."""
+    """The registries with a login, and whether the credential helpers are installed."""
     told = ["$LAMELLA_CREDS"] if os.environ.get("LAMELLA_CREDS") else []
     for file in Keychain(os.environ).auth_files():
         if not file.exists():
@@ -117,14 +117,16 @@ def credentials() -> Finding:
         if lost:
             program = f"docker-credential-{lost[0]}"
             return Finding("credentials", FAULT, f"{file} needs {program}, which is not installed; install it")
-        told.append(f"{file} ({', '.join(dict.fromkeys(hosts)) or 'no logins'})")
+        told.append(f"{file} ({', '.join(dict.fromkeys(hosts)) or 'nobody is logged in'})")
     if not told:
-        return Finding("credentials", NOTE, "none: registries are used anonymously; run docker login or podman login")
+        return Finding(
+            "credentials", NOTE, "none: registries are accessed anonymously; run docker login or podman login"
+        )
     return Finding("credentials", OK, "; ".join(told))
 
 
 def docker() -> Finding:
-    """Docker's engine, where Docker's own commands would ask it."""
+    """Docker's engine, at the address that Docker's own commands use."""
     host = docker_host(os.environ)
     told: Mapping[str, Any] = Engine(host).get("/version")
     return Finding("docker", OK, f"{told.get('Version', 'some version')}, at {host.address}")
@@ -136,12 +138,14 @@ def podman() -> Finding:
 
 
 def containerd() -> Finding:
-    """containerd, asked through ctr."""
+    """containerd, through ctr."""
     at = os.environ.get("CONTAINERD_ADDRESS", "its usual place")
     try:
         said = _program("ctr", "--connect-timeout", "2s", "version")
     except _RefusalError as error:
-        raise LamellaError(f"containerd at {at} does not answer; is it running, and may you use it?") from error
+        raise LamellaError(
+            f"containerd at {at} does not answer; is it running, and are you allowed to use it?"
+        ) from error
     versions = [line.partition("Version:")[2].strip() for line in said.splitlines() if "Version:" in line]
     return Finding("containerd", OK, f"{versions[-1] if versions else 'some version'}, at {at}")
 
@@ -159,14 +163,14 @@ def uv() -> Finding:
 
 
 def shell() -> Finding:
-    """Whether `lamella shell` can look into images by itself."""
+    """Whether `lamella shell` can open images by itself."""
     if inside.is_possible():
-        return Finding("shell", OK, "lamella shell works without Docker")
+        return Finding("shell", OK, "lamella shell opens images by itself")
     return Finding("shell", NOTE, "this kernel does not let users mount overlays; lamella shell needs Docker or podman")
 
 
 def _program(*words: str) -> str:
-    """What a program says."""
+    """Return what a program prints."""
     program = shutil.which(words[0])
     if program is None:
         raise LamellaError(f"{words[0]} is not installed; install it if you need it")
@@ -177,7 +181,7 @@ def _program(*words: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise LamellaError(f"{words[0]} does not answer; is its daemon running?") from error
     if ran.returncode:
-        said = [line.strip() for line in ran.stderr.splitlines() if line.strip()] or ["it printed nothing"]
+        said = [line.strip() for line in ran.stderr.splitlines() if line.strip()] or ["it printed no message"]
         raise _RefusalError(f"{words[0]} does not work: {said[-1][:300]}")
     return ran.stdout.strip()
 
@@ -192,7 +196,7 @@ def spec(path: Path) -> Finding:
 
 
 def lock(path: Path) -> Finding:
-    """Whether the lock is there if one is needed, and is of what the spec asks for."""
+    """Whether the lock exists if one is needed, and matches the spec."""
     try:
         told = read(path)
         found = read_lock(lock_path(told))
@@ -206,7 +210,7 @@ def lock(path: Path) -> Finding:
 
 
 def references_of(path: Path) -> list[str]:
-    """The images in registries of which a spec speaks: its own name, and its base."""
+    """The images in registries that a spec names: its own name, and its base."""
     try:
         image = read(path).image
         base = [image.base] if image.base and parse_place(image.base).kind == DOCKER else []
@@ -234,18 +238,18 @@ def bucket(address: str) -> Finding:
 
 @dataclass(frozen=True)
 class Registry:
-    """How registries are asked."""
+    """How registries are accessed."""
 
     creds: Sequence[str] = field(default=(), repr=False)
     insecure: bool = False
     ca: str = ""
 
     def examined(self, text: str) -> Finding:
-        """Whether a registry lets us look for an image, and as whom."""
+        """Whether a registry lets us look for an image, and as which user."""
         reference = reference_at(text)
         creds = said_creds(self.creds)
         with contextlib.closing(Registries(os.environ, creds, reference.registry, self.insecure, self.ca)) as all_:
             is_there = all_.repository(reference).has_manifest(reference.name)
         known = Keychain(os.environ).find(reference.registry, reference.repository)
-        who = "with the given credentials" if creds else f"as {known.username or 'a token'}" if known else "anonymously"
+        who = "with given credentials" if creds else f"as {known.username or 'a user'}" if known else "anonymously"
         return Finding(str(reference), OK, f"{'exists' if is_there else 'does not exist yet'}; asked {who}")

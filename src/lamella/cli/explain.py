@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 @click.command("explain")
 @click.argument("what", shell_complete=layers_and_packages)
 @click.argument("image", default="image.json", type=IMAGE)
-@click.option("--since", metavar="IMAGE", type=IMAGE, help="The previous image, to say why the layer WHAT is new.")
+@click.option("--since", metavar="IMAGE", type=IMAGE, help="The previous image, to explain why the layer WHAT is new.")
 @platform_option
 @registry_options
 @json_option
 def command(what: str, image: str, since: str | None, as_json: bool, **reach: Any) -> None:
-    """Say why the package WHAT is in IMAGE, which layer holds the path WHAT, or why the layer WHAT is new."""
+    """Explain why the package WHAT is in IMAGE, which layer holds the path WHAT, or why the layer WHAT is new."""
     view = view_at(image, **reach)
     if since:
         told = _layer(what, view, view_at(since, **reach))
@@ -41,19 +41,19 @@ def command(what: str, image: str, since: str | None, as_json: bool, **reach: An
         lines = _found_lines(told)
     if not told:
         layer = any(layer.name == what for layer in view.layers)
-        hint = "; it is a layer: say --since IMAGE to see why it is new" if layer else _meant(what, view)
-        raise LamellaError(f"{what} is neither a package of {image} nor a path in the layers that lamella made{hint}")
+        hint = "; it is a layer: pass --since IMAGE to see why it is new" if layer else _meant(what, view)
+        raise LamellaError(f"{what} is not a package of {image}, nor a path in its layers that lamella made{hint}")
     click.echo(show.as_json(told) if as_json else "\n".join(lines))
 
 
 def _meant(what: str, view: "ImageView") -> str:
-    """The package or layer whose name is most like what was asked for."""
+    """A hint at the package or layer with the most similar name."""
     names = [*(layer.name for layer in view.layers), *(package.name for package in view.packages.values())]
     return show.meant(what, names)
 
 
 def _package(what: str, view: "ImageView") -> dict[str, Any]:
-    """Where the package of that name or id is, and the chain of references that brought it."""
+    """Return the layer of the package with that name or id, and the chain of references that led to it."""
     from lamella.closure import why
     from lamella.pipeline.explain.view import closure_of
 
@@ -66,7 +66,7 @@ def _package(what: str, view: "ImageView") -> dict[str, Any]:
 
 
 def _path(what: str, view: "ImageView", reach: dict[str, Any]) -> dict[str, Any]:
-    """The layer that has the last word on a path, and the package that the path is from."""
+    """Return the topmost layer that has a path, and the package that the path is from."""
     from lamella.layers.split import part_entries
     from lamella.pipeline.draft import Where
     from lamella.pipeline.packages.fetching import fetched
@@ -81,7 +81,7 @@ def _path(what: str, view: "ImageView", reach: dict[str, Any]) -> dict[str, Any]
 
 
 def _layer(name: str, new: "ImageView", old: "ImageView") -> dict[str, Any]:
-    """What is different in a layer, down to the file."""
+    """Return what is different in a layer, down to the file."""
     from lamella.pipeline.explain.compare import compare
     from lamella.pipeline.explain.trace import changed_files
 
@@ -91,7 +91,7 @@ def _layer(name: str, new: "ImageView", old: "ImageView") -> dict[str, Any]:
     change = next((change.difference for change in found.new if change.layer.name == name), None)
     if change is None:
         raise LamellaError(
-            f"no layer {name!r} in the new image; there are {', '.join(layer.name for layer in new.layers)}"
+            f"no layer named {name!r} in the new image; there are: {', '.join(layer.name for layer in new.layers)}"
         )
     before = {package.name: package for package in old.packages.values()}
     place = open_workplace()
@@ -124,4 +124,4 @@ def _layer_lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"~ {show.printable(change['package'])} changed"
         yield from (f"    {show.printable(line)}" for line in change["files"])
     if not (told["added"] or told["changed"]):
-        yield "the same packages are dealt out to layers in another way, or their rules changed"
+        yield "the packages are the same, but regrouped, or under other rules"

@@ -1,4 +1,4 @@
-"""`lamella gc`: removes what nothing needs from the bucket of a server."""
+"""`lamella gc`: removes what is no longer needed from the bucket of a server."""
 
 import os
 from dataclasses import asdict
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @click.command("gc")
 @bucket_options
-@click.option("--dry-run", is_flag=True, help="Only say what would be removed, and why.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and why; remove nothing.")
 @json_option
 def command(config: Path | None, bucket: str | None, dry_run: bool, as_json: bool) -> None:
-    """Remove from a server's bucket what is no longer needed, while servers keep running.
+    """Remove what is no longer needed from a server's bucket; servers can keep running.
 
-    Kept are the tags that the policies in the settings select (all tags, without policies), pinned images, what was
-    pulled or written recently, and everything these need.
+    Keep the tags that the policies in the settings keep (without policies, all tags), what is pinned, what was
+    pulled or written recently, and everything that these need.
     """
     from lamella.cache.collect import collect
     from lamella.cache.objects import bucket_at

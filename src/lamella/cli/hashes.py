@@ -1,4 +1,4 @@
-"""`lamella nix fill-hashes`: hashes that Nix files want, found out and written there."""
+"""`lamella nix fill-hashes`: finds the hashes that Nix files need, and writes them there."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from lamella.hashes.wanted import Missing
 
 
-@click.command("fill-hashes")
+@click.command("fill-hashes", short_help="Replace empty and placeholder hashes in Nix files.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--check", is_flag=True, help="Write nothing; fail if a hash is empty or a placeholder.")
 @connection_options
 @json_option
 @quiet_option
 def fill_hashes(files: tuple[Path, ...], check: bool, **how: Any) -> None:
-    """Find hashes in Nix FILES that are empty or placeholders, and fill in the right ones.
+    """Replace empty and placeholder hashes in Nix FILES with the real ones.
 
-    Knows fetchPypi, fetchurl, fetchzip, fetchFromGitHub, fetchFromGitLab and fetchgit. Python packages are looked up in
-    uv's indexes, repositories are fetched by git, both with your settings.
+    Supports fetchPypi, fetchurl, fetchzip, fetchFromGitHub, fetchFromGitLab and fetchgit. Python packages are looked
+    up in uv's indexes, repositories are fetched by git, each with your settings.
     """
     from lamella.hashes.wanted import missing
 
@@ -73,7 +73,7 @@ def _fill(texts: "dict[Path, str]", wanted: "dict[Path, list[Missing]]", how: di
 
 
 def _tell(found: list[_Filled], how: dict[str, Any], otherwise: str) -> None:
-    """Fails if a hash is still missing."""
+    """Print what became of each hash, and fail if one is still missing."""
     lost = [one for one in found if not one.hash]
     if how["as_json"]:
         click.echo(show.as_json([one.told(otherwise) for one in found]))

@@ -1,4 +1,4 @@
-"""Images and places as commands name them: opened, or built where there is only a recipe, and brought elsewhere."""
+"""Images and places as commands name them: images are opened, or built if there is only a recipe."""
 
 import shutil
 import sys
@@ -43,16 +43,16 @@ class Found(NamedTuple):
 
     @property
     def docker_name(self) -> str:
-        """`name:tag` as Docker writes it; empty for an image that has no name."""
+        """`name:tag` as Docker writes it; empty for an image without a name."""
         name = self.name or self.tag
         return docker_name(f"{self.name}:{self.tag}" if self.name and self.tag else name) if name else ""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which image of those that a place may give: for one platform, of layers compressed so, in a manifest's form.
+    """Which image of a place is wanted: its platform, the compression of its layers, the form of its manifest.
 
-    Of a spec it may be the image up to one `layer`. With Nix's paths `mounted`, they stay where they are.
+    Of a spec it can be the image up to one `layer`. With `mounted`, Nix's paths are left to the host.
     """
 
     platform: str = ""
@@ -66,7 +66,7 @@ _ANY = Wanted()
 
 
 def image_at(text: str, workplace: "Workplace", wanted: Wanted = _ANY) -> Found:
-    """The image at a place; one that is only a recipe is built."""
+    """Return the image at a place; a recipe is built."""
     from lamella import pipeline
     from lamella.images.form import in_form
     from lamella.oci.platforms import wanted_platform
@@ -77,7 +77,7 @@ def image_at(text: str, workplace: "Workplace", wanted: Wanted = _ANY) -> Found:
     if find.is_bytes(place):
         if wanted.layer or wanted.mounted:
             option = "--layer" if wanted.layer else "--nix-store-paths"
-            raise PlaceError(f"{text} is an image, and {option} goes with a spec or an image.json")
+            raise PlaceError(f"{text} is an image; {option} needs a spec or an image.json")
         image = find.open_place(place, platform=wanted_platform(wanted.platform), outside=workplace.outside)
         name, _, tag = _called(place).rpartition(":")
     else:
@@ -93,11 +93,11 @@ def image_at(text: str, workplace: "Workplace", wanted: Wanted = _ANY) -> Found:
 
 
 def spooled(place: Place, workplace: "Workplace") -> Place:
-    """`place`, or if that is stdin, the file into which it was written: archives are not read from start to end."""
+    """Return `place`; if it is stdin, a file with its content: archives are not read from start to end."""
     if place.path != STREAM or place.kind not in (OCI_ARCHIVE, DOCKER_ARCHIVE):
         return place
     if sys.stdin.isatty():
-        raise PlaceError(f"{place} is stdin, and that is a terminal; pipe an archive into it")
+        raise PlaceError(f"{place} is stdin, which is a terminal; pipe an archive into it")
     assert workplace.outside is not None
     file = workplace.outside.file()
     with file.open("wb") as out:
@@ -113,7 +113,7 @@ def _called(place: Place) -> str:
 
 
 def target_at(text: str, workplace: "Workplace", sources: "Sequence[Place]" = ()) -> "Target":
-    """The layout or repository that `text` names, and the image's name there; `sources` may be beside it."""
+    """Return the layout or repository that `text` names, and the image's name there; blobs may come from `sources`."""
     from lamella.destinations.directory import Directory
     from lamella.destinations.layout import Layout
     from lamella.pipeline.draft import Target
@@ -132,7 +132,7 @@ def target_at(text: str, workplace: "Workplace", sources: "Sequence[Place]" = ()
 
 
 def repository_at(reference: Reference, others: "Sequence[Reference]", workplace: "Workplace") -> "RegistryDestination":
-    """The repository of `reference`, which may take blobs over from `others` of the same registry."""
+    """Return the repository of `reference`; it may mount blobs from `others` of the same registry."""
     from lamella.destinations.registry import RegistryDestination
 
     assert workplace.outside is not None

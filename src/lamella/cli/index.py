@@ -1,4 +1,4 @@
-"""`lamella index`: images for several platforms under one name, and under all names that a release gets."""
+"""`lamella index`: publishes images for several platforms under one name, and under all names of a release."""
 
 import os
 import random
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from lamella.pipeline.workplace import Workplace
 
 _SETTLING = 1.0
-"""Seconds; much longer than from reading what a name leads to until giving it to something else."""
+"""Seconds; much longer than it takes to read a name and to write it again."""
 
 _MOST_ROUNDS = 20
 _LATEST = "latest"
 
 
 class Names(NamedTuple):
-    """What an index is called, and what it says of itself."""
+    """The tags of an index, its annotations and the form of its manifest."""
 
     tags: Sequence[str]
     annotations: dict[str, str]
@@ -49,7 +49,7 @@ class Names(NamedTuple):
 @click.argument("destination")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=IMAGE)
 @click.option("--also", multiple=True, metavar="DESTINATION", help="Another destination. Can be repeated.")
-@click.option("--append", is_flag=True, help="Keep the other platforms of an existing index.")
+@click.option("--append", is_flag=True, help="Keep the images for other platforms that the name has.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A tag. Can be repeated.")
 @click.option(
     "--branch",
@@ -58,8 +58,8 @@ class Names(NamedTuple):
     help="The branch: becomes a tag, and `latest` if it is the default branch.",
 )
 @click.option("--default-branch", default="", metavar="BRANCH", help="The name of the default branch.")
-@click.option("--release", default="", metavar="VERSION", help="A version: becomes the tags 1.2.3, 1.2 and 1.")
-@click.option("--auto", is_flag=True, help="Take all of these, and annotations, from git and the CI environment.")
+@click.option("--release", default="", metavar="VERSION", help="A version: gives tags such as 1.2.3, 1.2 and 1.")
+@click.option("--auto", is_flag=True, help="Take branch, version and annotations from git and the CI environment.")
 @click.option(
     "--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="An annotation. Can be repeated."
 )
@@ -69,18 +69,18 @@ class Names(NamedTuple):
 @quiet_option
 @verbose_option
 def command(destination: str, images: tuple[str, ...], also: tuple[str, ...], append: bool, **how: Any) -> None:
-    """Combine IMAGEs under one name at DESTINATION (HOST/NAME[:TAG] or oci:FOLDER[:TAG]).
+    """Publish each IMAGE at DESTINATION (HOST/NAME[:TAG] or oci:FOLDER[:TAG]), all under one name.
 
-    A spec is built for each of its platforms; an index contributes all of its platforms. Images are pushed by digest
-    before any tag is set. Jobs that append to the same tag keep each other's images. Layers recorded in the images
-    under the first tag and under `latest` are reused, as in a push.
+    A spec is built for each of its platforms, and an IMAGE that is an index contributes all its platforms. Names are
+    set after all images are uploaded. Jobs that append to the same name do not lose each other's images. What the
+    first of the names there, and `latest`, say about their layers is trusted, as in a push.
     """
     from lamella.cli.progress import Told
 
     places = [_place(text) for text in (destination, *also)]
     names = _names(places[0].name if _is_named(destination, places[0]) else "", how)
     if append and any(place.kind != DOCKER for place in places):
-        raise click.UsageError("--append works only with registries")
+        raise click.UsageError("--append needs a registry")
     home = reference_of(places[0]).registry if places[0].kind == DOCKER else ""
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
@@ -110,7 +110,7 @@ def _place(text: str) -> Place:
 
 
 def _is_named(text: str, place: Place) -> bool:
-    """Whether a user wrote a tag, or none."""
+    """Whether the user wrote a tag."""
     return bool(place.name) and (place.kind == OCI or ":" in text.removeprefix("docker://").rpartition("/")[2])
 
 
@@ -131,12 +131,12 @@ def _names(tag: str, how: dict[str, Any]) -> Names:
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise click.UsageError(f"an annotation is written NAME=VALUE, not {text!r}")
+        raise click.UsageError(f"an annotation must be NAME=VALUE, not {text!r}")
     return name, value
 
 
 def _latest(places: "Sequence[Place]", names: Names) -> "list[Reference]":
-    """Images that know most layers of one with a new name: those that the default branch has."""
+    """The images most likely to share layers with a new name: those of the default branch."""
     wanted = [place for place in places if place.kind == DOCKER and names.tags[0] != _LATEST]
     return [reference_of(Place(DOCKER, place.path, _LATEST)) for place in wanted]
 
@@ -148,7 +148,7 @@ def _named(
     names: Names,
     workplace: "Workplace",
 ) -> "tuple[Descriptor, bytes]":
-    """The index of these images, which has all its names now."""
+    """Publish the index of these images under all its names, and return it."""
     from lamella.destinations.publish import given
     from lamella.images.index import index_of
 
@@ -163,10 +163,10 @@ def _named(
 def _appended(
     place: Place, children: "Sequence[tuple[str, Descriptor]]", names: Names, workplace: "Workplace"
 ) -> "tuple[Descriptor, bytes]":
-    """The index of these images and of those that the name leads to.
+    """Publish the index of these images and of those that the name has, and return it.
 
-    Registries have no way to say "unless somebody was faster". So whoever writes looks again after a while, and if
-    somebody else has written meanwhile without having seen it, it writes again, with both.
+    Registries have no conditional writes. So after writing, look again after a while; if another job has written in
+    the meantime without these images, write again, with both.
     """
     from lamella.pipeline.remote import entries_at
 
@@ -177,7 +177,7 @@ def _appended(
         time.sleep(_SETTLING * (1 + random.random()))
         if ours <= {entry.digest for entry in entries_at(reference_of(place), workplace.outside)}:
             return root, data
-    raise click.ClickException(f"{place} is given to other images all the time; run again when others have finished")
+    raise click.ClickException(f"other jobs keep changing {place}; run again when they have finished")
 
 
 def _show(place: Place, root: "Descriptor", data: bytes, tags: Sequence[str], how: dict[str, Any]) -> None:

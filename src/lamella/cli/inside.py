@@ -1,4 +1,4 @@
-"""A look inside an image from this machine: its layers are stacked in a namespace of their own, for one command."""
+"""Runs a command inside an image on this machine: the layers are mounted in a namespace of their own."""
 
 import os
 import subprocess
@@ -26,23 +26,23 @@ cd "$2"
 shift 2
 exec "$@"
 """
-"""What the image holds is not trusted: a link of it may lead anywhere on this machine, and is left alone."""
+"""The content of the image is not trusted: a link in it may lead anywhere on this machine, and is left alone."""
 
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def unpacked(image: "Image", progress: "Progress") -> list[Path]:
-    """The folders of the image's layers, lowest first."""
+    """Unpack the image's layers and return their folders, lowest first."""
     from lamella.pipeline.explain import roots
 
     folders = roots.unpack(image, cache_folder(), progress)
     if roots.hides(folders):
-        raise click.ClickException("a layer of the base takes files of another away; use lamella run for this image")
+        raise click.ClickException("a layer of the base removes files of another; use lamella run for this image")
     return folders
 
 
 def is_possible() -> bool:
-    """Whether the kernel lets this user stack folders."""
+    """Whether the kernel lets this user mount overlays."""
     command = ["unshare", *_as_root(), "--mount", "true"]
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
@@ -53,9 +53,9 @@ def is_possible() -> bool:
 def run_inside(
     image: "Image", folders: Sequence[Path], arguments: Sequence[str], given: bytes | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs a command in the image, with the environment that it has there; what it writes is gone afterwards.
+    """Run a command in the image, with the image's environment; what it writes is gone afterwards.
 
-    With something `given` to it on stdin, what it says is kept; else it speaks with the user.
+    If `given` is passed to it on stdin, its output is captured; otherwise it uses the user's terminal.
     """
     with tempfile.TemporaryDirectory(prefix="lamella-", ignore_cleanup_errors=True) as name:
         top = Path(name)

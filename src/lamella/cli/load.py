@@ -1,4 +1,4 @@
-"""`lamella load`: an image into Docker, podman or containerd; only the layers that are missing are made and sent."""
+"""`lamella load`: loads an image into Docker, podman or containerd; makes and sends only the missing layers."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="docker, podman, containerd, containerd:NAMESPACE or kind:CLUSTER.",
 )
-@click.option("--name", metavar="NAME[:TAG]", help="The name to give the image in the daemon.")
+@click.option("--name", metavar="NAME[:TAG]", help="The name of the image there [default: its own name].")
 @platform_option
 @layer_option
 @registry_options
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 def command(image: str, into: str, name: str | None, **how: Any) -> None:
     """Load IMAGE (a spec, an image.json, or an image at a place) into a daemon.
 
-    Docker's engine is the one at $DOCKER_HOST, or that of Docker's current context. containerd is reached through ctr,
-    at $CONTAINERD_ADDRESS. Separate several daemons with commas: `--into docker,podman`.
+    Docker's engine is that of $DOCKER_HOST, of Docker's current context, or the default one. containerd is used
+    through ctr, at $CONTAINERD_ADDRESS. Separate several daemons with commas: `--into docker,podman`.
     """
     from lamella.cli.progress import Told
 
@@ -74,9 +74,9 @@ def command(image: str, into: str, name: str | None, **how: Any) -> None:
 
 
 def loaded(image: str, name: str | None, into: str, told: "Told", how: dict[str, Any]) -> "tuple[str, Sequence[Sent]]":
-    """What the daemons call the image now that they have it, and what became of its layers.
+    """Load the image; return its name in the daemons, and what became of its layers.
 
-    Of several daemons the one that lacked most is told of.
+    Of several daemons, the result is that of the one that lacked most layers.
     """
     from lamella.cli.images import Wanted, image_at
     from lamella.oci.reference import docker_name

@@ -1,4 +1,4 @@
-"""`lamella lock`: decides which packages a spec's requirements are, and writes that down."""
+"""`lamella lock`: resolves a spec's requirements to packages, and writes them to lamella.lock."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     flag_value="",
     metavar="[PACKAGE]",
     shell_complete=locked_packages,
-    help="Take the newest versions; only of PACKAGE, if given. Can be repeated; `base` is the base image.",
+    help="Upgrade everything, or only PACKAGE; `base` is the base image. Can be repeated.",
 )
 @click.option("--check", is_flag=True, help="Write nothing; fail if the lock does not match the spec.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 @quiet_option
 @verbose_option
 def command(spec: str, upgrade: tuple[str, ...], check: bool, diff: bool, **how: Any) -> None:
-    """Resolve SPEC: write lamella.lock beside it, with the packages and the base image of every platform.
+    """Lock SPEC: write lamella.lock beside it, with the packages and the base image of every platform.
 
-    Locked versions stay as they are, as long as the spec allows them.
+    Locked versions stay as they are as long as the spec allows them.
     """
     from pathlib import Path
 
@@ -82,10 +82,10 @@ def command(spec: str, upgrade: tuple[str, ...], check: bool, diff: bool, **how:
 
 
 def _check_names(upgrade: tuple[str, ...], known: list[str]) -> None:
-    """Refuses to upgrade what is not there: it would be left alone without a word."""
+    """Refuse to upgrade a package that is not locked: it would be ignored silently."""
     for name in filter(None, upgrade):
         if name not in known:
-            raise click.UsageError(f"no locked package {name!r} to upgrade{show.meant(name, known)}")
+            raise click.UsageError(f"no package named {name!r} to upgrade{show.meant(name, known)}")
 
 
 def _told(one: "Change") -> dict[str, Any]:
@@ -98,13 +98,13 @@ def _told(one: "Change") -> dict[str, Any]:
 
 
 def _lines(found: "Sequence[Change]") -> "Iterator[str]":
-    """A line for each change; which platforms only where they are not the same for all."""
+    """Yield a line for each change; with its platforms, unless they are the same for all."""
     same = len({one.platforms for one in found}) == 1
     for one in found:
         sign = "+" if one.before is None else "-" if one.after is None else "~"
         was, now = one.before.version if one.before else "", one.after.version if one.after else ""
         versions = f"{was} -> {now}" if was and now and was != now else now or was
-        again = "  another file" if was == now else ""
+        again = "  different file" if was == now else ""
         size = f"  {show.size(one.after.size)}" if one.after and one.after.size else ""
         where = "" if same else f"  ({', '.join(one.platforms)})"
         yield f"{sign} {show.printable(one.name)} {versions}{again}{size}{where}"
@@ -116,6 +116,6 @@ def _summary(lock: "Lock", path: str, *, diff: bool, written: bool) -> str:
         sizes = [one.size for one in (locked.python.wheels if locked.python else ())]
         sizes += [one.size for one in (locked.debian.debs if locked.debian else ())]
         sizes += [one.size for one in (locked.nix.paths if locked.nix else ())]
-        counts.append(f"{show.plural(len(sizes), 'package')} for {platform} ({show.size(sum(sizes))})")
-    state = f"{path} would have" if diff else f"wrote {path}" if written else f"{path} is unchanged"
-    return f"{state}: {', '.join(counts)}"
+        counts.append(f"{platform}: {show.plural(len(sizes), 'package')} ({show.size(sum(sizes))})")
+    state = "would hold" if diff else "was written, and holds" if written else "is unchanged, and holds"
+    return f"{path} {state} {', '.join(counts)}"

@@ -1,4 +1,4 @@
-"""The command line: one module a verb, imported only when it is called, so that `lamella --help` answers at once."""
+"""The command line: one module per command, imported only when it is called, so that `lamella --help` is fast."""
 
 import difflib
 import errno
@@ -19,46 +19,46 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _GARBAGE = 50_000
-"""Few of our values form cycles; looking for them less often saves a twentieth of a build."""
+"""Few of our values form cycles; looking for cycles less often saves 5 % of a build."""
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 _OF_SIGNALS = 128
 _CURSOR_SHOWN = b"\x1b[?25h\n"
 _FRESH_LINE = "\r\x1b[K"
-"""Over the `^C` that the terminal shows."""
+"""Overwrites the `^C` that the terminal shows."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 COMMANDS = {
-    "build": "Build an image from a spec.",
-    "lock": "Resolve the requirements of a spec, and write the lock.",
+    "build": "Build an image from a spec; read only what has changed.",
+    "lock": "Resolve the requirements of a spec to packages, and write them to lamella.lock.",
     "check": "Find what would go wrong when the image runs: missing libraries, requirements, modules.",
-    "plan": "Show what a build would make or reuse, and why.",
-    "push": "Push an image to registries; only what they lack is sent.",
-    "index": "Combine images for several platforms under one name.",
-    "pull": "Pull an image from a registry into a layout, or its layers into the cache.",
+    "plan": "Show what a build would make or reuse, and why; write nothing.",
+    "push": "Push an image to registries; upload only what is missing there.",
+    "index": "Publish images for several platforms under one name.",
+    "pull": "Pull an image from a registry to a layout, or its layers into the cache.",
     "run": "Build, load and run an image in Docker or podman.",
     "shell": "Open a shell in an image, without a container runtime.",
-    "load": "Load an image into Docker, podman or containerd; only missing layers are sent.",
+    "load": "Load an image into Docker, podman or containerd; send only the layers that are missing.",
     "inspect": "Show an image's layers with their sizes, digests and packages.",
-    "report": "Write an HTML page about an image: what is in it, why, and what changed.",
-    "sbom": "Write an SBOM of an image, as SPDX or CycloneDX.",
-    "diff": "Show what changed between two images, and what a user has to download.",
-    "explain": "Say why a layer is new, which layer holds a path, or why a package is there.",
+    "report": "Show an image as an HTML page: what is in it, why, and what changed.",
+    "sbom": "List everything that an image is made of, as SPDX or CycloneDX.",
+    "diff": "Show what changed between two images, and how much a user has to download.",
+    "explain": "Explain why a layer is new, which layer holds a path, or why a package is there.",
     "copy": "Copy an image between registries, layouts, archives and daemons.",
-    "validate": "Verify an image by hashing every byte again.",
-    "nix": "Fill in the hashes in Nix files.",
-    "cache": "List and prune the cache; push to and pull from Nix binary caches.",
+    "validate": "Check an image: hash every byte again and compare.",
+    "nix": "Fill in hashes in Nix files.",
+    "cache": "List and prune the cache; fill Nix binary caches and download from them.",
     "serve": "Run a registry that builds images when they are pulled.",
-    "pin": "Pin images in a server's bucket, so that garbage collection keeps them.",
-    "gc": "Collect garbage in a server's bucket.",
+    "pin": "Keep images in a server's bucket, whatever its policies say.",
+    "gc": "Remove what is no longer needed from a server's bucket.",
     "schema": "Print the JSON Schema of lamella.toml, for editors.",
-    "doctor": "Check what lamella works with on this machine, and say how to fix problems.",
+    "doctor": "Check what lamella works with, and say how to fix what is wrong.",
     "completion": "Print the completion script for bash, zsh or fish.",
 }
 
 
 class Verbs(click.Group):
-    """Commands that are imported when they are asked for."""
+    """Commands that are imported when they are used."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -93,13 +93,13 @@ class Verbs(click.Group):
 def cli() -> None:
     """Container images whose layers follow change.
 
-    A lamella.toml describes an image; `lamella build` makes it from packages and folders, layer by layer, and reads
-    only what has changed.
+    A lamella.toml describes what is in an image; `lamella build` makes it from packages and folders, layer by layer,
+    and reads only what has changed.
     """
 
 
 class _StoppedError(BaseException):
-    """Somebody wants the command to end; it tidies up and does."""
+    """A signal asked the command to end; it cleans up first."""
 
     def __init__(self, number: int) -> None:
         self.exit_code = _OF_SIGNALS + number
@@ -112,20 +112,20 @@ def _stop(number: int, _frame: object) -> NoReturn:
 
 
 def _stop_at_once(number: int, _frame: object) -> NoReturn:
-    """Somebody does not want to wait. What is half written is staged only, and the next run removes it."""
+    """Exit at a second signal. Half-written files are only staged, and the next run removes them."""
     if _is_seen():
         os.write(sys.stderr.fileno(), _CURSOR_SHOWN)
     os._exit(_OF_SIGNALS + number)
 
 
 def _allow_many_files() -> None:
-    """A layer of many packages has many open at once; the usual limit is for programs that could not know better."""
+    """Raise the soft limit: a layer of many packages has many files open at once."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def main() -> None:
-    """Runs a command; a failure is one line on stderr and an exit code."""
+    """Run a command; a failure is one line on stderr and an exit code."""
     for number in _STOPPING:
         signal.signal(number, _stop)
     gc.set_threshold(_GARBAGE)
@@ -159,17 +159,17 @@ def _say(what: str, before: str = "") -> None:
 
 
 def _is_seen() -> bool:
-    """Whether somebody sees stderr in a terminal that can do more than print."""
+    """Whether stderr is a terminal that can do more than print."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _colour() -> bool | None:
-    """No colours where nobody wants or can see them; else click decides."""
+    """False where colours are unwanted or cannot be shown; otherwise None, and click decides."""
     return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
 
 
 def _with_help(error: click.ClickException) -> str:
-    """What is wrong; and where to read on, if click says it and proposes nothing better."""
+    """The message; if it is one of click's and suggests nothing better, with where to find help."""
     said = error.format_message()
     ours = type(error) is click.UsageError and not said.startswith("Got ")
     if ours or not isinstance(error, click.UsageError) or error.ctx is None or "Did you mean" in said:
@@ -178,17 +178,17 @@ def _with_help(error: click.ClickException) -> str:
 
 
 def _hint(error: BaseException) -> str:
-    """What to do where a disk is full, or the cache cannot be written."""
+    """What to do if a disk is full, or the cache cannot be written."""
     from lamella.cli.common import cache_folder
 
     cause = next((one for one in _causes(error) if isinstance(one, OSError)), None)
     if cause and cause.errno in _FULL:
-        return "; free some space: `lamella cache prune` removes old builds, and $LAMELLA_CACHE moves the cache"
+        return "; free some space: lamella cache prune removes old builds, and $LAMELLA_CACHE sets where the cache is"
     return "; $LAMELLA_CACHE sets where the cache is" if cause and str(cache_folder()) in str(error) else ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it, each once: some name themselves as their cause."""
+    """Yield the error and its causes, each once: some name themselves as their cause."""
     seen: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in seen:

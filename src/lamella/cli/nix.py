@@ -1,4 +1,4 @@
-"""`lamella nix`: what the derivations of the Nix library run. Most read their attributes where Nix has put them."""
+"""`lamella nix`: the commands that the derivations of the Nix library run. Most read attributes that Nix wrote."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ _HERE = Path()
 
 @click.group("nix")
 def command() -> None:
-    """Fill in the hashes in Nix files. The commands that the Nix library runs are hidden here too."""
+    """Fill in hashes in Nix files. The commands that the Nix library runs are here too, but hidden."""
 
 
 command.add_command(fill_hashes)
@@ -44,7 +44,7 @@ def image() -> None:
 
 @command.command("pulled", hidden=True)
 def pulled() -> None:
-    """Write the image.json of an image that was fetched."""
+    """Write the image.json of an image that was downloaded."""
     from lamella.derivations.attributes import PulledAttributes, read
     from lamella.derivations.image import write_pulled
 
@@ -79,7 +79,7 @@ def text() -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @registry_options
 def blob(repository: str, digest: str, size: int, out: Path, **how: Any) -> None:
-    """Fetch a blob."""
+    """Download a blob."""
     from lamella.cli.images import reference_at
     from lamella.oci import media
     from lamella.oci.digest import parse_digest
@@ -111,7 +111,7 @@ def manifest(reference: str, platform: str, **how: Any) -> None:
 @click.argument("image")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def copy(image: str, words: tuple[str, ...]) -> None:
-    """Bring an image to a place that skopeo's words name."""
+    """Copy an image to a place named in skopeo's syntax."""
     from lamella.derivations.skopeo import understood
     from lamella.oci.reference import DOCKER
 

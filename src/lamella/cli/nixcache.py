@@ -1,4 +1,4 @@
-"""`lamella cache push`, `watch` and `pull`: Nix packages to and from binary caches."""
+"""`lamella cache push`, `watch` and `pull`: copy Nix packages to and from binary caches."""
 
 import contextlib
 import os
@@ -29,15 +29,17 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def _filling(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of commands that fill a cache."""
+    """Add the options of commands that fill a cache."""
     options: list[Callable[[Any], Any]] = [
-        click.option("--to", required=True, metavar="URL", help="file:///FOLDER, http(s)://HOST or s3://BUCKET."),
-        click.option("--key", type=_FILE, help=f"The file with the signing key; by default the key in ${_SECRET}."),
         click.option(
-            "--exclude", multiple=True, metavar="PATTERN", help="Leave out names like *-doc. Can be repeated."
+            "--to", required=True, metavar="URL", help="The cache: file:///FOLDER, http(s)://HOST or s3://BUCKET."
+        ),
+        click.option("--key", type=_FILE, help=f"The file with the signing key [default: ${_SECRET}]."),
+        click.option(
+            "--exclude", multiple=True, metavar="PATTERN", help="Names to leave out, as in *-doc. Can be repeated."
         ),
         click.option(
-            "--signed-by", multiple=True, metavar="NAME", help="Leave out what this key signed. Can be repeated."
+            "--signed-by", multiple=True, metavar="NAME", help="Leave out what this key has signed. Can be repeated."
         ),
         click.option(
             "--compression",
@@ -56,11 +58,11 @@ def _filling(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.command("push")
+@click.command("push", short_help="Upload Nix store paths to a binary cache.")
 @click.argument("paths", nargs=-1, required=True)
 @_filling
 def push(paths: tuple[str, ...], **how: Any) -> None:
-    """Push store PATHS and their closures to a binary cache that lacks them.
+    """Upload PATHS of the Nix store, with all that they refer to, to a binary cache; skip what it has.
 
     A path may be a link such as ./result, or a package of a flake, which is built first.
     """
@@ -71,18 +73,22 @@ def push(paths: tuple[str, ...], **how: Any) -> None:
     _show(done, how)
 
 
-@click.command("watch", context_settings={"ignore_unknown_options": True})
+@click.command(
+    "watch",
+    context_settings={"ignore_unknown_options": True},
+    short_help="Run a command and upload what it builds to a binary cache.",
+)
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @_filling
 def watch(words: tuple[str, ...], **how: Any) -> None:
-    """Run COMMAND, and push what it built to a binary cache, even if it fails in the end."""
+    """Run COMMAND and upload what it has built to a binary cache, even if it fails."""
     from lamella.pipeline.packages.nix import built_since, in_store
 
     before = in_store()
     try:
         code = subprocess.run(words, check=False).returncode
     except OSError as error:
-        raise click.ClickException(f"{words[0]} cannot be run: {error.strerror}") from error
+        raise click.ClickException(f"cannot run {words[0]}: {error.strerror}") from error
     paths = built_since(before)
     with _working(how) as place:
         done = _fill(paths, place, how)
@@ -90,26 +96,29 @@ def watch(words: tuple[str, ...], **how: Any) -> None:
     click.get_current_context().exit(code)
 
 
-@click.command("pull")
+@click.command("pull", short_help="Download store paths from binary caches.")
 @click.argument("paths", nargs=-1, required=True)
 @click.option(
-    "--from", "source", multiple=True, metavar="URL", help="A cache; by default those of Nix. Can be repeated."
+    "--from", "source", multiple=True, metavar="URL", help="A cache [default: those of Nix]. Can be repeated."
 )
 @click.option(
-    "--trusted-key", multiple=True, metavar="NAME:BASE64", help="A key to trust; by default those Nix trusts."
+    "--trusted-key",
+    multiple=True,
+    metavar="NAME:BASE64",
+    help="A key to trust [default: those that Nix trusts]. Can be repeated.",
 )
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Unpack into FOLDER/nix/store/...; by default they stay packed, for later builds.",
+    help="Unpack to FOLDER/nix/store/... [default: keep them packed, for later builds].",
 )
 @connection_options
 @json_option
 @quiet_option
 @verbose_option
 def pull(paths: tuple[str, ...], source: tuple[str, ...], into: Path | None, **how: Any) -> None:
-    """Download store PATHS and their closures from binary caches. Nix is not required."""
+    """Download store PATHS, with all that they refer to, from binary caches. Does not need Nix."""
     from lamella.pipeline.packages.nars import pulled, unpack_below
 
     with _working(how) as place:
@@ -159,4 +168,4 @@ def _show(done: "Filled", how: dict[str, Any]) -> None:
     rows = [(name.rpartition("/")[2][33:], show.size(size)) for name, size in done.sent.items()]
     left_out = f", {done.left_out} left out" if done.left_out else ""
     click.echo("\n".join(show.table(rows, right=(1,))), nl=bool(rows))
-    click.echo(f"{show.plural(len(rows), 'path')} sent ({show.size(total)}), {done.there} there{left_out}")
+    click.echo(f"{show.plural(len(rows), 'path')} sent ({show.size(total)}), {done.there} already there{left_out}")

@@ -1,4 +1,4 @@
-"""`lamella pin`: what a server's bucket keeps, whatever its policies say."""
+"""`lamella pin`: keeps images in a server's bucket, whatever its policies say."""
 
 import os
 import re
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamella.cache.bucket import SharedBucket
 
 _HASH = re.compile("[0-9a-z]{32}")
-"""What a package of Nix is called in a cache."""
+"""The name of a Nix package in a cache."""
 
 
 @click.command("pin")
@@ -26,8 +26,8 @@ _HASH = re.compile("[0-9a-z]{32}")
 def command(names: tuple[str, ...], remove: bool, config: Path | None, bucket: str | None, as_json: bool) -> None:
     """Keep images in a server's bucket, whatever its policies say. Without NAME, list the pinned ones.
 
-    A NAME is REPOSITORY:TAG or REPOSITORY@DIGEST, or nix/CACHE@HASH for a package of a binary cache and its closure.
-    If a tag is moved later, the image that it points to now stays pinned.
+    NAME is REPOSITORY:TAG, REPOSITORY@DIGEST, or nix/CACHE@HASH for a package of a binary cache with all that it
+    refers to. A tag may move later: the image that it has now stays pinned.
     """
     from lamella.cache.objects import bucket_at
     from lamella.cache.publishing import pin, pinned, unpin
@@ -39,7 +39,7 @@ def command(names: tuple[str, ...], remove: bool, config: Path | None, bucket: s
         if remove:
             unpin(kept, repository, digest)
         elif not pin(kept, repository, digest):
-            raise click.ClickException(f"there is no {name} in {settings.bucket}")
+            raise click.ClickException(f"{name} is not in {settings.bucket}")
     found = [f"{repository}@{digest}" for repository, digest in pinned(kept)]
     if as_json:
         click.echo(show.as_json(found))
@@ -48,7 +48,7 @@ def command(names: tuple[str, ...], remove: bool, config: Path | None, bucket: s
 
 
 def _meant(bucket: "SharedBucket", name: str) -> tuple[str, str]:
-    """The repository, and the digest or hash, that a name means."""
+    """Return the repository, and the digest or hash, of a name."""
     from lamella.cache.repositories import Repository
     from lamella.oci.digest import parse_digest
     from lamella.oci.reference import docker_name
@@ -60,5 +60,5 @@ def _meant(bucket: "SharedBucket", name: str) -> tuple[str, str]:
     repository, _, tag = docker_name(name).rpartition(":")
     found = Repository(bucket, repository).tagged(tag)
     if found is None:
-        raise click.ClickException(f"there is no {repository}:{tag} in the bucket")
+        raise click.ClickException(f"{repository}:{tag} is not in the bucket")
     return repository, found

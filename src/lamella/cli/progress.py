@@ -1,4 +1,4 @@
-"""Work under way, on stderr: bars where there is a terminal, lines where `-v` asks for them, nothing otherwise."""
+"""Progress on stderr: bars on a terminal, lines with `-v`, nothing otherwise."""
 
 import sys
 import threading
@@ -20,7 +20,7 @@ _PATIENCE = 0.4
 
 
 class Told:
-    """Whom the workplace tells of its progress, from any thread. A name is done when all that is expected of it is."""
+    """Receives the workplace's progress, from any thread. A name is done when all its expected bytes are."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self._bars = _Bars() if sys.stderr.isatty() and not quiet else None
@@ -42,7 +42,7 @@ class Told:
                 self._bars = None
 
     def doing(self, what: str) -> None:
-        """What goes on until the next progress; on a terminal it is shown if that takes a while."""
+        """Report what goes on until the next progress; a terminal shows it if it takes a while."""
         self._say(what)
         if self._bars:
             self._soon = threading.Timer(_PATIENCE, self._begin, [what])
@@ -77,11 +77,11 @@ def _to_stderr(line: str) -> None:
 _WAITING = ""
 _FOR_OTHERS = 3
 _NARROW = 72
-"""Columns; with fewer there is no room for bars, and only numbers move."""
+"""Columns; with fewer there is no room for bars, only for numbers."""
 
 
 class _Bars:
-    """A line for each name under way, however narrow the terminal is; they are gone when the work is."""
+    """A line for each name in progress, however narrow the terminal is; the lines disappear at the end."""
 
     def __init__(self) -> None:
         self._shown: Progress | None = None
@@ -89,7 +89,7 @@ class _Bars:
         self._shown_columns: tuple[ProgressColumn, ...] = ()
 
     def begin(self, what: str) -> None:
-        """Shows `what` without an end in sight, until something moves."""
+        """Show `what` without a known end, until there is progress."""
         shown = self._shown or self._start()
         self._tasks[_WAITING] = shown.add_task(what, total=None, so_far="")
 
@@ -126,7 +126,7 @@ class _Bars:
         return self._shown
 
     def _fit(self, shown: "Progress") -> bool:
-        """Takes the columns that there is room for now; tells whether all of them are."""
+        """Choose the columns that fit now; return whether all of them do."""
         is_wide = shown.console.width >= _NARROW
         if is_wide == shown.expand or not self._shown_columns:
             shown.expand = not is_wide
@@ -149,7 +149,7 @@ def _columns(*, is_wide: bool) -> "tuple[ProgressColumn, ...]":
 
 
 def _screen() -> "Console":
-    """The terminal, but for the columns that a `^C` at a line's end takes: nothing of ours is ever moved by it."""
+    """The terminal, except the columns that a `^C` at a line's end takes, so that it never moves our lines."""
     from rich.console import Console, ConsoleDimensions
 
     class Screen(Console):

@@ -1,4 +1,4 @@
-"""`lamella pull`: an image from a registry to a layout, or its layers into the cache."""
+"""`lamella pull`: pulls an image from a registry to a layout, or its layers into the cache."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.command("pull")
 @click.argument("reference")
 @click.argument("destination", required=False)
-@click.option("--all", "everything", is_flag=True, help="All platforms, with their index.")
+@click.option("--all", "everything", is_flag=True, help="All platforms, and their index.")
 @platform_option
 @registry_options
 @json_option
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 def command(reference: str, destination: str | None, everything: bool, **how: Any) -> None:
     """Pull REFERENCE (HOST/NAME[:TAG]) to DESTINATION, oci:FOLDER[:TAG].
 
-    Without DESTINATION the layers go into the cache, for builds on top of that image. Layers that exist there are not
-    downloaded again, and interrupted downloads are resumed.
+    Without a destination its layers go into the cache, and builds on top of it need not download them. What exists is
+    not downloaded again, and a download that was interrupted is resumed.
     """
     from lamella.cli.progress import Told
 
     if everything and how["platform"]:
-        raise click.UsageError("--all is for all platforms, and cannot be combined with --platform")
+        raise click.UsageError("--all is for all platforms; it cannot be used with --platform")
     started = time.monotonic()
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
@@ -70,7 +70,7 @@ def command(reference: str, destination: str | None, everything: bool, **how: An
 
 
 def _pulled(reference: str, destination: str | None, platform: str | None, place: "Workplace") -> "Published":
-    """What became of the image; all platforms for None."""
+    """Pull the image for a platform, or for all if it is None."""
     from lamella.destinations.publish import publish
     from lamella.oci.image import parcel_of
     from lamella.oci.platforms import wanted_platform

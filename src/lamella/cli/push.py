@@ -1,4 +1,4 @@
-"""`lamella push`: an image to registries, of which only what is missing there is made and sent."""
+"""`lamella push`: pushes an image to registries; makes and uploads only what is missing there."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Pushed(NamedTuple):
-    """What the name leads to now: an image, or an index of several; and what became of each image."""
+    """What the name refers to now: an image, or an index of several; and what became of each image."""
 
     reference: Reference
     root: "Descriptor"
@@ -51,11 +51,16 @@ class Pushed(NamedTuple):
     "--cache-from", multiple=True, metavar="REFERENCE", help="An image whose layers may be reused. Can be repeated."
 )
 @click.option(
-    "--cache-to", multiple=True, metavar="REFERENCE", help="Also push to REFERENCE, for a later --cache-from."
+    "--cache-to",
+    multiple=True,
+    metavar="REFERENCE",
+    help="Also push to REFERENCE, for a later --cache-from. Can be repeated.",
 )
-@click.option("--layer-images", metavar="PREFIX", help="Also push each layer as an image named PREFIX + layer.")
+@click.option(
+    "--layer-images", metavar="PREFIX", help="Also push each layer as an image, named PREFIX and the layer's name."
+)
 @click.option("--sbom", type=click.Choice(FORMATS), help="Also attach an SBOM to each image.")
-@click.option("--dry-run", is_flag=True, help="Only show what would be made and sent.")
+@click.option("--dry-run", is_flag=True, help="Show what would be made and uploaded; do nothing.")
 @previous_option
 @mounted_option
 @platform_option
@@ -67,9 +72,9 @@ class Pushed(NamedTuple):
 def command(image: str, destinations: tuple[str, ...], dry_run: bool, **how: Any) -> None:
     """Push IMAGE (a spec, an image.json, or an image at a place) to each DESTINATION, HOST/NAME:TAG.
 
-    Without DESTINATION, a spec is pushed to where its name says. A spec for several platforms becomes an index. Layers
-    recorded in the images at the destinations and in those of --cache-from are reused, even if none of their files
-    is on this machine.
+    Without a destination, a spec goes where its name says; one for several platforms becomes an index of them. What
+    the images there, and those of --cache-from, say about their layers is trusted: such layers are reused, even if
+    none of their files is on this machine.
     """
     from lamella.cli.progress import Told
 
@@ -102,7 +107,7 @@ def _place(reference: Reference) -> Place:
 
 
 def _named(image: str, brought: Sequence[Brought], aim: Aim, wanted: Wanted, workplace: "Workplace") -> list[Pushed]:
-    """What was brought, under its names; several images get an index."""
+    """Name what was uploaded; several images get an index."""
     from lamella.destinations.publish import given
     from lamella.images.index import index_of
 
@@ -120,13 +125,13 @@ def _named(image: str, brought: Sequence[Brought], aim: Aim, wanted: Wanted, wor
 
 
 def _push_layers(prefix: str, brought: Sequence[Brought], aim: Aim, workplace: "Workplace") -> None:
-    """Each layer as an image of its own. Its blob is there already, and is mounted."""
+    """Push each layer as an image of its own. Its blob already exists, and is mounted."""
     from lamella import pipeline
     from lamella.pipeline.draft import slug
 
     for one in brought:
         if one.draft is None:
-            raise click.UsageError("--layer-images needs a spec or an image.json, which name the layers")
+            raise click.UsageError("--layer-images needs a spec or an image.json, which describe the layers")
         for group in dict.fromkeys(planned.plan.group for planned in one.draft.layers):
             for place in aim.places:
                 host = f"{reference_of(place).registry}/"
@@ -137,7 +142,7 @@ def _push_layers(prefix: str, brought: Sequence[Brought], aim: Aim, workplace: "
 
 
 def _foreseen(image: str, aim: Aim, wanted: Wanted, workplace: "Workplace") -> list[dict[str, Any]]:
-    """What a push would do with each layer at each place; nothing is written anywhere."""
+    """Return what a push would do with each layer at each place; nothing is written."""
     from lamella.oci.wire import Descriptor
 
     layers = list(_layers(image, aim, wanted, workplace))
@@ -165,7 +170,7 @@ def _foreseen_lines(found: list[dict[str, Any]]) -> list[str]:
 def _layers(
     image: str, aim: Aim, wanted: Wanted, workplace: "Workplace"
 ) -> "Iterator[tuple[str, Record | None, int, str]]":
-    """The layers that a push brings: name, record if it is known, size before compression, and why."""
+    """Yield the layers of a push: name, record if it is known, size before compression, and why."""
     from lamella.pipeline import find
     from lamella.pipeline.explain.reasons import reasons
 
@@ -180,17 +185,17 @@ def _layers(
 
 
 def _named_in(image: str) -> Reference:
-    """Where the image's own name says that it belongs."""
+    """Return the destination that the image's own name gives."""
     from lamella.spec.reader import read
 
     is_there = Path(image).exists()
     if not is_there and "/" in image and image.partition(":")[0] not in KINDS:
         hint = f"to push this folder's image there: lamella push . {image}"
-        raise click.UsageError(f"no such image: {image}; {hint}")
+        raise click.UsageError(f"no such file: {image}; {hint}")
     named = read(Path(image)).image if Path(image).suffix != ".json" and is_there else None
     host = named.name.partition("/")[0] if named else ""
     if named is None or not ("." in host or ":" in host or host == "localhost"):
-        raise click.UsageError("no destination; name one, such as registry.example.com/team/app:v1")
+        raise click.UsageError("no destination; name one, as in registry.example.com/team/app:v1")
     return reference_at(f"{named.name}:{named.tag}")
 
 
@@ -223,13 +228,13 @@ def _platform(published: "Published") -> str:
 
 
 def _pairs(published: "Published", reasons: "Sequence[Reason]") -> "list[tuple[Sent, Reason | None]]":
-    """Each layer with its reason; those of a base image have none."""
+    """Pair each layer with its reason; those of a base image have none."""
     layers = published.layers
     return list(zip(layers, [*[None] * (len(layers) - len(reasons)), *reasons], strict=True))
 
 
 def _why(sent: "Sent", reason: "Reason | None") -> str:
-    """What the word has to do with the image before, or with the registry."""
+    """Why a layer was uploaded or not: because of the previous image, or of the registry."""
     if sent.word == "mounted":
         return "another repository has it"
     if sent.written and (reason is None or reason.known):

@@ -1,4 +1,4 @@
-"""Images on their way to places: one from wherever it is, or one for each platform of what a user names."""
+"""Publishes images at places: a single image, or one for each platform of what the user names."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Brought(NamedTuple):
-    """An image that is at all its places now; a recipe's has its draft, and a reason for each layer of ours."""
+    """An image that is now at all its places; that of a recipe has its draft, and a reason for each layer of ours."""
 
     found: Found
     published: "tuple[Published, ...]"
@@ -27,7 +27,7 @@ class Brought(NamedTuple):
 
 @dataclass(frozen=True)
 class Aim:
-    """Where images go, and what else may have their blobs and tell of their layers."""
+    """Where images go, and which other images may have their blobs and describe their layers."""
 
     places: Sequence[Place]
     memory: Sequence[Reference] = ()
@@ -36,18 +36,18 @@ class Aim:
 
     @property
     def beside(self) -> list[Reference]:
-        """All that is in registries."""
+        """All references in registries."""
         return [*(reference_of(place) for place in self.places if place.kind == DOCKER), *self.memory]
 
     def targets(self, place: "Workplace", wanted: Wanted, more: Sequence[Place] = (), *, named: bool) -> "list[Target]":
-        """The places, ready to be written to."""
+        """Return the places, ready to be written to."""
         sources = [*(Place(DOCKER, f"{one.registry}/{one.repository}", one.name) for one in self.beside), *more]
         found = [target_at(str(one), place, sources) for one in self.places]
         return [replace(target, named=named, form=wanted.form) for target in found]
 
 
 def platforms_of(text: str, workplace: "Workplace") -> list[str]:
-    """The platforms for which `text` names images; one that is empty where it does not say."""
+    """Return the platforms of the images that `text` names; a single empty one if it names none."""
     from lamella.oci import media
     from lamella.oci.platforms import spelled
     from lamella.oci.wire import Index, decode
@@ -68,9 +68,9 @@ def platforms_of(text: str, workplace: "Workplace") -> list[str]:
 
 
 def bring(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace", *, named: bool = True) -> "Iterator[Brought]":
-    """The images that `text` names, for the platform that is wanted or for all that there are.
+    """Publish the images that `text` names, for the wanted platform or for all, and yield them.
 
-    A single one gets the names of its places if it is to be `named`. Of several none does: they are there by digest.
+    A single image gets the names of its places if `named`. Of several none does: they are available by digest.
     """
     text = str(spooled(parse_place(text), workplace))
     platforms = [wanted.platform] if wanted.platform else platforms_of(text, workplace)
@@ -80,7 +80,7 @@ def bring(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace", *, named:
 
 
 def bring_one(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace", *, named: bool = True) -> Brought:
-    """One image. Nothing is written anywhere before it is found."""
+    """Publish one image. Nothing is written before it is found."""
     from lamella import pipeline
     from lamella.pipeline import find
     from lamella.pipeline.explain.reasons import reasons
@@ -98,7 +98,7 @@ def bring_one(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace", *, na
 
 
 def drafted(text: str, aim: Aim, wanted: Wanted, workplace: "Workplace") -> "tuple[Draft, Workplace]":
-    """The draft of a recipe, with all that the registries remember of its layers."""
+    """Return the draft of a recipe, with all that the registries remember of its layers."""
     from lamella.oci.platforms import wanted_platform
     from lamella.pipeline.memory.registries import recall
     from lamella.pipeline.packages.mounted import mounted

@@ -1,6 +1,6 @@
-"""What git and the CI environment tell of a release: its branch and version, and the annotations that follow.
+"""What git and the CI environment know of a release: its branch, version and annotations.
 
-    GitHub   GITHUB_REF_NAME and GITHUB_REF_TYPE, GITHUB_SHA, and the event's file for all about the repository
+    GitHub   GITHUB_REF_NAME and GITHUB_REF_TYPE, GITHUB_SHA, and the event file for facts about the repository
     GitLab   CI_COMMIT_BRANCH, CI_COMMIT_TAG, CI_COMMIT_SHA, CI_DEFAULT_BRANCH, CI_PROJECT_*
     git      the branch or the tag that is checked out, its commit, and where `origin` is
 
@@ -32,7 +32,7 @@ class Release:
 
     @property
     def annotations(self) -> dict[str, str]:
-        """Those of which something is known."""
+        """The annotations that have a value."""
         told = {**self.facts, "version": self.version.removeprefix("v")}
         return {_PREFIX + name: value for name, value in sorted(told.items()) if value}
 
@@ -49,7 +49,7 @@ def release_of(environment: Mapping[str, str], folder: Path) -> Release:
 
 
 def _merged(git: Release, ci: Release) -> Release:
-    """What the CI knows, and what git knows besides. A CI checks out commits, of which git knows no branch."""
+    """What the CI knows, completed by git. A CI checks out commits, for which git knows no branch."""
     facts = {**git.facts, **{name: value for name, value in ci.facts.items() if value}}
     return Release(ci.branch, ci.default_branch or git.default_branch, ci.version, facts)
 
@@ -59,7 +59,7 @@ class _Git:
     folder: Path
 
     def __call__(self, *arguments: str) -> str:
-        """What git says; nothing if it says that something is wrong, or is not there."""
+        """Return what git prints; an empty string if it fails or is not installed."""
         with contextlib.suppress(OSError, subprocess.CalledProcessError, UnicodeDecodeError):
             command = ["git", "-C", str(self.folder), *arguments]
             return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -136,6 +136,6 @@ def _text(told: Mapping[str, Any], name: str) -> str:
 
 
 def _web_address(remote: str) -> str:
-    """Where people look at the repository that git fetches from `remote`; never with what may be a password."""
+    """Return the web address of the repository at `remote`, without what may be a password."""
     match = re.fullmatch(r"(?:[a-z+]+://)?(?:[^@/]*@)?([^:/@]+)(?::\d+(?=/))?[:/]+(.+?)(?:\.git)?/?", remote)
     return f"https://{match[1]}/{match[2]}" if match and "." in match[1] else ""

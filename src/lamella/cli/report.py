@@ -1,4 +1,4 @@
-"""`lamella report`: a page that shows an image to people."""
+"""`lamella report`: an HTML page that shows an image."""
 
 from functools import partial
 from pathlib import Path
@@ -35,15 +35,16 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where to write the page; - is stdout.",
 )
-@click.option("--no-files", is_flag=True, help="Read no layers: show packages and sizes, but no files.")
+@click.option("--no-files", is_flag=True, help="Do not read layers: show packages and sizes, but no files.")
 @platform_option
 @registry_options
 @json_option
 @quiet_option
 def command(image: str, image2: str | None, output: Path, no_files: bool, **how: Any) -> None:
-    """Write a self-contained page about IMAGE: layers, packages, why each is there, and what is wasted.
+    """Show IMAGE as a self-contained HTML page: layers, packages, why each is there, and what is wasted.
 
-    With IMAGE2, the page is about IMAGE2, and also shows what changed since IMAGE and what that costs its users.
+    With IMAGE2 the page is about IMAGE2, and also shows what changed since IMAGE and what a user who has IMAGE
+    downloads.
     """
     from lamella.cli.progress import Told
     from lamella.cli.sbom import written
@@ -80,7 +81,7 @@ def _write(data: bytes, output: Path, quiet: bool) -> None:
 
 
 def _image(text: str, *, place: "Workplace", platform: str, no_files: bool, before: "Image | None" = None) -> "Image":
-    """The image at a place; what it has in common with the one `before` is not read again."""
+    """Return the image at a place; layers that it shares with the one `before` are not read again."""
     from lamella.report.facts import Image
     from lamella.report.files import files_of
 

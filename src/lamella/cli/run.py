@@ -24,10 +24,12 @@ from lamella.cli.load import loaded
 @image_argument
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
 @click.option(
-    "--options", default="", metavar="OPTIONS", help='Options for docker run or podman run, such as "-p 8080:80".'
+    "--options", default="", metavar="OPTIONS", help='Options for docker run or podman run, as in "-p 8080:80".'
 )
 @click.option(
-    "--into", type=click.Choice(["docker", "podman"]), help="What to run it in; by default whichever is there."
+    "--into",
+    type=click.Choice(["docker", "podman"]),
+    help="What runs it [default: docker if installed, otherwise podman].",
 )
 @platform_option
 @layer_option
@@ -37,14 +39,14 @@ from lamella.cli.load import loaded
 def command(image: str, arguments: tuple[str, ...], quiet: bool, verbose: bool, **how: Any) -> None:
     """Run IMAGE (a spec, an image.json, or an image at a place), with ARGUMENTS for its program.
 
-    The container is removed when the program ends, and its exit code is that of the program.
+    The container is removed when the program ends; the exit code is that of the program.
     """
     from lamella.cli.progress import Told
 
     runner = how["into"] or ("docker" if shutil.which("docker") or not shutil.which("podman") else "podman")
     program = shutil.which(runner)
     if program is None:
-        raise click.ClickException(f"there is no {runner} to run the image; install it, or use lamella load")
+        raise click.ClickException(f"{runner} is not installed; install it to run the image, or use lamella load")
     terminal = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
     try:
         chosen = shlex.split(how["options"])

@@ -1,4 +1,4 @@
-"""`lamella sbom`: what an image is made of, for programs that look for licences and known faults."""
+"""`lamella sbom`: what an image is made of, for programs that check licences and known vulnerabilities."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,15 @@ FORMATS = ("spdx", "cyclonedx")
 @image_argument
 @click.option("--format", "form", type=click.Choice(FORMATS), default="spdx", show_default=True, help="The format.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to FILE instead of stdout."
+    "--format", "form", type=click.Choice(FORMATS), default="spdx", show_default=True, help="The format of the list."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write it [default: stdout]."
 )
 @platform_option
 @registry_options
 def command(image: str, form: str, output: Path | None, **how: Any) -> None:
-    """Write an SBOM of IMAGE (a spec, an image.json, or an image at a place).
+    """List everything that IMAGE (a spec, an image.json, or an image at a place) is made of.
 
     Lists names, versions, hashes and licences of wheels, debs and store paths, by layer, in SPDX or CycloneDX.
     """

@@ -1,4 +1,4 @@
-"""`lamella schema`: what editors complete lamella.toml from."""
+"""`lamella schema`: the JSON Schema from which editors complete lamella.toml."""
 
 import click
 

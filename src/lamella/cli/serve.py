@@ -1,4 +1,4 @@
-"""`lamella serve`: a registry that builds what is pulled, over a bucket."""
+"""`lamella serve`: a registry that builds what is pulled, and stores it in a bucket."""
 
 import asyncio
 import contextlib
@@ -28,22 +28,22 @@ _WORKER = (
     "-c",
     f"import sys; sys.path[:] = {sys.path!r}; from lamella.cli.worker import main; main()",
 )
-"""Finds what we find: where Nix wraps a program, Python alone knows of none of its packages."""
+"""Passes on our module path: if Nix has wrapped the program, Python alone finds none of its packages."""
 _NIXPKGS = "nixos-unstable"
 _AT_ONCE = 130
 _TIDY = 3.0
-"""Seconds to leave when there is nothing more to wait for."""
+"""Seconds to exit when there is nothing more to wait for."""
 
 
 @click.command("serve")
 @bucket_options
-@click.option("--listen", metavar="HOST:PORT", help="The address to listen on, instead of the one in the settings.")
-@click.option("--writable", is_flag=True, help="Allow pushes and deletions, by those who have the right.")
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen, instead of the address in the settings.")
+@click.option("--writable", is_flag=True, help="Allow pushes and deletes by users who have permission.")
 @connection_options
 def command(**how: Any) -> None:
-    """Run a registry: for pushed images, and for images whose name lists their packages, built when they are pulled.
+    """Serve images: those that were pushed, and those whose names list their packages, built when they are pulled.
 
-    `docker pull localhost:8080/shell/git/htop` gets an image with a shell, git and htop. The server runs until it is
+    `docker pull localhost:8080/shell/git/htop` pulls an image of a shell, git and htop. The server runs until it is
     stopped, and then finishes what it is doing.
     """
     settings, written = settings_of(how)
@@ -54,7 +54,7 @@ def command(**how: Any) -> None:
 
 
 def _worker(how: dict[str, Any]) -> tuple[str, ...]:
-    """The command of who builds: it reaches other machines as we do."""
+    """The command of the worker; it reaches other machines as we do."""
     insecure, ca = how["insecure"], how["ca"]
     return (*_WORKER, *(["--insecure"] if insecure else []), *(["--ca", ca] if ca else []))
 
@@ -71,7 +71,7 @@ async def _serve(server: "Server") -> None:
         _at_a_signal(os._exit, _AT_ONCE)
         _end_within(server.settings.stop_seconds + _TIDY)
         _tell_systemd("STOPPING=1")
-        click.echo("stopping when running requests have finished; a second signal stops at once", err=True)
+        click.echo("stopping when running requests have ended; a second signal stops at once", err=True)
 
 
 def _at_a_signal(do: Callable[..., object], *words: object) -> None:
@@ -80,14 +80,14 @@ def _at_a_signal(do: Callable[..., object], *words: object) -> None:
 
 
 def _end_within(seconds: float) -> None:
-    """Ends this process after that time though a thread still waits for somebody else; what it had is staged only."""
+    """End this process after that time even if a thread still waits; what it was writing is only staged."""
     last = threading.Timer(seconds, os._exit, [0])
     last.daemon = True
     last.start()
 
 
 def _tell_systemd(state: str) -> None:
-    """Says how far we are to whoever started us, if they want to know."""
+    """Report our state to systemd, if it started us and wants to know."""
     place = os.environ.get("NOTIFY_SOCKET", "")
     if place:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
@@ -95,7 +95,7 @@ def _tell_systemd(state: str) -> None:
 
 
 def _bucket(settings: "Settings") -> "SharedBucket":
-    """The bucket, without what killed servers have left half written on this machine."""
+    """Return the bucket, without half-written files that killed servers left on this machine."""
     from lamella.cache.copies import Copies
     from lamella.cache.folder import Folder
     from lamella.cache.objects import bucket_at
@@ -111,7 +111,7 @@ def _bucket(settings: "Settings") -> "SharedBucket":
 
 
 def settings_of(how: dict[str, Any]) -> "tuple[Settings, str]":
-    """The settings, as they were asked for, and as they are written for those who build."""
+    """Return the settings with the options applied, and their text for the workers."""
     import msgspec
 
     from lamella.spec.reader import text_of
@@ -129,7 +129,7 @@ def settings_of(how: dict[str, Any]) -> "tuple[Settings, str]":
 
 
 def _usual() -> str:
-    """What is served where nobody says what: packages of Nix where that is, of Debian, and of Python."""
+    """The default settings: packages of Nix if it is installed, of Debian, and of Python."""
     nix = f'[[source]]\nname = "nix"\nkind = "nix"\nfrom = "{_NIXPKGS}"\n' if shutil.which("nix") else ""
     versions = "".join(
         f'[[source]]\nname = "py{version}"\nkind = "pypi"\npython = {{ version = "{version}" }}\n'
@@ -145,7 +145,7 @@ def _data_folder() -> Path:
 
 
 def _log() -> "Tell":
-    """Has all that is logged written to stderr, and gives what writes the lines of requests there."""
+    """Send all logging to stderr, and return the function that writes request lines there."""
     from lamella.server.page import lines
 
     is_seen = sys.stderr.isatty()

@@ -1,4 +1,4 @@
-"""`lamella shell`: a shell inside an image, without a container runtime where the kernel allows it."""
+"""`lamella shell`: a shell inside an image, without a container runtime if the kernel allows it."""
 
 import shlex
 import sys
@@ -38,9 +38,9 @@ _SHELLS = ("/bin/bash", "/bin/sh", "/bin/busybox")
 def command(image: str, arguments: tuple[str, ...], **how: Any) -> None:
     """Open a shell in IMAGE (a spec, an image.json, or an image at a place), or run COMMAND there.
 
-    It has the image's files and environment; changes are discarded afterwards. Only the files are isolated, so use it
-    to look and to try things, not to run programs you do not trust. If the kernel does not allow this to users,
-    Docker or podman is used.
+    You see the image's files as they will be, with its environment; what you write is gone afterwards. Only the files
+    are isolated: use it to look and try, not to run untrusted code. If the kernel does not let users do this, Docker
+    or podman is used.
     """
     from lamella.cli.images import Wanted, image_at
     from lamella.cli.progress import Told
@@ -59,7 +59,7 @@ def command(image: str, arguments: tuple[str, ...], **how: Any) -> None:
 
 
 def _in_container(image: str, arguments: tuple[str, ...], how: dict[str, Any]) -> NoReturn:
-    """The same in Docker or podman, which take the image first."""
+    """Do the same in Docker or podman, which load the image first."""
     program, *rest = arguments or ("sh",)
     options = f"--entrypoint {shlex.quote(program)}"
     told = [f"--{name}={how[name]}" for name in ("platform", "layer", "ca") if how[name]]
@@ -73,4 +73,4 @@ def _shell(folders: "Sequence[Path]") -> list[str]:
     for shell in _SHELLS:
         if inside.has(folders, shell) or inside.has(folders, f"/usr{shell}"):
             return [shell, "sh"] if shell.endswith("busybox") else [shell]
-    raise click.ClickException("there is no shell in the image; say what to run after --")
+    raise click.ClickException("no shell in the image; name a command after --")

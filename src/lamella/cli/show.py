@@ -1,4 +1,4 @@
-"""How things look on the screen: sizes, tables, digests; colours only where there is a terminal."""
+"""How things look on the screen: sizes, tables and digests; colours only on a terminal."""
 
 import difflib
 import json
@@ -14,12 +14,12 @@ __all__ = ["as_json", "meant", "plural", "printable", "short", "size", "table"]
 
 
 def short(digest: str) -> str:
-    """Enough of a digest to tell it from others."""
+    """Return enough of a digest to tell it from others."""
     return encoded(Digest(digest))[:12]
 
 
 def table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Lines of aligned columns; those in `right` to the right."""
+    """Return lines of aligned columns; those in `right` are right-aligned."""
     lines = [list(row) for row in rows]
     if not lines:
         return []
@@ -33,12 +33,12 @@ def _pad(cell: str, width: int, right: bool) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with everything that could steer a terminal spelled out."""
+    """Return `text` with everything that could control a terminal escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def meant(word: str, names: Iterable[str]) -> str:
-    """`; did you mean '...'?` if one of `names` is like `word`, else nothing."""
+    """`; did you mean '...'?` if one of `names` is similar to `word`, else an empty string."""
     near = difflib.get_close_matches(word, list(names), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 

@@ -1,4 +1,4 @@
-"""`lamella validate`: every byte hashed again."""
+"""`lamella validate`: hashes every byte again."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     "--remote",
     multiple=True,
     metavar="REFERENCE",
-    help="Check what this image records about a spec's layers. Can be repeated.",
+    help="Check what this image says about the spec's layers. Can be repeated.",
 )
 @platform_option
 @registry_options
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 @quiet_option
 @verbose_option
 def command(image: str, remote: tuple[str, ...], **how: Any) -> None:
-    """Hash every byte of IMAGE again; layers that are only recipes are made again and compared.
+    """Hash every byte of IMAGE again and compare; layers that are only recipes are made again.
 
-    With --remote, each layer of the spec IMAGE that REFERENCE records is made again from its files, and compared.
+    With --remote, each layer of the spec IMAGE that REFERENCE describes is made from its files, and compared.
     """
     from lamella.cli.progress import Told
 

@@ -1,4 +1,4 @@
-"""The reasons of layers, in words and for programs."""
+"""Why layers are made or reused, in words and for programs."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""A process that builds one image for the server, which tells it what, hears its progress, and may stop it.
+"""A process that builds one image for the server, which sends the order, reads the progress, and may stop it.
 
 The order is a line on stdin, which stays open as long as the server lives; the outcome is a line on stdout.
 """
@@ -25,13 +25,13 @@ _NEEDED = re.compile(
     r"(?i:(http|https|all|no)_proxy)|SSL_CERT_\w+|NETRC|(UV|GIT|SSH|NIX)_\w+|CONTAINER_HOST|CONTAINERD_ADDRESS|"
     r"AWS_(ROLE_ARN|WEB_IDENTITY_TOKEN_FILE|CONTAINER_CREDENTIALS_\w+_URI)"
 )
-"""What uv, git and Nix are told of the environment, and how a machine says who it is. All else may be secret."""
+"""The environment that uv, git and Nix get, and how a machine identifies itself. All else may be secret."""
 
 
 @click.command()
 @connection_options
 def main(**how: Any) -> None:
-    """Carries out the order, reaching other machines as the server does."""
+    """Carry out the order, reaching other machines as the server does."""
     from lamella.cache.objects import bucket_at
     from lamella.server.builds.jobs import Outcome
     from lamella.server.builds.orders import Order, carry_out
@@ -55,13 +55,13 @@ def main(**how: Any) -> None:
 
 
 def _keep_to_ourselves() -> None:
-    """Takes out of the environment what is for us: programs that we start may run code of others."""
+    """Remove our secrets from the environment: programs that we start may run untrusted code."""
     for name in [name for name in os.environ if not _NEEDED.fullmatch(name)]:
         del os.environ[name]
 
 
 def _end_with_the_server() -> None:
-    """Ends this process, and all that it has started, when the server is gone."""
+    """End this process, and all that it has started, when the server is gone."""
     while os.read(sys.stdin.fileno(), 1):
         pass
     with contextlib.suppress(ProcessLookupError):
