@@ -176,7 +176,7 @@ def test_what_is_locked_stays_until_it_is_upgraded(work: Path, index: Index) -> 
     assert "~ low" not in good(work, index, "lock", "--upgrade", "mid")
     assert "~ low 1.0 -> 2.0" in good(work, index, "lock", "--upgrade")
     assert locked(work)["low"]["version"] == "2.0"
-    assert "is unchanged, and holds" in good(work, index, "lock")
+    assert "lamella.lock is unchanged" in good(work, index, "lock")
 
 
 def test_check_asks_nobody(work: Path, index: Index) -> None:

@@ -116,6 +116,6 @@ def _summary(lock: "Lock", path: str, *, diff: bool, written: bool) -> str:
         sizes = [one.size for one in (locked.python.wheels if locked.python else ())]
         sizes += [one.size for one in (locked.debian.debs if locked.debian else ())]
         sizes += [one.size for one in (locked.nix.paths if locked.nix else ())]
-        counts.append(f"{platform}: {show.plural(len(sizes), 'package')} ({show.size(sum(sizes))})")
-    state = "would hold" if diff else "was written, and holds" if written else "is unchanged, and holds"
-    return f"{path} {state} {', '.join(counts)}"
+        counts.append(f"{show.plural(len(sizes), 'package')} for {platform} ({show.size(sum(sizes))})")
+    state = f"{path} would have" if diff else f"wrote {path}" if written else f"{path} is unchanged"
+    return f"{state}: {', '.join(counts)}"

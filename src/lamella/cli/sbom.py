@@ -23,7 +23,6 @@ FORMATS = ("spdx", "cyclonedx")
 
 @click.command("sbom")
 @image_argument
-@click.option("--format", "form", type=click.Choice(FORMATS), default="spdx", show_default=True, help="The format.")
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), default="spdx", show_default=True, help="The format of the list."
 )
