@@ -1,15 +1,17 @@
 """The settings of garbage collection: what is kept, for how long, and how often the rest is removed."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated
 
 import msgspec
 
 from lamella.cache import policies
 from lamella.cache.bucket import SharedBucket
-from lamella.cache.collect import collect
+from lamella.cache.collect import Report, collect
 from lamella.cache.policies import Rules
 from lamella.errors import LamellaError
 from lamella.spec import kinds
@@ -19,6 +21,11 @@ from lamella.spec.problems import Problem
 _log = logging.getLogger("lamella.server.garbage")
 
 _HOUR = 3600.0
+_LOOK = 600.0
+"""Seconds between checks of whether the last collection was long ago."""
+_COLLECTED = "gc/collected"
+"""The item that holds when a server last began to collect, in seconds since the epoch."""
+_NEVER = b"0.0"
 _LONGEST = 100 * 366
 
 
@@ -100,13 +107,39 @@ class Garbage(Value, frozen=True, kw_only=True):
         )
 
 
-async def collect_now_and_then(bucket: SharedBucket, garbage: Garbage) -> None:
-    """Collect garbage as often as the settings say, until cancelled. Of several servers, one does it at a time."""
+async def collect_now_and_then(bucket: SharedBucket, garbage: Garbage, clock: Callable[[], float] = time.time) -> None:
+    """Collect garbage as often as the settings say, until cancelled. Of several servers, one does it each time."""
     while garbage.every_hours:
-        await asyncio.sleep(garbage.every_hours * _HOUR)
         try:
-            report = await asyncio.to_thread(collect, bucket, garbage.rules())
+            report = await asyncio.to_thread(_collect_if_due, bucket, garbage, clock())
         except LamellaError as error:
             _log.warning("garbage was not collected: %s", error)
+        except Exception:
+            _log.exception("garbage was not collected")
         else:
-            _log.info("removed %s items of garbage, %s bytes", report.items, report.bytes)
+            if report:
+                _log.info("removed %s items of garbage, %s bytes", report.items, report.bytes)
+        await asyncio.sleep(_LOOK)
+
+
+def _collect_if_due(bucket: SharedBucket, garbage: Garbage, now: float) -> Report | None:
+    """Return what was removed; None if the last collection was not long ago, or another server was first."""
+    before, mine = bucket.get(_COLLECTED), repr(now).encode()
+    if before is None:
+        if not bucket.create(_COLLECTED, mine):
+            return None
+    elif abs(now - _moment(before)) < garbage.every_hours * _HOUR or not bucket.swap(_COLLECTED, before, mine):
+        return None
+    try:
+        return collect(bucket, garbage.rules())
+    except BaseException:
+        with contextlib.suppress(LamellaError):  # then it is due again after a whole period
+            bucket.swap(_COLLECTED, mine, before or _NEVER)
+        raise
+
+
+def _moment(data: bytes) -> float:
+    try:
+        return float(data)
+    except ValueError:
+        return float(_NEVER)

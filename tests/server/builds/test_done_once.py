@@ -1,6 +1,7 @@
 """A job is done once, however many requests at however many replicas want it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +13,7 @@ from lamella.cache.bucket import Memory, SharedBucket
 from lamella.cache.folder import Folder
 from lamella.cache.jobs import SILENCE, Job
 from lamella.errors import LamellaError
+from lamella.server.builds import jobs as building
 from lamella.server.builds.jobs import Jobs, Outcome
 
 T = TypeVar("T")
@@ -144,6 +146,36 @@ def test_who_stops_leaves_the_job_to_others() -> None:
 
     assert asyncio.run(run()).state == "done"
     assert len(times) == 2
+
+
+class SlowToSwap(Memory):
+    """A swap is done at once, but its answer takes a while."""
+
+    swaps = 0
+
+    def swap(self, name: str, before: bytes, after: bytes) -> bool:
+        swapped = super().swap(name, before, after)
+        self.swaps += 1
+        time.sleep(0.2)
+        return swapped
+
+
+def test_who_stops_while_it_renews_its_claim_leaves_the_job_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "BEAT", 0.01)
+    bucket = SlowToSwap()
+    times: list[str] = []
+
+    async def run() -> None:
+        jobs = Jobs(bucket, 1)
+        jobs.begin("k", "a/b", counted(times, lambda: asyncio.sleep(100)))
+        while not bucket.swaps:
+            await asyncio.sleep(0.01)
+        await jobs.close(0)
+
+    asyncio.run(run())
+    job = kept.read_job(bucket.get("jobs/k") or b"")
+    assert job
+    assert job.until == 0
 
 
 def test_who_stops_finishes_what_is_nearly_done() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.debs import Repository
 from tests.index import Index, serving
@@ -198,3 +199,20 @@ def test_packages_of_a_day_are_those_that_were_there(
     request = asked(source, "numpie", "2026-02-28")
     with pytest.raises(UnknownError, match="numpie"):
         build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))
+
+
+def test_other_constraints_are_another_image(source: Source, workshop: Workshop, tmp_path: Path) -> None:
+    file = tmp_path / "constraints.txt"
+    python = ServedPython(version="3.12", constraints=[str(file)])
+    request = asked(msgspec.structs.replace(source, python=python), "numpie", "2026-01-31")
+    keys = set()
+    for text in ("numpie<2", "numpie>=2"):
+        file.write_text(text)
+        pin = pin_of(request, workshop.place, NOW)
+        assert not pin.moving
+        assert pin_of(request, workshop.place, NOW) == pin
+        keys.add(request.key(pin))
+    assert len(keys) == 2
+    file.unlink()
+    with pytest.raises(DemandError, match=r"^cannot use .*constraints.txt: No such file"):
+        pin_of(request, workshop.place, NOW)

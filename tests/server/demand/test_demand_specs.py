@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 from tests.debs import Repository as Archive
+from tests.made import sample
 from tests.server.demand.images import files_of, opened
 from tests.server.demand.repositories import Repository
 
 from lamella.destinations.layout import Layout
+from lamella.destinations.publish import publish
 from lamella.oci import media
+from lamella.oci.image import parcel_of
 from lamella.pipeline.lock.decide import make_lock
 from lamella.pipeline.lock.file import Lock, lock_path, write_lock
 from lamella.server.demand.build import build
@@ -73,6 +76,13 @@ def test_what_is_not_locked_moves(folder: Path, workshop: Workshop) -> None:
         assert pin_of(asked(folder, "app"), workshop.place).moving
     write(folder, "app/lamella.lock", '{"version": 1, "platforms": {}}')
     assert not pin_of(asked(folder, "app"), workshop.place).moving
+
+
+@pytest.mark.parametrize("base", ["oci:base:v1", "docker-archive:base.tar"])
+def test_a_base_in_a_folder_moves_even_with_a_lock(folder: Path, workshop: Workshop, base: str) -> None:
+    write(folder, "app/lamella.toml", f'base = "{base}"\n{SPEC.format(name="app")}')
+    write(folder, "app/lamella.lock", '{"version": 1, "platforms": {}}')
+    assert pin_of(asked(folder, "app"), workshop.place).moving
 
 
 @pytest.mark.parametrize("name", ["nowhere", "app/lamella.toml", "app/data", "team"])
@@ -141,6 +151,19 @@ def test_locked_packages_of_a_commit(repository: Repository, workshop: Workshop,
     assert "/usr/bin/bash" in files_of(opened(tmp_path / "out", root))
     archive.add("bash", "2.0")
     assert build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out")) == root
+
+
+def test_a_commit_may_hold_the_base(repository: Repository, workshop: Workshop, tmp_path: Path) -> None:
+    base = sample()
+    publish(parcel_of(base), Layout(repository.folder / "app/base"), "v1")
+    repository.commit({"app/lamella.toml": f'base = "oci:base:v1"\n{SPEC.format(name="app")}'})
+    written = read(repository.folder / "app")
+    write_lock(lock_path(written), make_lock(written, Lock(), lambda _: True, workshop.place))
+    request = asked(repository.url, "app", repository.commit({}))
+    pin = pin_of(request, workshop.place)
+    image = opened(tmp_path / "out", build(request, pin, workshop, Layout(tmp_path / "out")))
+    assert not pin.moving
+    assert image.layers[0].record.diff_id == base.layers[0].record.diff_id
 
 
 def test_names_in_a_repository_that_lead_nowhere(repository: Repository, workshop: Workshop, tmp_path: Path) -> None:

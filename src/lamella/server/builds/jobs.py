@@ -121,7 +121,7 @@ class Jobs:
                 self.tally.end(ended)
             return ended
         except asyncio.CancelledError:
-            await asyncio.to_thread(alive.claim.give_up)
+            await alive.give_up()
             raise
         finally:
             self.tally.running -= 1
@@ -177,6 +177,11 @@ class _Alive:
         async with self._lock:
             ended = await asyncio.to_thread(self.claim.end, job)
         return ended.job if ended else None
+
+    async def give_up(self) -> None:
+        """Leave the job to other replicas at once, after a beat that is under way."""
+        async with self._lock:
+            await asyncio.to_thread(self.claim.give_up)
 
 
 async def _stop(task: "asyncio.Task[object]") -> None:

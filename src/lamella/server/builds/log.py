@@ -45,18 +45,19 @@ class Log:
             del self._last[: len(self._last) - STEADY]
 
     async def __aenter__(self) -> "Log":
+        self._ended = asyncio.Event()
         self._writing = asyncio.create_task(self._write_now_and_then())
         return self
 
     async def __aexit__(self, *raised: object) -> None:
-        self._writing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._writing
+        self._ended.set()  # a cancelled write would go on in its thread, and could replace the last one
+        await self._writing
         await self._write()
 
     async def _write_now_and_then(self) -> None:
-        while True:
-            await asyncio.sleep(_EVERY)
+        while not self._ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), _EVERY)
             await self._write()
 
     async def _write(self) -> None:

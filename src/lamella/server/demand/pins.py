@@ -9,7 +9,7 @@
 | deb | always: the hash of the archives' signed indexes | |
 | pypi | a day that is over, on archives or a base with a digest | `latest` |
 | specs, from a git repository | a commit as the tag | a branch or tag of the repository, `latest` |
-| specs, from a folder | what is fully locked | what is not locked |
+| specs, from a folder | what is fully locked | what is not locked, or has a local base |
 
 A branch is built at its current commit, which the pin names, but still counts as moving.
 """

@@ -3,6 +3,7 @@
 A tag is a day: packages are those that existed when it began. `latest` means those of this moment.
 """
 
+import hashlib
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,12 +27,16 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def pin(request: Request, place: Workplace, now: datetime) -> Pin:
-    """Return the pin: a day that is over pins packages; archives or a base's digest pin the Python below them."""
+    """Return the pin: a day that is over pins packages; archives or a base's digest pin the Python below them.
+
+    The constraints are part of it, as their files may change.
+    """
     day, source = _day(request), request.source
     past = bool(day) and datetime.fromisoformat(day) < now.astimezone(UTC)
+    limits = "".join(f" {one}" for one in _constraints(request))
     if source.base:
-        return Pin(f"packages {day} {source.base}", moving=not past or "@sha256:" not in source.base)
-    return Pin(f"packages {day} {deb.archives(source, place)}", moving=not past)
+        return Pin(f"packages {day} {source.base}{limits}", moving=not past or "@sha256:" not in source.base)
+    return Pin(f"packages {day} {deb.archives(source, place)}{limits}", moving=not past)
 
 
 def specs(request: Request, folder: Path, workshop: Workshop) -> list[Spec]:
@@ -65,6 +70,12 @@ def _python(request: Request) -> Python:
         changed["packages"] = told.packages or f"/usr/local/lib/python{told.version}/dist-packages"
         changed["interpreter"] = told.interpreter or f"/usr/bin/python{told.version}"
     return msgspec.structs.replace(told, **changed)
+
+
+def _constraints(request: Request) -> list[str]:
+    """Return the hash of each file of constraints."""
+    files = request.source.python.constraints if request.source.python else ()
+    return [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files]
 
 
 def _day(request: Request) -> str:

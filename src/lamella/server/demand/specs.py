@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from lamella.pipeline.lock.file import lock_path, read_lock
+from lamella.pipeline.lock.file import hashed_name, lock_path, read_lock
 from lamella.pipeline.workplace import Workplace
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.git import checkout, commit_of, moment
@@ -22,7 +22,10 @@ from lamella.spec.wants import FilesWant, NixWant
 
 
 def pin(request: Request, place: Workplace) -> Pin:
-    """Return the pin. A commit is pinned, as is a spec in a folder if its lock decides what the spec leaves open."""
+    """Return the pin. A commit is pinned, as is a spec in a folder if its lock decides what the spec leaves open.
+
+    What a local base holds is decided by no lock; in a repository, the commit decides it.
+    """
     source, tag = request.source, request.tag
     if source.where == "git":
         if COMMIT.fullmatch(tag):
@@ -31,7 +34,7 @@ def pin(request: Request, place: Workplace) -> Pin:
     spec = _read(Path(source.origin), request)
     if tag not in (LATEST, spec.image.tag):
         raise UnknownError(f"there is no tag {tag}: the tags of {request.name} are {LATEST} and {spec.image.tag}")
-    return Pin(f"spec {_content(spec, place)}", moving=_is_open(spec))
+    return Pin(f"spec {_content(spec, place)}", moving=_is_open(spec) or _has_local_base(spec))
 
 
 def specs(request: Request, pin: Pin, workshop: Workshop) -> list[Spec]:
@@ -68,6 +71,11 @@ def _is_open(spec: Spec) -> bool:
         and not (isinstance(want, NixWant) and (want.graph or is_store_path(want.path)))
     ]
     return bool(named or image.base) and read_lock(lock_path(spec)) is None
+
+
+def _has_local_base(spec: Spec) -> bool:
+    """Whether the base is in a folder or file; no lock says which image it is."""
+    return bool(spec.image.base) and not hashed_name(spec.image.base)
 
 
 def _content(spec: Spec, place: Workplace) -> str:
