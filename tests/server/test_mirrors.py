@@ -191,3 +191,15 @@ def test_a_lie_is_not_passed_on(tmp_path: Path, upstream: Fake, what: str) -> No
         blob, _ = asked(f"{address}/blobs/{image.layers[0].record.digest}")
         assert (manifest, blob) == ((503, 404) if what == "/manifests/" else (200, 503))
     assert not list(Folder(tmp_path).list("layers/"))
+
+
+@pytest.mark.parametrize(("theirs", "ours", "code"), [(401, 404, "MANIFEST_UNKNOWN"), (403, 403, "DENIED")])
+def test_what_the_other_refuses_is_refused_for_good(
+    tmp_path: Path, upstream: Fake, theirs: int, ours: int, code: str
+) -> None:
+    upstream.trouble.append(Trouble("GET .*/manifests/", times=100, status=theirs))
+    with seen_through(tmp_path, upstream.name) as repository:
+        status, said = asked(f"http://{repository.host.name}/v2/up/team/app/manifests/v1")
+    (told,) = json.loads(said)["errors"]
+    assert (status, told["code"]) == (ours, code)
+    assert "no luck today" in told["detail"]

@@ -23,6 +23,7 @@ from lamella.oci import media
 from lamella.oci.digest import Digest
 from lamella.oci.reference import HOST, Reference
 from lamella.oci.wire import AnyManifest, Descriptor, WireError, decode
+from lamella.registry.errors import RegistryError
 from lamella.registry.registries import Registries
 from lamella.server.answers import RefusedError
 from lamella.server.hot import Hot
@@ -40,6 +41,11 @@ _TAGS = 10_000
 _BLOBS, _KEPT = 200_000, 3600.0
 """How many of the blobs that manifests name are remembered, and for how many seconds."""
 _HUB = "docker.io"
+_REFUSALS = {
+    401: (404, "MANIFEST_UNKNOWN", "does not exist, or only others may pull it"),
+    403: (403, "DENIED", "may not be pulled by this server"),
+}
+"""What is answered when the other registry refuses. Large ones answer 401 for images that do not exist."""
 
 
 class Mirror(Value, frozen=True, kw_only=True):
@@ -114,6 +120,7 @@ class Mirrors:
             last = self._bucket.get(pointer)
             kept = repository.manifest(Digest(last.decode())) if last else None
             if kept is None:
+                _refuse_alike(error, upstream)
                 raise
             _log.warning("%s is served as it was last known: %s", name, error)
             return kept
@@ -155,3 +162,11 @@ class Mirrors:
                 with self._lock:
                     self._named.put((repository.name, digest), named)
             yield from named or ()
+
+
+def _refuse_alike(error: LamellaError, upstream: Reference) -> None:
+    """Raise a refusal for clients if the other registry refused."""
+    refusal = _REFUSALS.get(error.status) if isinstance(error, RegistryError) else None
+    if refusal:
+        status, code, why = refusal
+        raise RefusedError(status, code, f"{upstream} {why}", str(error)) from error

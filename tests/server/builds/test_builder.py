@@ -30,11 +30,15 @@ from lamella.server.builds import pins
 from lamella.server.builds.builder import Builder, Offers
 from lamella.server.builds.jobs import Jobs, Outcome
 from lamella.server.builds.orders import Built, built_name
+from lamella.server.demand.errors import explained
 from lamella.server.demand.names import Request, parse
 from lamella.server.demand.pin import Pin
 from lamella.server.demand.settings import Limits, Source
 from lamella.server.gate import GATE
 from lamella.server.shelf import Shelf
+from lamella.staging import StorageError
+from lamella.transport.errors import TransportError
+from lamella.transport.fetch import GoneError
 
 SOURCES = [Source(name="deb", kind="deb", platforms=["linux/amd64"])]
 
@@ -50,6 +54,7 @@ class Made:
     outcome: Outcome | None = None
     built: list[str] = field(default_factory=list)
     may_build: bool = True
+    trouble: LamellaError = field(default_factory=lambda: TransportError("the archive cannot be reached"))
 
     async def build(self, name: str, tag: str, pin: Pin, log: str) -> Outcome:
         self.built.append(name)
@@ -73,9 +78,10 @@ class Made:
         return app
 
     def _pin_of(self, _request: Request) -> Pin:
-        if self.pin is None:
-            raise LamellaError("the archive cannot be reached")
-        return self.pin
+        with explained():
+            if self.pin is None:
+                raise self.trouble
+            return self.pin
 
     def _gate(self, _request: web.Request, action: str, _name: str) -> None:
         if action == "build" and not self.may_build:
@@ -203,6 +209,21 @@ def test_what_was_pushed_comes_first() -> None:
         shelf.tag("latest", parcel_of(sample()).root)
         assert asked(host, "deb/bash")[0] == 200
         assert one.built == []
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "after"),
+    [
+        (TransportError("no route"), 503, "5"),
+        (StorageError("the bucket failed"), 503, "5"),
+        (GoneError("no such suite"), 500, None),
+    ],
+)
+def test_what_cannot_be_reached_may_be_pulled_later(trouble: LamellaError, status: int, after: str | None) -> None:
+    with made(pin=None, trouble=trouble) as (_, host), pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"http://{host}/v2/deb/bash/manifests/latest")
+    with caught.value as answer:
+        assert (answer.code, answer.headers["Retry-After"]) == (status, after)
 
 
 def test_an_archive_that_is_not_there() -> None:

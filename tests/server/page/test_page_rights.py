@@ -1,6 +1,7 @@
 """Which client can see what."""
 
 import asyncio
+import json
 import time
 from pathlib import Path
 
@@ -159,3 +160,17 @@ def test_a_build_nobody_is_heard_of_is_lost(tmp_path: Path) -> None:
             assert "http-equiv" not in await text(client, "/builds")
 
     asyncio.run(ask())
+
+
+def test_a_known_user_who_is_refused_the_metrics_is_in_the_audit_log(tmp_path: Path) -> None:
+    audit = tmp_path / "audit"
+
+    async def ask() -> None:
+        access = f'anonymous = ["pull"]\naudit = "{audit}"'
+        async with served(bucket(), tmp_path, settings(tmp_path, access)) as client:
+            for who, status in ((ROOT, 200), (ALICE, 403)):
+                assert (await client.get("/metrics", headers=login(*who))).status == status
+
+    asyncio.run(ask())
+    (line,) = map(json.loads, audit.read_text().splitlines())
+    assert (line["who"], line["action"], line["name"], line["outcome"]) == ("alice", "admin", "metrics", "denied")

@@ -19,6 +19,11 @@ def permit(request: web.Request, action: str, name: str) -> None:
     """Refuse the request if the client may not do `action` to `name`. This is the server's gate."""
     if action in CHANGING:
         request[CHANGES].append((action, name))
+    require(request, action, name)
+
+
+def require(request: web.Request, action: str, name: str) -> None:
+    """Refuse the request if the client may not do that, and note the refusal for the audit log."""
     try:
         request[IDENTITY].must(action, name)
     except RefusedError:

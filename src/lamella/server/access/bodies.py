@@ -7,6 +7,7 @@ from aiohttp import StreamReader, web
 from lamella.server.access.refusals import too_large, too_slow
 from lamella.server.access.settings import Limits
 from lamella.server.answers import RefusedError
+from lamella.server.nixcache.names import longest_body
 
 _BLOBS = ("/blobs/uploads/", "/nar/")
 _LOOK = 1.0
@@ -15,6 +16,9 @@ _LOOK = 1.0
 
 def longest(request: web.Request, limits: Limits) -> int | None:
     """Return how large the body of `request` may be; None for any size."""
+    of_cache = longest_body(request.path)
+    if of_cache:
+        return of_cache
     is_blob = any(part in request.path for part in _BLOBS)
     return limits.blob_size if is_blob else limits.manifest_size
 

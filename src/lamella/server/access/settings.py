@@ -197,7 +197,11 @@ class Limits(Value, frozen=True, kw_only=True):
         ),
     ] = 512
     manifest_size: Annotated[
-        int, Said("The largest manifest, and the largest body of any other request without a blob.", kinds.size)
+        int,
+        Said(
+            "The largest manifest, and the largest body of any other request except blobs, logs and listings.",
+            kinds.size,
+        ),
     ] = 4 << 20
     blob_size: Annotated[
         int | None,

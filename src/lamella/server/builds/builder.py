@@ -98,4 +98,5 @@ class Builder:
 
 
 def _refusal(code: str, message: str, detail: str = "") -> RefusedError:
-    return RefusedError(_STATUS.get(code, 500), code, message, detail)
+    headers = {"Retry-After": "5"} if code == "UNAVAILABLE" else {}
+    return RefusedError(_STATUS.get(code, 500), code, message, detail, headers)

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from lamella.errors import LamellaError
+from lamella.staging import StorageError
+from lamella.transport.errors import TransportError
+from lamella.transport.fetch import GoneError
 
 
 class DemandError(LamellaError):
@@ -49,6 +52,12 @@ class MovedError(DemandError):
     code = "UNAVAILABLE"
 
 
+class AwayError(DemandError):
+    """A server or bucket that is needed cannot be reached now."""
+
+    code = "UNAVAILABLE"
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """Turn any error of ours, or of the disk, into a `DemandError`."""
@@ -56,6 +65,10 @@ def explained() -> Iterator[None]:
         yield
     except DemandError:
         raise
+    except GoneError as error:
+        raise DemandError(str(error)) from error
+    except (TransportError, StorageError) as error:
+        raise AwayError(str(error)) from error
     except LamellaError as error:
         raise DemandError(str(error)) from error
     except OSError as error:

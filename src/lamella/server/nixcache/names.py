@@ -14,7 +14,14 @@ FILE = rf"{_DIGIT}{{52}}\.nar{_ENDING}"
 PASSING = rf"{HASH}-{_DIGIT}{{52}}\.nar{_ENDING}"
 """The name of a NAR that is made or downloaded on request, by the store path and the hash of its contents."""
 DERIVATION = rf"{HASH}-[0-9A-Za-z+\-._?=]{{1,211}}\.drv"
+LARGEST_LISTING, LARGEST_LOG = 1 << 28, 1 << 26
+_LARGE = ((re.compile(r"/nix/[^/]+/[^/]+\.ls"), LARGEST_LISTING), (re.compile(r"/nix/[^/]+/log/[^/]+"), LARGEST_LOG))
 _PATH = re.compile(rf"{STORE}/{HASH}-[0-9A-Za-z+\-._?=]{{1,211}}", re.ASCII)
+
+
+def longest_body(address: str) -> int | None:
+    """Return how large the body of a request for a listing or log may be; None for any other address."""
+    return next((longest for pattern, longest in _LARGE if pattern.fullmatch(address)), None)
 
 
 def is_path(text: str) -> bool:

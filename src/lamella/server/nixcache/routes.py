@@ -27,7 +27,7 @@ from lamella.server.nixcache.cache import Cache, Found
 from lamella.server.nixcache.flights import Flights
 from lamella.server.nixcache.listing import listing
 from lamella.server.nixcache.local import dumped
-from lamella.server.nixcache.names import DERIVATION, FILE, HASH, PASSING
+from lamella.server.nixcache.names import DERIVATION, FILE, HASH, LARGEST_LISTING, LARGEST_LOG, PASSING
 from lamella.server.nixcache.nars import Incoming, UnfitError
 from lamella.server.page.address import Address
 from lamella.server.serving import Served, in_threads, send_blocks, serve_item
@@ -37,7 +37,7 @@ from lamella.sources.nix.narinfo import written
 from lamella.staging import StorageError
 from lamella.transport.errors import TransportError
 
-_LARGEST_NARINFO, _LARGEST_LISTING, _LARGEST_LOG = 1 << 20, 1 << 28, 1 << 26
+_LARGEST_NARINFO = 1 << 20
 _BLOCK = 1 << 20
 _FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
 _NAR, _NARINFO = "application/x-nix-nar", "text/x-nix-narinfo"
@@ -206,7 +206,7 @@ class Service:
 
     async def _put_log(self, request: web.Request) -> web.Response:
         item = self._log_item(request)
-        data = await _body(request, _LARGEST_LOG)
+        data = await _body(request, LARGEST_LOG)
         await asyncio.to_thread(self._bucket.put, item, data)
         return web.Response()
 
@@ -234,7 +234,7 @@ class Service:
         return web.Response()
 
     async def _put_listing(self, request: web.Request) -> web.Response:
-        async for _ in _blocks(request, _LARGEST_LISTING):
+        async for _ in _blocks(request, LARGEST_LISTING):
             pass
         return web.Response()
 

@@ -19,7 +19,7 @@ from importlib.metadata import version
 
 from aiohttp import web
 
-from lamella.server.access.asked import IDENTITY
+from lamella.server.access.asked import IDENTITY, require
 from lamella.server.access.rights import ADMIN
 from lamella.server.answers import SHOW
 from lamella.server.builds.jobs import Jobs
@@ -83,7 +83,7 @@ class Looks:
         return self.open_here or request[IDENTITY].may(ADMIN, _METRICS)
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
-        if not self._sees(request):
-            request[IDENTITY].must(ADMIN, "")
+        if not self.open_here:
+            require(request, ADMIN, _METRICS)
         headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
         return web.Response(body=self.metrics.text(), headers=headers)
