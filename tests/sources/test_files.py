@@ -5,7 +5,8 @@ from typing import TypeVar, cast
 
 import pytest
 
-from lamella.sources.files import look_at
+from lamella.closure import closure
+from lamella.sources.files import look_at, package
 
 T = TypeVar("T")
 
@@ -54,3 +55,10 @@ def test_the_mode_of_a_folder_counts_unless_it_is_the_root_of_the_image(tree: Pa
     assert content(tree, "/") == root
     (tree / "sub").chmod(0o700)
     assert content(tree, "/") != root
+
+
+def test_a_folder_may_be_in_an_image_with_different_files_left_out(tree: Path) -> None:
+    packages = [package("tree", tree, "/app", ignore, Memory()) for ignore in ("", "file", "link")]
+    assert len(closure(packages, ()).packages) == 3
+    assert packages[0].id == "tree -> /app"
+    assert {one.name for one in packages} == {"tree -> /app"}

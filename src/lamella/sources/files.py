@@ -91,7 +91,8 @@ def package(name: str, path: Path, at: str, ignore: str, memory: Memory) -> Pack
     """
     look = look_at(path, at, ignore, memory)
     label = f"{name} -> {at}"
-    return Package(label, label, look.content, look.size, (), "files", str(path), at, ignore)
+    unique = f"{label} without {ignore}" if ignore else label
+    return Package(unique, label, look.content, look.size, (), "files", str(path), at, ignore)
 
 
 def look_at(path: Path, at: str, ignore: str, memory: Memory) -> Look:
