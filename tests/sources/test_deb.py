@@ -90,6 +90,19 @@ def test_everything_is_at_its_place(tmp_path: Path, packing: str) -> None:
     assert data_of(found["/var/lib/dpkg/status.d/demo"]) == CONTROL.encode()
 
 
+def test_links_of_a_merged_usr_that_the_deb_itself_has(tmp_path: Path) -> None:
+    links: dict[str, Member] = {"./bin": "usr/bin", "./lib64": "usr/lib64", "./sbin": "usr/sbin"}
+    found = entries(made(tmp_path, {"./": None, **links, "./usr/": None, "./usr/bin/": None, "./usr/sbin/": None}))
+    assert {path: entry.target.decode() for path, entry in found.items() if "dpkg" not in path} == {
+        "/bin": "usr/bin",
+        "/lib64": "usr/lib64",
+        "/sbin": "usr/sbin",
+        "/usr": "",
+        "/usr/bin": "",
+        "/usr/sbin": "",
+    }
+
+
 def test_scanners_find_the_sums(tmp_path: Path) -> None:
     found = entries(made(tmp_path, FILES, md5sums=b"abc  bin/tool\n"))
     assert data_of(found["/var/lib/dpkg/status.d/demo.md5sums"]) == b"abc  bin/tool\n"

@@ -1,6 +1,6 @@
 """Folders and files of this machine as packages.
 
-A folder's content is the hash of what its layer would hold: names, kinds, modes, sizes, link targets, and the hash of
+A folder's content is the hash of what its layer would hold: names, kinds, modes, link targets, and the size and hash of
 each file. So that an unchanged folder answers without one file being read, the `Memory` keeps
 
     looks/<folder>    the fingerprint of its last look (inode, size, mode, change time of all files), and its content
@@ -36,6 +36,8 @@ _AT_ONCE = 20_000
 _SMALL = 64 << 10
 _PLAIN_MARSHAL = 2
 """The last version whose bytes follow from the values alone."""
+_RULES = b"files-2"
+"""Changes whenever the content of an unchanged folder would, so that no older look is trusted."""
 
 
 class Memory(Protocol):
@@ -89,7 +91,8 @@ def package(name: str, path: Path, at: str, ignore: str, memory: Memory) -> Pack
     """
     look = look_at(path, at, ignore, memory)
     label = f"{name} -> {at}"
-    return Package(label, label, look.content, look.size, (), "files", str(path), at, ignore)
+    unique = f"{label} without {ignore}" if ignore else label
+    return Package(unique, label, look.content, look.size, (), "files", str(path), at, ignore)
 
 
 def look_at(path: Path, at: str, ignore: str, memory: Memory) -> Look:
@@ -100,11 +103,13 @@ def look_at(path: Path, at: str, ignore: str, memory: Memory) -> Look:
     if known and known.fingerprint and known.fingerprint == fingerprint(path, at, ignore):
         return known
     reading = _Reading(path, known.content if known else None, memory, now)
-    seen, hashed = hashlib.sha256(), hashlib.sha256(os.fsencode(at))
+    seen, hashed = hashlib.sha256(_RULES), hashlib.sha256(os.fsencode(at))
     for here, found in scan(path, at, ignore):
         seen.update(_told(here, found))
         for file in reading.files([Seen(here + name, *rest) for name, *rest in found]):
-            hashed.update(b"\0%o %d %d:%b%b" % (file.mode, file.size, len(file.path), file.path, file.what.encode()))
+            mode = file.mode if file.path or at != "/" else stat.S_IFMT(file.mode)  # the root of an image is everyone's
+            size = file.size if stat.S_ISREG(file.mode) else 0  # other sizes depend on the file system
+            hashed.update(b"\0%o %d %d:%b%b" % (mode, size, len(file.path), file.path, file.what.encode()))
     look = Look("" if reading.fresh else seen.hexdigest(), Digest(f"sha256:{hashed.hexdigest()}"), reading.size)
     if reading.count <= _LARGEST_TREE:
         memory.write(f"trees/{look.content}", reading.done)
@@ -120,7 +125,7 @@ def check_unchanged(given: Package, memory: Memory) -> None:
 
 def fingerprint(path: Path, at: str, ignore: str) -> str:
     """What a look without reading tells: it differs whenever a file of `path` was written to since."""
-    seen = hashlib.sha256()
+    seen = hashlib.sha256(_RULES)
     for here, found in scan(path, at, ignore):
         seen.update(_told(here, found))
     return seen.hexdigest()

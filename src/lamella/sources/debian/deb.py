@@ -18,7 +18,7 @@ from lamella.package import Entry, Kind, Owner, Package, order
 from lamella.sources.debian import fixups
 from lamella.sources.spool import DamagedError, Spool, decompress, explained, nameless, opened
 
-RULES = "deb-1"
+RULES = "deb-2"
 """Changes whenever the entries of a deb would."""
 
 MERGED = re.compile(r"/(bin|sbin|lib|lib32|lib64|libx32|libo32)(?=/|$)")
@@ -124,8 +124,10 @@ def _files(unpacked: Spool, origin: str) -> Iterator[Entry]:
             merged = MERGED.match(path)
             if merged:
                 links[merged[0]] = f"usr{merged[0]}"
+                if path == merged[0] and member.issym():
+                    continue
                 path = f"/usr{path}"
-            entry = _entry(member, path, unpacked, seen, origin) if path not in ("/", *links) else None
+            entry = _entry(member, path, unpacked, seen, origin) if path != "/" else None
             if entry and entry.path in seen and entry.kind is not Kind.DIRECTORY:
                 raise DamagedError(f"{origin} holds {path!r} twice")
             if entry:

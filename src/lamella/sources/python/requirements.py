@@ -93,11 +93,12 @@ def read_file(file: Path, depth: int = 0) -> Asked:
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """What is said on each line; a backslash at its end goes on."""
     whole = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.endswith("\\"):
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
+        if line.endswith("\\") and number < len(lines):
             whole += line[:-1] + " "
             continue
-        said = _HASH.sub("", _COMMENT.sub("", whole + line)).strip()
+        said = _HASH.sub("", _COMMENT.sub("", whole + line.removesuffix("\\"))).strip()
         whole = ""
         if said:
             yield number, said
