@@ -68,6 +68,12 @@ def test_equal_folders_in_two_layers_lie_in_the_image_once(folder: Path, place: 
     assert draft.saved == 300
 
 
+def test_a_layer_without_rules_brings_what_one_below_left_out(folder: Path, place: Workplace) -> None:
+    twice = Image("hello", layers=[Layer("a", [files("one")], ignore="file$"), Layer("b", [files("one")])])
+    held = [collected(own.layer.content.tar) for own in build(folder, place, twice).layers]
+    assert [b"/one/file" in tar for tar in held] == [False, True]
+
+
 def test_what_is_made_goes_to_a_layout_and_is_valid_there(folder: Path, place: Workplace, tmp_path: Path) -> None:
     layout = Layout(tmp_path / "layout")
     built = pipeline.build(pipeline.plan(Spec(image(), folder), place), place, [Target(layout)])
