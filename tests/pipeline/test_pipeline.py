@@ -16,6 +16,7 @@ from lamella.destinations.layout import Layout
 from lamella.images.document import encode_document
 from lamella.images.reading import open_layout
 from lamella.images.stored import ImageError
+from lamella.oci.platforms import spelled
 from lamella.oci.validate import validate
 from lamella.pipeline.draft import Built, Target
 from lamella.pipeline.find import draft_of, read_document
@@ -66,6 +67,24 @@ def test_equal_folders_in_two_layers_lie_in_the_image_once(folder: Path, place: 
     draft = pipeline.plan(Spec(twice, folder), place)
     assert [[p.name for p in planned.plan.packages] for planned in draft.layers] == [["one -> /one"], ["two -> /two"]]
     assert draft.saved == 300
+
+
+def test_a_layer_without_rules_brings_what_one_below_left_out(folder: Path, place: Workplace) -> None:
+    twice = Image("hello", layers=[Layer("a", [files("one")], ignore="file$"), Layer("b", [files("one")])])
+    held = [collected(own.layer.content.tar) for own in build(folder, place, twice).layers]
+    assert [b"/one/file" in tar for tar in held] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("platforms", "chosen"),
+    [(["linux/amd64", "linux/arm64/v8"], "linux/arm64/v8"), (["linux/amd64", "linux/arm/v6"], "linux/amd64")],
+)
+def test_this_machines_platform_is_built_however_it_is_spelled(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, platforms: list[str], chosen: str
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    spec = Spec(msgspec.structs.replace(image(), platforms=platforms), folder)
+    assert spelled(pipeline.platform_of(spec)) == chosen
 
 
 def test_what_is_made_goes_to_a_layout_and_is_valid_there(folder: Path, place: Workplace, tmp_path: Path) -> None:

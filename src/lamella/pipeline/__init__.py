@@ -24,7 +24,7 @@ from lamella.images.form import in_form
 from lamella.layering import learn
 from lamella.layers.make import PlannedBytes
 from lamella.oci.image import Image, Layer, LayerBytes, image_of, parcel_of
-from lamella.oci.platforms import here, spelled
+from lamella.oci.platforms import here, matches, spelled
 from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import History, Platform
 from lamella.pipeline.arrange import USUAL_LAYERS, arrange
@@ -177,4 +177,4 @@ def platform_of(spec: Spec) -> Platform:
     """This machine's platform if the spec has it or names none, else the first that it names."""
     named = [platform(text) for text in spec.image.platforms]
     own = here()
-    return next((p for p in named if p == own), named[0] if named else own)
+    return next((p for p in named if matches(p, own)), named[0] if named else own)

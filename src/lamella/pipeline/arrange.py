@@ -57,7 +57,7 @@ def _is_there(section: Section, package: str, taken: Mapping[str, Rules]) -> boo
     if package not in taken:
         return False
     wanted = section.rules.get(package, NO_RULES)
-    return wanted in (NO_RULES, taken[package]) or package not in section.closure.roots
+    return wanted == taken[package] or package not in section.closure.roots
 
 
 def _layers(section: Section, own: Closure, left: int, before: Previous, entries: Entries) -> Iterable[LayerPlan]:
