@@ -2,12 +2,14 @@
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lamella.cache.bucket import MissingError, SharedBucket
 from lamella.cache.folder import Folder
+from lamella.staging import StorageError
 
 LARGE = os.urandom(13_000_000)
 
@@ -44,6 +46,31 @@ def test_staging_is_not_listed(tmp_path: Path) -> None:
     (tmp_path / "staging").mkdir()
     (tmp_path / "staging" / "1-abc").write_bytes(b"half")
     assert not list(Folder(tmp_path).list())
+
+
+@pytest.mark.parametrize("name", ["../evil", "images/../../evil", "/tmp/lamella-evil", "images/..", "a\0b"])
+def test_no_item_of_a_folder_lies_outside_of_it(tmp_path: Path, name: str) -> None:
+    folder = Folder(tmp_path / "root")
+    folder.put("a", b"")
+    staged = folder.stage()
+    uses: list[Callable[[], object]] = [
+        lambda: folder.put(name, b""),
+        lambda: folder.get(name),
+        lambda: folder.create(name, b""),
+        lambda: folder.delete(name),
+        lambda: folder.find(name),
+        lambda: folder.file(name),
+        lambda: list(folder.read(name)),
+        lambda: list(folder.list(f"{name}/")),
+        lambda: folder.move("a", name),
+        lambda: folder.move(name, "b"),
+        lambda: staged.commit(name),
+    ]
+    with staged:
+        for use in uses:
+            with pytest.raises(StorageError, match="leads out of it"):
+                use()
+    assert [path.name for path in tmp_path.iterdir()] == ["root"]
 
 
 def test_one_of_several_creates(bucket: SharedBucket) -> None:

@@ -57,6 +57,14 @@ def test_deep_documents_are_refused(start: bytes) -> None:
     assert "recursion" in said(start + b'{"a":' * 100_000)
 
 
+@pytest.mark.parametrize("name", ["../../../tmp/x", "/tmp/x", "a/../../b", "..", "a\0b"])
+def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
+    assert "change its name or tag" in said({**IMAGE, "lamella": {"name": name}})
+    assert "change its name or tag" in said({**IMAGE, "lamella": {"tag": name}})
+    part = {"package": {"id": "evil-1", "name": "evil", "content": name, "size": 1}}
+    assert "is not a digest" in said({**IMAGE, "layers": [{**LAYER, "lamella": {"parts": [part]}}]})
+
+
 @pytest.mark.parametrize("version", [0, 2, -1, 10**30])
 def test_other_versions_are_refused(version: int) -> None:
     assert "only version 1 is known" in said({**IMAGE, "version": version})

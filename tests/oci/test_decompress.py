@@ -36,6 +36,31 @@ def test_streams_of_several_parts(parts: list[bytes], kind: str, block: int) -> 
     assert unpack(data, kind, block) == b"".join(parts)
 
 
+def test_many_empty_parts_take_time_in_proportion() -> None:
+    """A block is not copied once for each of its members."""
+    copied = 0
+
+    class Engine:
+        """One whose members are of one byte each."""
+
+        eof = True
+        needs_input = False
+        unused_data = b""
+
+        def decompress(self, data: bytes, /, max_length: int = -1) -> bytes:
+            nonlocal copied
+            self.unused_data = data[1:]
+            copied += len(self.unused_data)
+            return data[: min(1, max_length)]
+
+    count = 1 << 18
+    out = bytearray()
+    with Decompressor("own", out.extend, "the stream", {"own": Engine}) as plain:
+        plain.write(bytes(count))
+    assert out == bytes(count)
+    assert copied < count * (16 << 10)
+
+
 def test_plain_bytes_pass() -> None:
     assert compression_of(b"plain") == "none"
     assert compression_of(b"") == "none"

@@ -122,9 +122,23 @@ def test_dpkg_unpacks_the_same(tmp_path: Path) -> None:
             assert theirs[name].read_bytes() == data_of(entry)
 
 
+POSTINST = b"""#!/bin/sh
+update-alternatives --install /usr/bin/awk awk /usr/bin/mawk 5 --slave /usr/share/man/man1/awk.1.gz awk.1.gz /m
+update-alternatives --quiet --install /lib/cpp \\
+  cpp /usr/bin/cpp 10
+"""
+
+
+@pytest.mark.parametrize("target", ["/etc/alternatives/sh", "/tmp/evil"])
+def test_links_that_the_package_does_not_ask_for_are_refused(tmp_path: Path, target: str) -> None:
+    package = package_of(made(tmp_path, FILES, postinst=POSTINST), "demo", (("/usr/bin/awk", target),))
+    with pytest.raises(DamagedError, match=f"^demo_1_all sets up no alternative /usr/bin/awk -> {target}"):
+        list(deb.entries(package))
+
+
 def test_links_of_alternatives(tmp_path: Path) -> None:
     links = (("/usr/bin/awk", "/etc/alternatives/awk"), ("/lib/cpp", "/etc/alternatives/cpp"))
-    found = entries(made(tmp_path, FILES), links=links)
+    found = entries(made(tmp_path, FILES, postinst=POSTINST), links=links)
     assert found["/usr/bin/awk"].target == b"/etc/alternatives/awk"
     assert found["/usr/lib/cpp"].target == b"/etc/alternatives/cpp"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.nars import Cache, store_path
 
-from lamella.sources.nix.graph import NixError
+from lamella.sources.nix.graph import NixError, base32, nar_hash
 from lamella.sources.nix.narinfo import NarInfo, PublicKeys, parse
 
 PATH, OTHER = store_path("a", "demo-1.0"), store_path("b", "libc-2")
@@ -65,3 +65,14 @@ def test_what_no_cache_would_tell(tmp_path: Path, name: str, value: str, said: s
 def test_keys_that_are_none(key: str) -> None:
     with pytest.raises(NixError, match="is not a public key"):
         PublicKeys([key])
+
+
+@pytest.mark.parametrize("digits", ["", "0" * 51, "0" * 53, "0" * 60, "2" + "0" * 51, "z" * 52, "e" * 52])
+def test_hashes_of_another_length_are_refused(digits: str) -> None:
+    with pytest.raises(NixError, match="is not a SHA-256 hash as Nix writes them"):
+        nar_hash(f"sha256:{digits}")
+
+
+@pytest.mark.parametrize("data", [bytes(32), b"\xff" * 32, bytes(range(32))])
+def test_hashes_in_base_32_are_read_back(data: bytes) -> None:
+    assert nar_hash(f"sha256:{base32(data)}") == data

@@ -11,12 +11,19 @@ from pathlib import Path
 from lamella import staging
 from lamella.cache.bucket import Item, MissingError, StagedItem
 from lamella.oci.image import Buffer
-from lamella.staging import StagedFile, explained, staged, write_all
+from lamella.staging import StagedFile, StorageError, explained, staged, write_all
 
 _NO_ITEMS = (staging.STAGING, "roots")
 """Folders next to the items: what is being written, and unpacked layers."""
 _LOCK = ".lock"
 _BLOCK = 1 << 20
+
+
+def inside(root: Path, name: str) -> Path:
+    """Where the item `name` lies in `root`; names come from documents that anybody may have written."""
+    if name.startswith("/") or ".." in name.split("/") or "\0" in name:
+        raise StorageError(f"{root}: no item can have the name {name[:200]!r}, which leads out of it")
+    return root / name
 
 
 class Folder:
@@ -26,7 +33,7 @@ class Folder:
         self.root = root
 
     def get(self, name: str) -> bytes | None:
-        path = self.root / name
+        path = self._at(name)
         with explained(path, "cannot read"):
             try:
                 return path.read_bytes()
@@ -34,10 +41,11 @@ class Folder:
                 return None
 
     def put(self, name: str, data: bytes) -> None:
+        inside(self.root, name)
         staging.write_whole(self.root, name, data)
 
     def list(self, prefix: str = "") -> Iterator[Item]:
-        for folder, folders, files in os.walk(self.root / prefix.rpartition("/")[0]):
+        for folder, folders, files in os.walk(self._at(prefix.rpartition("/")[0])):
             folders.sort()
             if Path(folder) == self.root:
                 folders[:] = [name for name in folders if name not in _NO_ITEMS]
@@ -49,12 +57,12 @@ class Folder:
                     yield item
 
     def delete(self, name: str) -> None:
-        path = self.root / name
+        path = self._at(name)
         with explained(path, "cannot remove"):
             path.unlink(missing_ok=True)
 
     def create(self, name: str, data: bytes) -> bool:
-        target = self.root / name
+        target = self._at(name)
         with explained(target, "cannot write"), staged(self.root) as (path, file):
             write_all(file, data)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +80,7 @@ class Folder:
         return True
 
     def find(self, name: str) -> Item | None:
-        path = self.root / name
+        path = self._at(name)
         with explained(path, "cannot look for"):
             try:
                 found = path.stat()
@@ -81,7 +89,7 @@ class Folder:
         return Item(name, found.st_size, found.st_mtime) if stat.S_ISREG(found.st_mode) else None
 
     def read(self, name: str, start: int = 0, count: int | None = None) -> Iterator[Buffer]:
-        path = self.root / name
+        path = self._at(name)
         with explained(path, "cannot read"), contextlib.ExitStack() as stack:
             try:
                 file = stack.enter_context(path.open("rb", buffering=0))
@@ -97,19 +105,22 @@ class Folder:
         return _NewItem(self.root)
 
     def move(self, name: str, to: str) -> None:
-        target = self.root / to
+        target = self._at(to)
         with explained(target, "cannot write"):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                (self.root / name).rename(target)
+                self._at(name).rename(target)
             except FileNotFoundError as error:
-                raise MissingError(f"{self.root / name} is not there") from error
+                raise MissingError(f"{self._at(name)} is not there") from error
 
     def file(self, name: str) -> Path | None:
-        return self.root / name
+        return self._at(name)
 
     def signed(self, _name: str, _valid: timedelta) -> str | None:
         return None
+
+    def _at(self, name: str) -> Path:
+        return inside(self.root, name)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -125,4 +136,4 @@ class _NewItem(StagedFile):
 
     def commit(self, name: str) -> None:
         """Make what was written the item `name`."""
-        self.move_to(self._root / name)
+        self.move_to(inside(self._root, name))

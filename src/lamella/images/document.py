@@ -112,6 +112,9 @@ def read_image(data: bytes, origin: str) -> ImageItem:
     if item.version != 1:
         raise WireError(f"{origin} is an image.json of version {item.version}; only version 1 is known")
     _check_moment(item.created or "", origin)
+    for name in (item.lamella.name, item.lamella.tag) if item.lamella else ():
+        if name.startswith("/") or ".." in name.split("/") or "\0" in name:
+            raise WireError(f"{origin}: no image can be called {name[:200]!r}; change its name or tag")
     for layer in item.layers or ():
         check_layer(layer, origin)
     return item
@@ -163,6 +166,10 @@ def _check_record(record: Record, origin: str) -> None:
 
 def _check_part(part: Part, origin: str) -> None:
     package, cut = part.package, part.slice
+    try:
+        parse_digest(package.content)
+    except DigestError as error:
+        raise WireError(f"{origin}: {package.id}: {error}") from error
     if not 0 <= package.size <= MOST:
         raise WireError(f"{origin}: {package.id} cannot have {package.size} bytes")
     if cut and not 0 <= cut.start < cut.stop <= MOST:

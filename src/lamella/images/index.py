@@ -40,13 +40,20 @@ def index_of(
         if other[1].digest != child.digest:
             raise PlatformsError(f"{other[0]} and {origin} are both for {name}; an index has one of each")
     for child in existing:
-        name = spelled(child.platform) if child.platform else child.digest
-        found.setdefault(name, ("", child))
+        found.setdefault(_kept_as(child), ("", child))
     manifests = [child for _, (_, child) in sorted(found.items())]
     kind = kind_in(form or OCI_FORM, media.INDEX)
     told = {} if form == DOCKER_FORM else dict(annotations)
     data = encode(Index(schema_version=2, media_type=kind, manifests=manifests, annotations=told))
     return Descriptor(media_type=kind, digest=sha256(data), size=len(data)), data
+
+
+def _kept_as(child: Descriptor) -> str:
+    """What there is one of: platforms of one name may be for several versions of a system."""
+    if child.platform is None:
+        return child.digest
+    told = (spelled(child.platform), child.platform.os_version, *child.platform.os_features)
+    return " ".join(filter(None, told))
 
 
 def release_tags(given: Iterable[str], branch: str = "", default_branch: str = "", version: str = "") -> list[str]:

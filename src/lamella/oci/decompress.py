@@ -22,6 +22,8 @@ else:
 
 MAGIC_SIZE = 6
 _PIECE = 1 << 20
+_TAKEN = 32 << 10
+"""What an engine is given at once: at the end of each member it copies the rest of that."""
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2"}
 
 
@@ -100,10 +102,12 @@ class Decompressor:
         if self._start is None:
             self._sink(block)
             return
-        data = bytes(block)
-        while data:
-            self._engine = self._engine or self._start()
-            data = self._feed(data, self._engine)
+        whole = memoryview(block).cast("B")
+        for at in range(0, len(whole), _TAKEN):
+            data = bytes(whole[at : at + _TAKEN])
+            while data:
+                self._engine = self._engine or self._start()
+                data = self._feed(data, self._engine)
 
     def _feed(self, data: bytes, engine: _Engine) -> bytes:
         """Gives `data` to the member at hand; returns what lies behind its end."""

@@ -32,6 +32,8 @@ class Platform(Document, frozen=True, kw_only=True):
     architecture: str
     os: str
     variant: str = ""
+    os_version: str = msgspec.field(name="os.version", default="")
+    os_features: tuple[str, ...] = msgspec.field(name="os.features", default=())
 
 
 class Descriptor(Document, frozen=True, kw_only=True, rename="camel"):
@@ -42,6 +44,10 @@ class Descriptor(Document, frozen=True, kw_only=True, rename="camel"):
     size: int
     annotations: dict[str, str] = {}
     platform: Platform | None = None
+    artifact_type: str = ""
+    urls: tuple[str, ...] = ()
+    data: str = ""
+    """What other tools tell of bytes: of what use they are, where else they are, and the bytes themselves."""
 
 
 class Manifest(Document, frozen=True, kw_only=True, rename="camel"):
@@ -59,19 +65,13 @@ class Index(Document, frozen=True, kw_only=True, rename="camel"):
     annotations: dict[str, str] = {}
 
 
-class Linked(Descriptor, frozen=True, kw_only=True, rename="camel"):
-    """Bytes that may be elsewhere, at `urls`."""
-
-    urls: list[str] = []
-
-
 class AnyManifest(Document, frozen=True, kw_only=True, rename="camel"):
     """An image, an index or an artifact: whatever it is, its parts stand at one of these places."""
 
     media_type: str = ""
     artifact_type: str = ""
     config: Descriptor | None = None
-    layers: list[Linked] = []
+    layers: list[Descriptor] = []
     manifests: list[Descriptor] = []
     subject: Descriptor | None = None
     annotations: dict[str, str] = {}

@@ -55,13 +55,14 @@ def chosen(told: Mapping[str, Sequence[Alternative]]) -> dict[str, tuple[tuple[s
         for one in told[package]:
             if one.name not in best or one.priority > best[one.name][0]:
                 best[one.name] = (one.priority, package, one)
-    links: dict[str, list[tuple[str, str]]] = {}
+    made: dict[str, list[tuple[str, str]]] = {}
     for _, package, one in best.values():
-        links.setdefault(package, []).extend(_links(one))
-    return {package: tuple(sorted(found)) for package, found in links.items()}
+        made.setdefault(package, []).extend(links(one))
+    return {package: tuple(sorted(found)) for package, found in made.items()}
 
 
-def _links(one: Alternative) -> Iterator[tuple[str, str]]:
+def links(one: Alternative) -> Iterator[tuple[str, str]]:
+    """The links that an alternative makes, each with where it leads."""
     for link, name, path in ((one.link, one.name, one.path), *one.others):
         if not link.startswith(_NOT_WANTED):
             yield link, f"/etc/alternatives/{name}"

@@ -7,7 +7,7 @@ var/lib/dpkg/status.d     tells scanners of the package, as there is no dpkg tha
 import io
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -15,7 +15,7 @@ import msgspec
 
 from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Owner, Package, order
-from lamella.sources.debian import fixups
+from lamella.sources.debian import alternatives, fixups
 from lamella.sources.spool import DamagedError, Spool, decompress, explained, nameless, opened
 
 RULES = "deb-2"
@@ -95,6 +95,7 @@ def entries(package: Package) -> Iterator[Entry]:
     decompress(source.window(data.offset, data.size), _ending(data), unpacked.write, limit, origin)
     found = {entry.path: entry for entry in _files(unpacked, origin)}
     documents = control(source, origin)
+    _check_links(recipe.links, documents, origin)
     links = [(f"/usr{place}" if MERGED.match(place) else place, target) for place, target in recipe.links]
     for entry in fixups.all_of(package.name, found, documents, links):
         there = found.setdefault(entry.path, entry)
@@ -102,6 +103,16 @@ def entries(package: Package) -> Iterator[Entry]:
             found[entry.path] = entry
     del source  # an image may have many hundreds of these open at once
     yield from sorted(found.values(), key=lambda entry: order(entry.path))
+
+
+def _check_links(links: Sequence[tuple[str, str]], documents: Mapping[str, bytes], origin: str) -> None:
+    """Refuses links that the package's own script does not ask for: a lock learned them from bytes not yet verified."""
+    own = {link for one in alternatives.read(documents.get("postinst", b"")) for link in alternatives.links(one)}
+    wrong = next((f"{place} -> {target}" for place, target in links if (place, target) not in own), "")
+    if wrong:
+        raise DamagedError(
+            f"{origin} sets up no alternative {wrong[:200]}; do not trust the lock; lock again with an empty cache"
+        )
 
 
 def _ending(part: Part) -> str:

@@ -143,10 +143,12 @@ def _decode(digits: str, *, sri: bool) -> bytes:
     elif len(digits) == 64:
         hashed = bytes.fromhex(digits)
     else:
+        if len(digits) != 52 or digits[0] not in "01":  # 260 bits, of which the hash has 256
+            raise ValueError
         number = 0
         for digit in digits:
             number = number * 32 + _BASE32.index(digit)
-        hashed = number.to_bytes(33, "little")[:32]
+        hashed = number.to_bytes(32, "little")
     if len(hashed) != 32:
         raise ValueError
     return hashed
