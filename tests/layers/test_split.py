@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from lamella.layers import tar
 from lamella.layers.make import make
 from lamella.layers.split import SplitError, part_entries, split
 from lamella.layers.tree import merge
+from lamella.oci.digest import Digest
 from lamella.package import Entry, Kind, Package, Permission, Rewrite, Rules
 from lamella.plan import LayerPlan, Part, Slice
 from lamella.sources.tree import walk
@@ -123,3 +125,21 @@ def test_what_is_sliced_shares_its_layers_with_nobody() -> None:
 
     layers = split(parts(100, 9000, 100), 6000, read)
     assert ids(layers) == [["0", "2"], ["1"], ["1"]]
+
+
+def test_rules_apply_to_folders_that_a_wheel_does_not_list() -> None:
+    wheel = Package("w", "w", Digest("sha256:0"), 2, at="/lib/site")
+    files = [
+        Entry(path, Kind.FILE, 0o644, 1, content=os.devnull.encode())
+        for path in (b"/lib/site/x/a.py", b"/lib/site/x/tests/b.py")
+    ]
+
+    def found(**what: Any) -> list[tuple[bytes, int]]:
+        return [(entry.path, entry.mode) for entry in part_entries(Part(wheel, Rules(**what)), lambda _: iter(files))]
+
+    plain = [(entry.path, entry.mode) for entry in files]
+    assert found(ignore="/tests$") == plain[:1]
+    assert found(ignore="/tests$", rewrites=(Rewrite("^/lib/site", "/app"),)) == [(b"/app/x/a.py", 0o644)]
+    assert found(ignore="/t$", rewrites=(Rewrite("tests", "t"),)) == plain[:1]
+    assert found(ignore="/lib$|/site$") == plain
+    assert found(permissions=(Permission("/(lib|x)$", 0o700),)) == [(b"/lib/site/x", 0o700), *plain]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from lamella.errors import LamellaError
 from lamella.layers.names import clean
+from lamella.layers.tree import FOLDER_MODE, parent
 from lamella.package import Entry, Kind, Owner, Permission, Rewrite, Rules, order
 
 _REFERENCE = re.compile(rb"\$(?:(\$)|(\w+)|\{(\w+)\})")
@@ -23,15 +24,40 @@ class RuleError(LamellaError):
     exit_code = 2
 
 
-def apply(rules: Rules, entries: Iterator[Entry]) -> Iterator[Entry]:
-    """`entries` as `rules` have them. They stay a stream, unless rewrites make it necessary to sort them."""
+class _Implied(Entry):
+    """A folder that its package does not list; it is in the layer only if a permission sets something of it."""
+
+
+def apply(rules: Rules, entries: Iterator[Entry], at: str = "") -> Iterator[Entry]:
+    """`entries` as `rules` have them. They stay a stream, unless rewrites make it necessary to sort them.
+
+    Rules see the folders below `at`, the place of the package, even if it does not list them.
+    """
+    implied = bool(at and (rules.permissions or rules.ignore))
+    if implied:
+        entries = _with_folders(entries, at)
     if rules.permissions:
         entries = _permitted(rules.permissions, entries)
     if rules.rewrites:
         entries = _moved(rules.rewrites, entries)
     if rules.ignore:
         entries = _kept(rules.ignore, entries)
-    return entries
+    return (entry for entry in entries if not isinstance(entry, _Implied)) if implied else entries
+
+
+def _with_folders(entries: Iterator[Entry], at: str) -> Iterator[Entry]:
+    """`entries`, each after the folders below `at` that it lies in and that are not among them."""
+    root = at.rstrip("/").encode(errors="surrogateescape") + b"/"
+    last = b""
+    for entry in entries:
+        missing = []
+        above = parent(entry.path)
+        while above.startswith(root) and above != last and not last.startswith(above + b"/"):
+            missing.append(_Implied(above, Kind.DIRECTORY, FOLDER_MODE))
+            above = parent(above)
+        yield from reversed(missing)
+        yield entry
+        last = entry.path
 
 
 def _permitted(permissions: tuple[Permission, ...], entries: Iterator[Entry]) -> Iterator[Entry]:
@@ -51,7 +77,7 @@ def _with(permission: Permission, entry: Entry) -> Entry:
     mode = (entry.mode if permission.mode is None else permission.mode) | permission.or_mode
     owner = entry.owner
     named = Owner(permission.uid, permission.gid, permission.uname or owner.uname, permission.gname or owner.gname)
-    return entry._replace(mode=mode, owner=named)
+    return Entry(*entry)._replace(mode=mode, owner=named)
 
 
 def _moved(rewrites: tuple[Rewrite, ...], entries: Iterator[Entry]) -> Iterator[Entry]:

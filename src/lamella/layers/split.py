@@ -20,7 +20,7 @@ class SplitError(LamellaError):
 
 def part_entries(part: Part, entries: Entries) -> Iterator[Entry]:
     """What `part` adds to its layer, under its rules."""
-    found = rules.apply(part.rules, entries(part.package))
+    found = rules.apply(part.rules, entries(part.package), part.package.at)
     return _sliced(tree.merge([found]), part.slice) if part.slice else found
 
 

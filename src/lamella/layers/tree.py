@@ -18,7 +18,7 @@ from typing import BinaryIO
 from lamella.errors import LamellaError, shown
 from lamella.package import Content, Entry, Kind, order
 
-_FOLDER_MODE = 0o755
+FOLDER_MODE = 0o755
 _COMPARED = 1 << 20
 
 
@@ -50,7 +50,7 @@ def merge(streams: Sequence[Iterator[Entry]], names: Sequence[str] = ()) -> Iter
                 if missing == last.path:
                     raise ConflictError(f"{shown(last.path)} is a file, and {shown(entry.path)} lies in it")
                 folders.append(missing)
-                yield Entry(missing, Kind.DIRECTORY, _FOLDER_MODE)
+                yield Entry(missing, Kind.DIRECTORY, FOLDER_MODE)
         yield entry
         last = entry
         if entry.kind is Kind.DIRECTORY:
