@@ -1,8 +1,13 @@
 """Hashes that are wanted are found where they stand, and what they are of is read from the text around them."""
 
+import stat
+import zipfile
+from pathlib import Path
+
 import pytest
 
-from lamella.hashes.fill import Found, filled
+from lamella.hashes import fill
+from lamella.hashes.fill import Found, HashError, filled
 from lamella.hashes.wanted import File, Missing, Python, Tree, is_fake, missing
 
 TEXT = """
@@ -95,3 +100,49 @@ def test_what_says_of_itself_that_it_is_no_hash(text: str, fake: bool) -> None:
 )
 def test_text_that_is_no_nix_is_survived(text: str) -> None:
     assert all(isinstance(one, Missing) for one in missing(text))
+
+
+@pytest.mark.parametrize(
+    ("argument", "named"),
+    [
+        ("stripRoot = false;", "stripRoot"),
+        ("stripRoot = true;", ""),
+        ('postFetch = "rm $out/x";', "postFetch"),
+        ("postFetch = ''\n rm x ${y}\n'';", "postFetch"),
+        ("inherit postFetch;", "postFetch"),
+        ('sparseCheckout = [ "a" ];', "sparseCheckout"),
+        ("fetchLFS = true;", "fetchLFS"),
+        ("fetchLFS = false;", ""),
+        ('rootDir = "a";', "rootDir"),
+        ("leaveDotGit = true;", "leaveDotGit"),
+        ("deepClone = true;", "deepClone"),
+    ],
+)
+def test_arguments_that_change_the_hash_are_named(argument: str, named: str) -> None:
+    [found] = missing(f'fetchFromGitHub {{ owner = "a"; repo = "b"; rev = "c"; {argument} hash = ""; }}')
+    assert found.problem == (named and f"what {named} changes is not known here; let Nix tell the hash")
+    assert (found.wanted is None) == bool(named)
+
+
+def _zip_of(file: Path, links: dict[str, str]) -> Path:
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, target in links.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = (stat.S_IFLNK | 0o777) << 16
+            archive.writestr(info, target)
+        archive.writestr("top/file", b"file")
+    return file
+
+
+def test_links_in_a_zip_are_links(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    fill._unzip(_zip_of(tmp_path / "zip", {"top/link": "file", "top/in/up": "../file"}), tmp_path / "tree")
+    assert (tmp_path / "tree/top/link").readlink() == Path("file")
+    assert (tmp_path / "tree/top/in/up").read_bytes() == b"file"
+
+
+@pytest.mark.parametrize("target", ["../../evil", "/etc/passwd", ".."])
+def test_links_in_a_zip_that_lead_out_are_refused(tmp_path: Path, target: str) -> None:
+    (tmp_path / "tree").mkdir()
+    with pytest.raises(HashError, match="leads out of it"):
+        fill._unzip(_zip_of(tmp_path / "zip", {"link": target}), tmp_path / "tree")

@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import os
 import re
 import shutil
+import stat
 import subprocess
 import tempfile
 import zipfile
@@ -118,13 +120,24 @@ def _of_archive(thing: File, fetcher: Fetcher) -> str:
 
 
 def _unzip(file: Path, tree: Path) -> None:
-    """The files, with the modes that they have in the archive."""
+    """The files, with their modes in the archive; links come last, so that nothing is written through one."""
+    links: dict[Path, str] = {}
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             made = Path(archive.extract(info, tree))
             mode = info.external_attr >> 16
-            if mode and not made.is_dir():
+            if stat.S_ISLNK(mode):
+                links[made] = os.fsdecode(archive.read(info))
+                made.unlink()
+            elif mode and not made.is_dir():
                 made.chmod(mode & 0o777)
+    for made, target in links.items():
+        if not Path(os.path.normpath(made.parent / target)).is_relative_to(tree) or "\0" in target:
+            raise HashError(f"it has the link {made.name} to {target[:200]!r}, which leads out of it")
+        try:
+            made.symlink_to(target)
+        except OSError as error:
+            raise HashError(f"its link {made.name} cannot be made: {error.strerror}") from error
 
 
 def _of_tree(thing: Tree) -> str:

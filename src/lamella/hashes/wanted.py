@@ -9,6 +9,14 @@ from lamella.hashes.syntax import Scope, Value, scopes
 _HASHES = ("hash", "sha256")
 _FAKE = re.compile(r"(lib\.)?fake(Hash|Sha256)|(sha256[:-])?[0A]{43,64}=?")
 FETCHERS = ("fetchPypi", "fetchurl", "fetchzip", "fetchFromGitHub", "fetchFromGitLab", "fetchgit")
+_USUAL = {
+    **dict.fromkeys(("fetchLFS", "leaveDotGit", "deepClone"), "false"),
+    "stripRoot": "true",
+    "postFetch": "",
+    "rootDir": "",
+    "sparseCheckout": None,
+}
+"""Arguments that change what is hashed in ways that are not followed here, and the values with which they do not."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,12 @@ def _told(scope: Scope, value: Value, text: str) -> Missing:
     lost = [name for name in _needed(fetcher, scope) if scope.text(name) is None]
     if lost:
         return Missing(place, fetcher, None, f"what {' and '.join(lost)} is cannot be read from the text")
+    changed = [name for name in _USUAL if name in scope.bindings or name in scope.inherited]
+    odd = [name for name in changed if scope.text(name) is None or scope.text(name) != _USUAL[name]]
+    if odd:
+        return Missing(
+            place, fetcher, None, f"what {' and '.join(odd)} changes is not known here; let Nix tell the hash"
+        )
     return Missing(place, fetcher, _wanted(fetcher, scope))
 
 
