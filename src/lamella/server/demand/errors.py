@@ -52,7 +52,7 @@ class MovedError(DemandError):
     code = "UNAVAILABLE"
 
 
-class AwayError(DemandError):
+class UnavailableError(DemandError):
     """A server or bucket that is needed cannot be reached now."""
 
     code = "UNAVAILABLE"
@@ -68,7 +68,7 @@ def explained() -> Iterator[None]:
     except GoneError as error:
         raise DemandError(str(error)) from error
     except (TransportError, StorageError) as error:
-        raise AwayError(str(error)) from error
+        raise UnavailableError(str(error)) from error
     except LamellaError as error:
         raise DemandError(str(error)) from error
     except OSError as error:
