@@ -129,7 +129,7 @@ def indexes(suite: Suite, architecture: str, documents: Documents, now: Callable
     signed = documents.document(f"{base}/InRelease")
     told = fields(verified(signed, suite).replace("\r", ""))
     until = told.get("Valid-Until")
-    if until and parsedate_to_datetime(until).astimezone(UTC) < now():
+    if until and _moment(until, suite) < now():
         raise ArchiveError(f"{suite} was valid until {until}; its mirror is out of date")
     sums = {name: (hashed, int(size)) for hashed, size, name in map(str.split, _lines(told.get("SHA256", "")))}
     unsaid = "all" not in told.get("Architectures", "").split()
@@ -144,6 +144,13 @@ def indexes(suite: Suite, architecture: str, documents: Documents, now: Callable
                 yield _index(documents.document(f"{base}/{place}"), file, sums[name])
             elif of == architecture:
                 raise ArchiveError(f"{suite} has no packages of {component} for {architecture}")
+
+
+def _moment(text: str, suite: Suite) -> datetime:
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ArchiveError(f"{suite} is valid until {text!r}, which is not a date") from error
 
 
 def _lines(text: str) -> Iterable[str]:
