@@ -174,16 +174,26 @@ def verified(signed: bytes, suite: Suite) -> str:
     with tempfile.TemporaryDirectory(prefix="lamella-") as name:
         folder = Path(name)
         (folder / "InRelease").write_bytes(signed)
-        command = ["gpgv", "--quiet", "--output", str(folder / "Release")]
+        command = ["gpgv", "--quiet", "--status-fd", "1", "--output", str(folder / "Release")]
         for ring in _keyrings(suite.keys, folder):
             command += ["--keyring", str(ring)]
         try:
-            ran = subprocess.run([*command, str(folder / "InRelease")], capture_output=True, text=True, check=False)
+            command.append(str(folder / "InRelease"))
+            ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         except OSError as error:
             raise ArchiveError("gpgv, which checks signatures of archives, is not there; install gpgv") from error
-        if ran.returncode or not (folder / "Release").is_file():
+        if not _is_vouched_for(signed, ran) or not (folder / "Release").is_file():
             raise ArchiveError(f"the signature of {suite} is not one that this machine trusts: {_last(ran.stderr)}")
         return (folder / "Release").read_text(errors="replace")
+
+
+def _is_vouched_for(signed: bytes, ran: "subprocess.CompletedProcess[str]") -> bool:
+    """Whether a trusted key signed it; signatures by unknown keys may lie beside that, as for apt, but no bad ones."""
+    told = {line.split()[1] for line in ran.stdout.splitlines() if line.startswith("[GNUPG:] ")}
+    if not ran.returncode:
+        return "VALIDSIG" in told
+    alone = signed.count(b"-----BEGIN PGP") == 2 and signed.startswith(b"-----BEGIN PGP SIGNED MESSAGE-----")
+    return alone and {"GOODSIG", "VALIDSIG", "NO_PUBKEY"} <= told and not told & {"BADSIG", "UNEXPECTED", "NODATA"}
 
 
 def _last(text: str) -> str:
