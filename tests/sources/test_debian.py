@@ -207,3 +207,7 @@ def test_indexes_must_be_as_they_are_signed(tmp_path: Path) -> None:
     repository.write(Valid_Until="Wed, 31 Dec 2025 00:00:00 UTC")
     with pytest.raises(ArchiveError, match="its mirror is out of date"):
         list(indexes(suite, "amd64", Files(), now))
+    for text in ("garbage", "Fri, 31 Dec 9999 23:00:00 -2300"):
+        repository.write(Valid_Until=text)
+        with pytest.raises(ArchiveError, match="which is not a date"):
+            list(indexes(suite, "amd64", Files(), now))

@@ -1,12 +1,16 @@
 """The content of a folder is the same wherever it lies, and follows whatever its layer would hold."""
 
+import errno
+import os
 from pathlib import Path
 from typing import TypeVar, cast
 
 import pytest
 
 from lamella.closure import closure
+from lamella.sources import files
 from lamella.sources.files import look_at, package
+from lamella.sources.tree import SourceError
 
 T = TypeVar("T")
 
@@ -62,3 +66,16 @@ def test_a_folder_may_be_in_an_image_with_different_files_left_out(tree: Path) -
     assert len(closure(packages, ()).packages) == 3
     assert packages[0].id == "tree -> /app"
     assert {one.name for one in packages} == {"tree -> /app"}
+
+
+@pytest.mark.parametrize(("module", "name", "file"), [(files, "open", "sub/file"), (os, "readlink", "link")])
+def test_a_file_that_cannot_be_read_is_named(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str, file: str
+) -> None:
+    def refuse(path: bytes, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(module, name, refuse, raising=False)
+    with pytest.raises(SourceError) as raised:
+        content(tree)
+    assert str(raised.value) == f"cannot read {tree / file}: Permission denied"

@@ -167,6 +167,12 @@ def test_entry_points_that_cannot_be_read(tmp_path: Path) -> None:
     assert "entry_points.txt cannot be read" in refused(make_wheel(tmp_path, scripts="no section"))
 
 
+@pytest.mark.parametrize("record", [b"demo/a.py,\rb,1\n", b"x" * 131_073 + b",,\n"])
+def test_records_that_cannot_be_read(tmp_path: Path, record: bytes) -> None:
+    files = {**wheel_files("demo", "1.0", {}), "demo-1.0.dist-info/RECORD": record}
+    assert "its RECORD cannot be read" in refused(zipped(tmp_path / "demo.whl", files))
+
+
 def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_wheel(tmp_path, files={f"demo/{i}": bytes(1_000_001) for i in range(20)})
     entries(path)

@@ -18,6 +18,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
@@ -106,7 +107,9 @@ def look_at(path: Path, at: str, ignore: str, memory: Memory) -> Look:
     seen, hashed = hashlib.sha256(_RULES), hashlib.sha256(os.fsencode(at))
     for here, found in scan(path, at, ignore):
         seen.update(_told(here, found))
-        for file in reading.files([Seen(here + name, *rest) for name, *rest in found]):
+        with _explained(path):
+            files = reading.files([Seen(here + name, *rest) for name, *rest in found])
+        for file in files:
             mode = file.mode if file.path or at != "/" else stat.S_IFMT(file.mode)  # the root of an image is everyone's
             size = file.size if stat.S_ISREG(file.mode) else 0  # other sizes depend on the file system
             hashed.update(b"\0%o %d %d:%b%b" % (mode, size, len(file.path), file.path, file.what.encode()))
@@ -143,11 +146,18 @@ def scan(root: Path, at: str, ignore: str) -> Iterator[tuple[bytes, list[Told]]]
     base = b"" if at == "/" else os.fsencode(at)
     matches = re.compile(os.fsencode(ignore)).search if ignore else None
     left_out = (lambda path: matches(base + b"/" + path) is not None) if matches else None
-    try:
+    with _explained(root):
         top = root.lstat()
         yield b"", [(b"", top.st_mode, top.st_size, top.st_ino, top.st_ctime_ns)]
         if stat.S_ISDIR(top.st_mode):
             yield from _scan_below(os.fsencode(root), left_out)
+
+
+@contextmanager
+def _explained(root: Path) -> Iterator[None]:
+    """Turns errors of the system into one that names the file."""
+    try:
+        yield
     except OSError as error:
         raise SourceError(
             f"cannot read {os.fsdecode(error.filename or root)}: {error.strerror}{_meant(root)}"

@@ -129,7 +129,7 @@ def indexes(suite: Suite, architecture: str, documents: Documents, now: Callable
     signed = documents.document(f"{base}/InRelease")
     told = fields(verified(signed, suite).replace("\r", ""))
     until = told.get("Valid-Until")
-    if until and parsedate_to_datetime(until).astimezone(UTC) < now():
+    if until and _moment(until, suite) < now():
         raise ArchiveError(f"{suite} was valid until {until}; its mirror is out of date")
     sums = {name: (hashed, int(size)) for hashed, size, name in map(str.split, _lines(told.get("SHA256", "")))}
     unsaid = "all" not in told.get("Architectures", "").split()
@@ -144,6 +144,13 @@ def indexes(suite: Suite, architecture: str, documents: Documents, now: Callable
                 yield _index(documents.document(f"{base}/{place}"), file, sums[name])
             elif of == architecture:
                 raise ArchiveError(f"{suite} has no packages of {component} for {architecture}")
+
+
+def _moment(text: str, suite: Suite) -> datetime:
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ArchiveError(f"{suite} is valid until {text!r}, which is not a date") from error
 
 
 def _lines(text: str) -> Iterable[str]:
@@ -167,16 +174,26 @@ def verified(signed: bytes, suite: Suite) -> str:
     with tempfile.TemporaryDirectory(prefix="lamella-") as name:
         folder = Path(name)
         (folder / "InRelease").write_bytes(signed)
-        command = ["gpgv", "--quiet", "--output", str(folder / "Release")]
+        command = ["gpgv", "--quiet", "--status-fd", "1", "--output", str(folder / "Release")]
         for ring in _keyrings(suite.keys, folder):
             command += ["--keyring", str(ring)]
         try:
-            ran = subprocess.run([*command, str(folder / "InRelease")], capture_output=True, text=True, check=False)
+            command.append(str(folder / "InRelease"))
+            ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         except OSError as error:
             raise ArchiveError("gpgv, which checks signatures of archives, is not there; install gpgv") from error
-        if ran.returncode or not (folder / "Release").is_file():
+        if not _is_vouched_for(signed, ran) or not (folder / "Release").is_file():
             raise ArchiveError(f"the signature of {suite} is not one that this machine trusts: {_last(ran.stderr)}")
         return (folder / "Release").read_text(errors="replace")
+
+
+def _is_vouched_for(signed: bytes, ran: "subprocess.CompletedProcess[str]") -> bool:
+    """Whether a trusted key signed it; signatures by unknown keys may lie beside that, as for apt, but no bad ones."""
+    told = {line.split()[1] for line in ran.stdout.splitlines() if line.startswith("[GNUPG:] ")}
+    if not ran.returncode:
+        return "VALIDSIG" in told
+    alone = signed.count(b"-----BEGIN PGP") == 2 and signed.startswith(b"-----BEGIN PGP SIGNED MESSAGE-----")
+    return alone and {"GOODSIG", "VALIDSIG", "NO_PUBKEY"} <= told and not told & {"BADSIG", "UNEXPECTED", "NODATA"}
 
 
 def _last(text: str) -> str:

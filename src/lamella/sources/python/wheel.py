@@ -163,7 +163,10 @@ class Wheel:
     def records(self) -> dict[str, Row]:
         """What the wheel's own RECORD says of its files."""
         rows = csv.reader(io.StringIO(self.document("RECORD") or ""))
-        return {row[0]: Row(row[1], row[2]) for row in rows if len(row) == 3}
+        try:
+            return {row[0]: Row(row[1], row[2]) for row in rows if len(row) == 3}
+        except csv.Error as error:
+            raise WheelError(f"{self.origin}: its RECORD cannot be read: {error}") from error
 
     def scripts(self) -> dict[str, str]:
         """The scripts that `entry_points.txt` asks for, and what each calls."""
