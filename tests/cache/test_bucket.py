@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LARGE = os.urandom(13_000_000)
+Use = Callable[[], object]
 
 
 def test_what_was_put_is_there(bucket: SharedBucket) -> None:
@@ -56,7 +57,7 @@ def test_no_item_of_a_folder_lies_outside_of_it(tmp_path: Path, name: str) -> No
     folder = Folder(tmp_path / "root")
     folder.put("a", b"")
     staged = folder.stage()
-    uses: list[Callable[[], object]] = [
+    uses: list[Use] = [
         lambda: folder.put(name, b""),
         lambda: folder.get(name),
         lambda: folder.create(name, b""),

@@ -53,6 +53,8 @@ class Passed:
 
     def check(self, digest: Digest, size: int) -> None:
         """A `DigestError` if they are not what they are said to be."""
+        if not digest.startswith("sha256:"):
+            raise DigestError(f"{digest} cannot be stored: only digests of sha256 are supported here")
         if (self._hash.hexdigest(), self._size) != (encoded(digest), size):
             raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
 
