@@ -37,6 +37,7 @@ def test_a_config_becomes_that_of_oci() -> None:
 def test_nothing_said_is_nothing_told_but_an_empty_command_is() -> None:
     assert runtime_config(Config()) == RuntimeConfig()
     assert runtime_config(Config(entrypoint=[], cmd=[])) == RuntimeConfig(entrypoint=[], cmd=[])
+    assert runtime_config(Config(env=[])) == RuntimeConfig()  # type: ignore[arg-type] # as OCI writes it
 
 
 @pytest.mark.parametrize(
