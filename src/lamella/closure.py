@@ -31,7 +31,7 @@ class Closure:
 
 
 def closure(packages: Iterable[Package], roots: Iterable[str]) -> Closure:
-    """A checked `Closure`: ids are unique, every reference and root is a member, self references are dropped."""
+    """A checked `Closure`: ids are unique, and every reference and root is a member."""
     found: dict[str, Package] = {}
     for package in packages:
         known = found.setdefault(package.id, package)

@@ -78,13 +78,16 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Sets mode and owner of entries whose source path holds a match of `regex`; `or_mode` adds bits to the mode."""
+    """Sets mode and owner of entries whose source path holds a match of `regex`; `or_mode` adds bits to the mode.
+
+    What is None or empty stays as it is.
+    """
 
     regex: str
     mode: int | None = None
     or_mode: int = 0
-    uid: int = 0
-    gid: int = 0
+    uid: int | None = None
+    gid: int | None = None
     uname: str = ""
     gname: str = ""
 

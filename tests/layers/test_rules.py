@@ -33,10 +33,20 @@ def test_no_rules_leave_the_stream_itself() -> None:
     assert rules.apply(NO_RULES, stream) is stream
 
 
-def test_a_permission_sets_ids_always_and_the_rest_where_given() -> None:
+def test_a_permission_sets_what_is_given() -> None:
     found = applied(permissions=(Permission("etc/", uid=5, gname="wheel"),))
     assert found[4] == TREE[4]._replace(owner=Owner(5, 0, "root", "wheel"))
     assert found[:4] == TREE[:4]
+
+
+def test_a_permission_that_sets_only_a_mode_keeps_the_owner() -> None:
+    owned = TREE[4]._replace(owner=Owner(42, 7, "_apt", "apt"))
+    kept, given = [
+        next(rules.apply(Rules(permissions=(Permission("conf", 0o600, uid=uid, gid=uid),)), iter([owned])))
+        for uid in (None, 0)
+    ]
+    assert kept == owned._replace(mode=0o600)
+    assert given == owned._replace(mode=0o600, owner=Owner(0, 0, "_apt", "apt"))
 
 
 def test_permissions_apply_in_order_and_bits_are_added_last() -> None:
@@ -46,7 +56,7 @@ def test_permissions_apply_in_order_and_bits_are_added_last() -> None:
         (0o755, 0),
         (0o755, 0),
         (0o755, 0),
-        (0o711, 0),
+        (0o711, 7),
     ]
 
 

@@ -37,6 +37,7 @@ def test_a_config_becomes_that_of_oci() -> None:
 def test_nothing_said_is_nothing_told_but_an_empty_command_is() -> None:
     assert runtime_config(Config()) == RuntimeConfig()
     assert runtime_config(Config(entrypoint=[], cmd=[])) == RuntimeConfig(entrypoint=[], cmd=[])
+    assert runtime_config(Config(env=[])) == RuntimeConfig()  # type: ignore[arg-type] # as OCI writes it
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,11 @@ def test_the_rules_of_a_layer() -> None:
     layer = Layer(
         "a",
         [files("a")],
-        perms=[Perm(match="x", mode=0o600, uid=1, gid=2, uname="u", gname="g"), Perm(match="y", uid=3)],
+        perms=[
+            Perm(match="x", mode=0o600, uid=1, gid=2, uname="u", gname="g"),
+            Perm(match="y", uid=3),
+            Perm(match="z", mode=0o600),
+        ],
         rewrites=[Rewrite(match="^/a", to="/b")],
         ignore="tmp",
     )
@@ -106,7 +111,8 @@ def test_the_rules_of_a_layer() -> None:
         rewrites=(EngineRewrite("^/a", "/b"),),
         permissions=(
             Permission("x", mode=0o600, uid=1, gid=2, uname="u", gname="g"),
-            Permission("y", uid=3),
+            Permission("y", uid=3, gid=None),
+            Permission("z", mode=0o600, uid=None, gid=None),
         ),
         ignore="tmp",
     )

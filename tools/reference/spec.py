@@ -51,8 +51,9 @@ files = [{ from = "data/", to = "/srv/hello", exclude = ["*.bak"] }]
 perms = [{ match = "secret", mode = "0600", uid = 1000 }]
 ```
 
-Paths are relative to the folder of the file. Regular expressions are Python's. An unknown key is an error that names
-the line, and suggests what may be meant.
+Paths are relative to the folder of the file. Regular expressions are written as in Python, but `$` is the very end of
+the path, classes such as `[:alpha:]` are refused, and `$1` in a replacement is a group. An unknown key is an error that
+names the line, and suggests what may be meant.
 """
 
 

@@ -1,7 +1,7 @@
 """How an image is run and what is told of its making: the config, on top of a base image's.
 
-Environment variables merge by name, the last one wins; every other field that is given replaces the base's. A new
-entry point also drops the base's command, which was written for another one.
+Environment variables merge by name, the last one wins; every other field that is given replaces the base's, even
+an empty command. A new entry point also drops the base's command, which was written for another one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,6 +15,8 @@ from lamella.oci.wire import History, ImageConfig, Platform, RootFs, RuntimeConf
 def merge_runtime(base: RuntimeConfig, given: RuntimeConfig) -> RuntimeConfig:
     """`given` on top of `base`."""
     fields = {name: getattr(given, name) for name in given.__struct_fields__ if getattr(given, name)}
+    if given.cmd is not None:
+        fields["cmd"] = given.cmd
     if given.entrypoint is not None:
         fields = {"cmd": given.cmd, **fields, "entrypoint": given.entrypoint}
     return msgspec.structs.replace(base, **{**fields, "env": merge_env(base.env, given.env)})

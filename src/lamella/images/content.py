@@ -75,6 +75,8 @@ def parcel_at(content: Content, root: Descriptor) -> Parcel:
     def visit(blob: Descriptor, label: str, depth: int) -> None:
         if depth > DEEPEST:
             raise ImageError(f"{content}: indexes lie in indexes more than {DEEPEST} deep")
+        if blob.digest in documents:
+            return
         data = content.manifest(blob)
         if blob.media_type in media.INDEXES:
             for child in decode(data, Index, f"the index {blob.digest}").manifests:

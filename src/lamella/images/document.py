@@ -234,8 +234,8 @@ def path_item(part: Part) -> PathItem:
         PermItem(
             regex=rule.regex,
             mode=f"{rule.mode:04o}" if rule.mode is not None else "",
-            uid=rule.uid,
-            gid=rule.gid,
+            uid=rule.uid or 0,
+            gid=rule.gid or 0,
             uname=rule.uname,
             gname=rule.gname,
         )

@@ -76,7 +76,9 @@ def _permitted(permissions: tuple[Permission, ...], entries: Iterator[Entry]) ->
 def _with(permission: Permission, entry: Entry) -> Entry:
     mode = (entry.mode if permission.mode is None else permission.mode) | permission.or_mode
     owner = entry.owner
-    named = Owner(permission.uid, permission.gid, permission.uname or owner.uname, permission.gname or owner.gname)
+    uid = owner.uid if permission.uid is None else permission.uid
+    gid = owner.gid if permission.gid is None else permission.gid
+    named = Owner(uid, gid, permission.uname or owner.uname, permission.gname or owner.gname)
     return Entry(*entry)._replace(mode=mode, owner=named)
 
 

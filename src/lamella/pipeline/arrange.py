@@ -11,11 +11,8 @@ from lamella.package import NO_RULES, Entries, Rules
 from lamella.pipeline.gather import Section
 from lamella.plan import LayerPlan, Part
 
-MOST_LAYERS = 127
-"""More do not work everywhere."""
-
 USUAL_LAYERS = 100
-"""What an image takes of them if nobody says: the rest is left to people who build on top."""
+"""How many layers an image has at most by default. More would work, but are left to people who build on top of it."""
 
 
 class BudgetError(LamellaError):

@@ -31,12 +31,12 @@ Layering = Strategy | Sequence[Mapping[str, Any]]
 class Perm(Value, frozen=True, kw_only=True):
     """Mode and owner of the files whose path matches."""
 
-    summary = "Mode and owner of the files whose path matches; where several do, they apply one after the other."
+    summary = "Mode and owner of the files whose path matches; what is not set stays as it is. Several apply in order."
 
     match: Annotated[str, Said("A regular expression, searched in the path that the file comes from.", kinds.regex)]
     mode: Annotated[int | None, Said('The permission bits, as `"0755"` or `0o755`.', kinds.mode)] = None
-    uid: Annotated[int, Said("The number of the user that owns the file.", kinds.whole(0, 2**32 - 1))] = 0
-    gid: Annotated[int, Said("The number of the group that owns the file.", kinds.whole(0, 2**32 - 1))] = 0
+    uid: Annotated[int | None, Said("The number of the user that owns the file.", kinds.whole(0, 2**32 - 1))] = None
+    gid: Annotated[int | None, Said("The number of the group that owns the file.", kinds.whole(0, 2**32 - 1))] = None
     uname: Annotated[str, Said("The name of that user.", kinds.text())] = ""
     gname: Annotated[str, Said("The name of that group.", kinds.text())] = ""
 

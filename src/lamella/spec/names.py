@@ -115,7 +115,9 @@ def _read_env(value: object) -> Any:
     for place, entry in enumerate(pairs):
         if not isinstance(entry, str) or "=" not in entry:
             raise wrong('must be a string such as "NAME=value"', place)
-    return _variables.read({name: part for name, _, part in (entry.partition("=") for entry in pairs)} or value)
+    if isinstance(value, list | tuple):
+        value = {name: part for name, _, part in (entry.partition("=") for entry in pairs)}
+    return _variables.read(value)
 
 
 env = Kind(
