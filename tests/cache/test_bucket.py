@@ -2,17 +2,14 @@
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from lamella.cache.bucket import MissingError, SharedBucket
 from lamella.cache.folder import Folder
 from lamella.staging import StorageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LARGE = os.urandom(13_000_000)
 Use = Callable[[], object]

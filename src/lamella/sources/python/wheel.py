@@ -32,7 +32,7 @@ from lamella.sources.python.scheme import ANYWHERE, Scheme
 from lamella.sources.python.target import Target
 from lamella.sources.python.zipped import Archive, LocalBytes, Member, WheelError
 
-_RULES = "wheel-1"
+_RULES = "wheel-2"
 """Changes whenever the entries of a wheel would."""
 
 _INSTALLER = b"lamella\n"
