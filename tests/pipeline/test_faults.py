@@ -180,7 +180,7 @@ def test_forged_records_are_found_out_and_mended(
         code, said = lamella(folder, "build", "--to", "oci:out")
     if way != "validate":
         assert code == 0, said
-    assert "dropped; it will be made again" in said
+    assert "removed; it will be made again" in said
     assert lamella(folder, "build", "--to", "oci:out")[0] == 0
     assert digests(folder) == undisturbed
 
