@@ -9,6 +9,7 @@ import pytest
 
 from lamella.cache.bucket import MissingError, SharedBucket
 from lamella.cache.folder import Folder
+from lamella.cache.objects import bucket_at
 from lamella.staging import StorageError
 
 LARGE = os.urandom(13_000_000)
@@ -144,3 +145,8 @@ def test_a_moved_item_has_one_name(bucket: SharedBucket) -> None:
 def test_what_is_missing_cannot_be_read(bucket: SharedBucket) -> None:
     with pytest.raises(MissingError, match="layers/none"):
         b"".join(bucket.read("layers/none"))
+
+
+def test_a_mistyped_scheme_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="gcs://team/images is not the address of a bucket; use a folder, s3://"):
+        bucket_at("gcs://team/images", {}, tmp_path)

@@ -198,6 +198,16 @@ def test_a_shell_in_the_image(busybox: Path, index: Index) -> None:
     assert lamella(busybox, index, "shell", ".", "--layer", "low", "--", "cat", "/etc/lamella.toml").returncode == 1
 
 
+def test_a_shell_in_an_image_of_many_layers(busybox: Path, index: Index) -> None:
+    layers = "".join(
+        f'[[layer]]\nname = "{number}"\nfiles = [{{ from = "lamella.toml", to = "/etc/{number}" }}]\n'
+        for number in range(90)
+    )
+    (busybox / "lamella.toml").write_text((busybox / "lamella.toml").read_text() + layers)
+    ran = lamella(busybox, index, "shell", ".", "--", "sh", "-c", "test -f /etc/0 && test -f /etc/89 && echo all")
+    assert (ran.stdout, ran.returncode) == ("all\n", 0), ran.stderr
+
+
 def test_layers_that_were_unpacked_are_unpacked_once(busybox: Path, index: Index) -> None:
     lamella(busybox, index, "shell", ".", "--", "cat", "/dev/null")
     roots = busybox.parent / "cache" / "roots"

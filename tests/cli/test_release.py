@@ -44,6 +44,9 @@ def test_github(tmp_path: Path) -> None:
             "vendor": "team",
         }.items()
     }
+    asked = {**GITHUB, "GITHUB_EVENT_PATH": str(event), "GITHUB_REF_NAME": "12/merge"}
+    assert release_of({**asked, "GITHUB_HEAD_REF": "topic"}, tmp_path).branch == "topic"
+    assert release_of({**asked, "GITHUB_HEAD_REF": "main"}, tmp_path).branch == "12/merge"
     tagged = release_of({**GITHUB, "GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1.2.3"}, tmp_path)
     assert (tagged.branch, tagged.version) == ("", "v1.2.3")
     assert tagged.annotations[f"{PREFIX}version"] == "1.2.3"

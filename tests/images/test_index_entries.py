@@ -5,7 +5,7 @@ from typing import Any
 
 from lamella.images.index import index_of
 from lamella.oci import media
-from lamella.oci.digest import sha256
+from lamella.oci.digest import Digest, sha256
 from lamella.oci.wire import Descriptor, Index, Platform, decode
 
 
@@ -30,3 +30,22 @@ def test_what_others_tell_of_their_entries_is_kept() -> None:
         entry(b"d", platform={"architecture": "amd64", "os": "linux"})
     ]
     assert sorted((one for one in written if one["digest"] != own.digest), key=str) == sorted(others, key=str)
+
+
+def test_attestations_stay_with_the_images_that_they_are_about() -> None:
+    nothing = Platform(architecture="unknown", os="unknown")
+    arm, amd, old = (sha256(text) for text in (b"arm", b"amd", b"old"))
+
+    def about(digest: Digest) -> Descriptor:
+        told = {"vnd.docker.reference.digest": digest}
+        size, name = len(digest), sha256(digest.encode())
+        return Descriptor(media_type=media.MANIFEST, digest=name, size=size, platform=nothing, annotations=told)
+
+    def image(digest: Digest, architecture: str) -> Descriptor:
+        place = Platform(architecture=architecture, os="linux")
+        return Descriptor(media_type=media.MANIFEST, digest=digest, size=1, platform=place)
+
+    existing = [image(old, "amd64"), image(arm, "arm64"), about(old), about(arm), about(amd)]
+    _, data = index_of([("here", image(amd, "amd64"))], {}, existing)
+    kept = {child.digest for child in decode(data, Index, "the index").manifests}
+    assert kept == {amd, arm, about(amd).digest, about(arm).digest}

@@ -145,6 +145,13 @@ def test_a_blob_goes_up_while_it_is_made(fake: Fake) -> None:
             going.commit(sha256(b"other"), 4)
 
 
+def test_an_upload_that_is_abandoned_is_cancelled(fake: Fake) -> None:
+    with contextlib.suppress(ZeroDivisionError), StreamedUpload(repository(fake)) as going:
+        going.write(b"data")
+        raise ZeroDivisionError
+    assert fake.uploads == {}
+
+
 @pytest.mark.parametrize("trouble", [Trouble("^PATCH", 99, cut=1000), Trouble("^POST", 99, 503)])
 def test_an_upload_that_fails_stops_nobody(fake: Fake, trouble: Trouble) -> None:
     fake.trouble = [trouble]

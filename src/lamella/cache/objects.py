@@ -16,6 +16,7 @@ from lamella.cache.folder import Folder
 from lamella.oci.image import Buffer
 from lamella.staging import StagedFile, StorageError
 from lamella.transport import objects
+from lamella.transport.connections import shown
 
 if TYPE_CHECKING:
     from obstore import GetOptions, UpdateVersion
@@ -32,6 +33,9 @@ T = TypeVar("T")
 def bucket_at(address: str, environment: Mapping[str, str], spool: Path) -> SharedBucket:
     """The bucket at `address`: a folder, or `s3://`, `gs://` or `az://`; `spool` holds what is on its way there."""
     if not objects.is_address(address):
+        if "://" in address:
+            known = "s3://BUCKET, gs://BUCKET or az://CONTAINER"
+            raise StorageError(f"{shown(address)} is not the address of a bucket; use a folder, {known}")
         return Folder(Path(address))
     store, prefix = objects.store_at(address, environment)
     return Objects(store, prefix, spool)

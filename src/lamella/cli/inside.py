@@ -59,10 +59,12 @@ def run_inside(
     """
     with tempfile.TemporaryDirectory(prefix="lamella-", ignore_cleanup_errors=True) as name:
         top = Path(name)
-        for part in ("root", "upper", "work"):
+        for part in ("root", "upper", "work", "layers"):
             (top / part).mkdir()
-        home = cache_folder() / "roots"
-        layers = ":".join(os.path.relpath(folder, home) for folder in reversed(folders))
+        short = top / "layers"  # the kernel takes no more than a page of options
+        for number, folder in enumerate(folders):
+            (short / str(number)).symlink_to(folder.absolute())
+        layers = ":".join(str(number) for number in reversed(range(len(folders))))
         options = f"lowerdir={layers},upperdir={top / 'upper'},workdir={top / 'work'}"
         told = [*image.config.config.env, f"TERM={os.environ.get('TERM', 'dumb')}", "HOME=/root"]
         if not any(entry.startswith("PATH=") for entry in told):
@@ -72,7 +74,7 @@ def run_inside(
         else:
             inner = ["env", "-i", *told, "/usr/sbin/chroot", str(top / "root"), *arguments]
         command = ["unshare", *_as_root(), "--mount", "--fork", "sh", "-c", _MOUNTS, "sh", options, str(top / "root")]
-        return subprocess.run([*command, *inner], cwd=home, input=given, capture_output=given is not None, check=False)
+        return subprocess.run([*command, *inner], cwd=short, input=given, capture_output=given is not None, check=False)
 
 
 def has(folders: Sequence[Path], path: str) -> bool:

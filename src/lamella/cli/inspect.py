@@ -17,12 +17,15 @@ from lamella.cli.common import image_argument, json_option, platform_option, rea
 @json_option
 def command(image: str, with_packages: bool, graph: bool, as_json: bool, **how: Any) -> None:
     """Show the layers of IMAGE: a spec, an image.json, or an image at a place, as in docker://HOST/NAME:TAG."""
+    from lamella.oci.platforms import spelled
+
     view = view_at(image, how["platform"], **reach_of(how))
     if graph:
         from lamella.pipeline.explain.view import graph_of
 
         click.echo(show.as_json(graph_of(view)))
         return
+    platform = spelled(view.platform)
     if as_json:
         layers = [
             {
@@ -34,10 +37,9 @@ def command(image: str, with_packages: bool, graph: bool, as_json: bool, **how: 
             }
             for layer in view.layers
         ]
-        platform = f"{view.platform.os}/{view.platform.architecture}"
         click.echo(show.as_json({"name": view.name, "tag": view.tag, "platform": platform, "layers": layers}))
         return
-    click.echo(click.style(f"{view.reference}  {view.platform.os}/{view.platform.architecture}", bold=True))
+    click.echo(click.style(f"{view.reference}  {platform}", bold=True))
     for layer in view.layers:
         record = layer.record
         what = f"{show.short(record.digest)}  {show.size(record.size):>8}" if record else "not made yet" + " " * 10

@@ -45,6 +45,7 @@ class Told:
         """Report what goes on until the next progress; a terminal shows it if it takes a while."""
         self._say(what)
         if self._bars:
+            self._soon.cancel()
             self._soon = threading.Timer(_PATIENCE, self._begin, [what])
             self._soon.daemon = True
             self._soon.start()
@@ -91,6 +92,8 @@ class _Bars:
     def begin(self, what: str) -> None:
         """Show `what` without a known end, until there is progress."""
         shown = self._shown or self._start()
+        if _WAITING in self._tasks:
+            shown.remove_task(self._tasks.pop(_WAITING))
         self._tasks[_WAITING] = shown.add_task(what, total=None, so_far="")
 
     def move(self, name: str, done: int, expected: int) -> None:

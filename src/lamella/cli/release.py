@@ -68,7 +68,7 @@ class _Git:
 
 def _of_git(git: _Git) -> Release:
     source = _web_address(git("remote", "get-url", "origin"))
-    time = git("log", "-1", "--format=%ct")
+    time = git("log", "-1", "--no-show-signature", "--format=%ct")
     return Release(
         branch=git("symbolic-ref", "--quiet", "--short", "HEAD"),
         default_branch=git("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/"),
@@ -88,9 +88,12 @@ def _of_github(environment: Mapping[str, str]) -> Release:
     is_tag = environment.get("GITHUB_REF_TYPE") == "tag"
     address = f"{environment.get('GITHUB_SERVER_URL', 'https://github.com')}/{environment.get('GITHUB_REPOSITORY', '')}"
     owner = environment.get("GITHUB_REPOSITORY_OWNER", "")
+    default = _text(repository, "default_branch")
+    head = environment.get("GITHUB_HEAD_REF", "")
+    of_request = head if head != default else ""  # a pull request is never the default branch
     return Release(
-        branch="" if is_tag else environment.get("GITHUB_HEAD_REF") or name,
-        default_branch=_text(repository, "default_branch"),
+        branch="" if is_tag else of_request or name,
+        default_branch=default,
         version=name if is_tag else "",
         facts={
             "authors": owner,

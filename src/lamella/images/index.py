@@ -14,6 +14,11 @@ from lamella.oci.digest import sha256
 from lamella.oci.platforms import spelled
 from lamella.oci.wire import Descriptor, Index, encode
 
+_NO_SYSTEM = "unknown"
+"""What BuildKit's attestations are for: there may be any number of them."""
+_ATTESTED = "vnd.docker.reference.digest"
+"""Annotation of an attestation: the image that it is about. It goes when that image does."""
+
 
 class PlatformsError(LamellaError):
     """Images cannot share a name."""
@@ -41,7 +46,9 @@ def index_of(
             raise PlatformsError(f"{other[0]} and {origin} are both for {name}; an index has one of each")
     for child in existing:
         found.setdefault(_kept_as(child), ("", child))
-    manifests = [child for _, (_, child) in sorted(found.items())]
+    there = {child.digest for _, child in found.values()}
+    about = ((child, child.annotations.get(_ATTESTED)) for _, (_, child) in sorted(found.items()))
+    manifests = [child for child, image in about if image is None or image in there]
     kind = kind_in(form or OCI_FORM, media.INDEX)
     told = {} if form == DOCKER_FORM else dict(annotations)
     data = encode(Index(schema_version=2, media_type=kind, manifests=manifests, annotations=told))
@@ -50,7 +57,7 @@ def index_of(
 
 def _kept_as(child: Descriptor) -> str:
     """What there is one of: platforms of one name may be for several versions of a system."""
-    if child.platform is None:
+    if child.platform is None or child.platform.os == _NO_SYSTEM:
         return child.digest
     told = (spelled(child.platform), child.platform.os_version, *child.platform.os_features)
     return " ".join(filter(None, told))

@@ -6,7 +6,6 @@ The environment is passed in as a mapping.
 """
 
 import base64
-import binascii
 import json
 import os
 import subprocess
@@ -115,7 +114,7 @@ def _of_entry(entry: dict[str, Any], file: Path) -> Credential | None:
         return Credential(str(name), str(password), source=str(file)) if name and password else None
     try:
         name, colon, password = base64.b64decode(str(entry["auth"])).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise CredentialError(f"a credential in {file} is damaged; log in again") from error
     return Credential(name, password.rstrip("\0"), source=str(file)) if colon else None
 

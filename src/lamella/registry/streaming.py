@@ -46,8 +46,7 @@ class StreamedUpload:
         if self._thread.is_alive():
             self._blocks.put(None)
             self._thread.join()
-        if not self._failed:
-            self._session.cancel()
+        self._session.cancel()
 
     def write(self, block: Buffer) -> None:
         """Take the next bytes."""
