@@ -37,7 +37,7 @@ def test_attestations_stay_with_the_images_that_they_are_about() -> None:
     arm, amd, old = (sha256(text) for text in (b"arm", b"amd", b"old"))
 
     def about(digest: Digest) -> Descriptor:
-        told = {"vnd.docker.reference.digest": digest}
+        told: dict[str, str] = {"vnd.docker.reference.digest": digest}
         size, name = len(digest), sha256(digest.encode())
         return Descriptor(media_type=media.MANIFEST, digest=name, size=size, platform=nothing, annotations=told)
 
