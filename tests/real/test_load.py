@@ -150,7 +150,7 @@ def test_an_engine_that_is_not_there_is_named(folder: Path) -> None:
     for into in ("podman", "containerd"):
         ran = lamella(folder, "load", "--into", into, PATH="/nowhere")
         assert (ran.returncode, ran.stderr.count("\n")) == (5, 1)
-        assert "is not there; install it" in ran.stderr
+        assert "is not installed; install it" in ran.stderr
 
 
 def test_up_to_a_layer(folder: Path, docker: Docker) -> None:
@@ -159,4 +159,4 @@ def test_up_to_a_layer(folder: Path, docker: Docker) -> None:
     assert daemon.run("loaded-bin:latest")
     ran = lamella(folder, "load", "docker-daemon:loaded-bin", "--layer", "bin", **daemon.environment)
     assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
-    assert "--layer goes with a spec" in ran.stderr
+    assert "--layer needs a spec" in ran.stderr

