@@ -142,4 +142,4 @@ def test_what_a_command_builds_is_pushed_and_what_stays_out_does_not_come(packag
     assert {name, "hello-2.10"} <= names  # and what other tests build in this store meanwhile
     assert not [one for one in names if one.startswith("glibc")]
     assert told["left_out"] >= 1
-    assert "cannot be run" in lamella(work, "cache", "watch", "--to", to, "--", "no-such-command", code=1)
+    assert "cannot run no-such-command" in lamella(work, "cache", "watch", "--to", to, "--", "no-such-command", code=1)
