@@ -11,6 +11,7 @@ import fcntl
 import glob
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, Self
@@ -66,6 +67,12 @@ def _new(folder: Path, stack: contextlib.ExitStack, before: str = "", after: str
             return path, file
         file.close()
     raise FileNotFoundError(errno.ENOENT, "somebody else removes all that is new", folder)
+
+
+def nameless(folder: Path | None = None) -> int:
+    """A handle on a new file without a name, on the disk of `folder`; the file goes with its last handle."""
+    with tempfile.TemporaryFile(buffering=0, dir=folder) as file:
+        return os.dup(file.fileno())
 
 
 def tidy(root: Path) -> None:

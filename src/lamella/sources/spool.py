@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from lamella import staging
 from lamella.sources.tree import SourceError
 
 if sys.version_info >= (3, 14):
@@ -73,7 +74,7 @@ def opened(path: Path, origin: str) -> Spool:
 
 def nameless(folder: Path) -> Spool:
     """A new file on the disk of `folder`."""
-    return Spool(os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC))
+    return Spool(staging.nameless(folder))
 
 
 class _Window(io.RawIOBase):
