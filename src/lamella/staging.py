@@ -84,7 +84,7 @@ def tidy(root: Path) -> None:
 
 @contextlib.contextmanager
 def staged_beside(target: Path) -> Iterator[BinaryIO]:
-    """A new file beside `target` that takes its name at the end, unless something was raised.
+    """A new file beside `target` that takes its name and mode at the end, unless something was raised.
 
     What is there and is neither file nor folder (a pipe, a device) is written to as it is.
     """
@@ -109,6 +109,8 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
         with _filled(target):
             yield new
         with explained(target, "cannot write"):
+            with contextlib.suppress(FileNotFoundError):
+                path.chmod(target.stat().st_mode & 0o777)
             path.rename(target)
 
 
