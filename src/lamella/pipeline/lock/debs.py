@@ -57,10 +57,14 @@ def texts_of(asked: Asking, platform: Platform, outside: Outside) -> Iterator[tu
 
 
 def _alternatives(deb: Deb, place: Workplace, outside: Outside) -> list[Alternative]:
-    """What the scripts of a package say of alternatives; its control file is read if nobody remembers."""
+    """What the scripts of a package say of alternatives.
+
+    A deb in the cache is always asked itself: what is remembered may come from bytes that no hash vouched for.
+    """
     hashed, size = deb.fields["SHA256"], int(deb.fields["Size"])
     name = f"debs/{hashed}"
-    known = place.records.read(name, list[Alternative])
+    kept = outside.downloads.path(hashed).exists()
+    known = None if kept else place.records.read(name, list[Alternative])
     url = address(deb.uri, deb.fields["Filename"])
     place.records.write(f"found/{hashed}", url)
     if known is None:
