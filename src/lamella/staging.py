@@ -1,8 +1,8 @@
 """Stage, then move into place: how every file that others may read is written.
 
-A staged file has a name of its own beside its target (same file system, so the move is atomic) and appears under the
-target's name complete or not at all. Whoever writes it holds a lock on it, which ends with the process, however that
-ends and in whatever container. So what a killed process left behind is known by its lock, and the next one removes it.
+A staged file has its own name on the file system of its target, so the move is atomic: it appears under the target's
+name completely or not at all. Its writer holds a lock on it, which ends with the process, however that ends and in
+whatever container. So files that killed processes left behind are recognized, and the next process removes them.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _TRIES = 100
 
 
 class StorageError(LamellaError):
-    """A file or folder of ours cannot be read or written."""
+    """A file or folder cannot be read or written."""
 
     exit_code = 5
 
@@ -47,10 +47,10 @@ def staged(root: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def _new(folder: Path, stack: contextlib.ExitStack, before: str = "", after: str = "") -> tuple[Path, BinaryIO]:
-    """A new file that goes with `stack`, whenever that is interrupted.
+    """A new file that is removed with `stack`, even if this is interrupted.
 
-    Another is made, and the folder too, if somebody who tidies up removes it meanwhile. No name is used twice: whoever
-    has the lock of a file that nobody writes can remove what has its name.
+    If another process tidies up and removes the file or its folder meanwhile, they are made again, under a new name:
+    whoever holds the lock of an abandoned file may still remove what has its name.
     """
     for tries in range(_TRIES):
         path = folder / f"{before}{secrets.token_hex(12)}{after}"
@@ -66,17 +66,17 @@ def _new(folder: Path, stack: contextlib.ExitStack, before: str = "", after: str
         if os.fstat(file.fileno()).st_nlink:
             return path, file
         file.close()
-    raise FileNotFoundError(errno.ENOENT, "somebody else removes all that is new", folder)
+    raise FileNotFoundError(errno.ENOENT, "another process removes all new files", folder)
 
 
 def nameless(folder: Path | None = None) -> int:
-    """A handle on a new file without a name, on the disk of `folder`; the file goes with its last handle."""
+    """A handle on a new file without a name, on the disk of `folder`; the file disappears with its last handle."""
     with tempfile.TemporaryFile(buffering=0, dir=folder) as file:
         return os.dup(file.fileno())
 
 
 def tidy(root: Path) -> None:
-    """Removes the staging folder of `root`, and `root`, if nothing is in them any more."""
+    """Removes the staging folder of `root`, and `root`, if they are empty."""
     with contextlib.suppress(OSError):
         (root / STAGING).rmdir()
         root.rmdir()
@@ -84,9 +84,9 @@ def tidy(root: Path) -> None:
 
 @contextlib.contextmanager
 def staged_beside(target: Path) -> Iterator[BinaryIO]:
-    """A new file beside `target` that takes its name and mode at the end, unless something was raised.
+    """A new file beside `target` that takes its name and mode at the end, unless an error was raised.
 
-    What is there and is neither file nor folder (a pipe, a device) is written to as it is.
+    A target that is neither file nor folder (a pipe, a device) is written to directly.
     """
     target = target.resolve()
     if target.is_dir():
@@ -94,7 +94,7 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
     prefix = f".{target.name[:40]}."
     direct = target.exists() and not target.is_file()
     with explained(target, "cannot write"):
-        target.parent.stat()  # a folder that is not there is not ours to make
+        target.parent.stat()  # a missing folder is an error, and not created
         for old in target.parent.glob(f"{glob.escape(prefix)}*{_ENDING}"):
             _remove_left(old)
     if direct:
@@ -116,7 +116,7 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _filled(target: Path) -> Iterator[None]:
-    """Says of `target` that there is no room for it; whatever else goes wrong meanwhile is not about it."""
+    """Turns a full disk into an error that names `target`; other errors are not about it."""
     try:
         yield
     except OSError as error:
@@ -126,14 +126,14 @@ def _filled(target: Path) -> Iterator[None]:
 
 
 def write_all(file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
-    """All of `data`, to a file without a buffer, which may take less at a time."""
+    """Writes all of `data` to a file without a buffer, which may take less at a time."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
 
 
 def write_whole(root: Path, name: str, data: bytes) -> None:
-    """`data` under `root/name`: there as a whole, or not at all."""
+    """Writes `data` to `root/name`, completely or not at all."""
     target = root / name
     with explained(target, "cannot write"), staged(root) as (path, file):
         write_all(file, data)
@@ -142,14 +142,14 @@ def write_whole(root: Path, name: str, data: bytes) -> None:
 
 
 def sweep(root: Path) -> int:
-    """Removes what killed processes left in staging; returns how many files that were."""
+    """Removes what killed processes left in staging; returns the number of files."""
     with contextlib.suppress(FileNotFoundError):
         return sum(map(_remove_left, (root / STAGING).iterdir()))
     return 0
 
 
 def _remove_left(path: Path) -> bool:
-    """Removes a staged file that nobody writes any more."""
+    """Removes a staged file whose writer is gone."""
     with contextlib.suppress(OSError), path.open("rb", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink()
@@ -158,7 +158,7 @@ def _remove_left(path: Path) -> bool:
 
 
 class StagedFile:
-    """Bytes on their way into a file below `root`; leaving without `move_to` discards them."""
+    """A file below `root` that is being written; leaving without `move_to` discards it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -178,14 +178,14 @@ class StagedFile:
             write_all(self._file, block)
 
     def move_to(self, target: Path) -> None:
-        """Makes `target` of what was written."""
+        """Moves what was written to `target`."""
         with explained(target, "cannot write"):
             target.parent.mkdir(parents=True, exist_ok=True)
             self.path.rename(target)
 
 
 class StagedBlob(StagedFile):
-    """Bytes on their way to a place that is named by their digest; leaving without `commit` discards them."""
+    """A file named by its digest that is being written; leaving without `commit` discards it."""
 
     def __init__(self, root: Path, place: Callable[[Digest], Path]) -> None:
         super().__init__(root)
@@ -198,6 +198,6 @@ class StagedBlob(StagedFile):
         super().write(block)
 
     def commit(self, digest: Digest, size: int) -> None:
-        """Moves the bytes to their place, if they are what they are said to be."""
+        """Moves the file to its place, if digest and size are right."""
         self._passed.check(digest, size)
         self.move_to(self._place(digest))

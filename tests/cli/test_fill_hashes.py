@@ -159,4 +159,4 @@ def test_problems_are_shown_even_if_quiet(tmp_path: Path, index: Index) -> None:
 
 def test_a_file_that_is_no_text_is_one_line(tmp_path: Path, index: Index) -> None:
     (tmp_path / "one.nix").write_bytes(b"{\n  a = '\xff';\n}\n")
-    assert lamella(tmp_path, index, "one.nix", code=2) == "lamella: one.nix:2: this is not UTF-8\n"
+    assert lamella(tmp_path, index, "one.nix", code=2) == "lamella: one.nix:2: the file is not UTF-8\n"

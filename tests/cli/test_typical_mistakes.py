@@ -188,7 +188,7 @@ def test_too_large_a_layer(work: Path, fake: Fake) -> None:
 
 def test_no_spec(work: Path) -> None:
     said = mistake(work / "app", "build", code=2, LAMELLA_CACHE=str(work / "cache"))
-    assert said == "lamella.toml: there is no such file; write a spec, or name the folder of one"
+    assert said == "lamella.toml: no such file; write a spec, or name a folder with one"
     assert mistake(work, "build", "lamela.toml", code=2).endswith("did you mean lamella.toml?")
 
 

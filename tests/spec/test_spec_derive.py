@@ -134,7 +134,7 @@ def test_the_time_of_making(created: str, expected: str, tmp_path: Path) -> None
 def test_the_time_of_the_last_commit(tmp_path: Path) -> None:
     spec = Spec(Image("a", [files("a")], created="git"), tmp_path, tmp_path / "lamella.toml")
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
-    with pytest.raises(SpecError, match=r'lamella\.toml: created: "git" has no commit .* commit first, or give a date'):
+    with pytest.raises(SpecError, match=r'lamella\.toml: created: "git" needs a commit .* commit first, or give a date'):
         moment(spec)
     subprocess.run([*git, "init", "-q"], check=True)
     with pytest.raises(SpecError, match="has no commit"):
@@ -146,5 +146,5 @@ def test_the_time_of_the_last_commit(tmp_path: Path) -> None:
 
 def test_git_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SpecError, match="it is not there"):
+    with pytest.raises(SpecError, match="git is missing"):
         moment(Spec(Image("a", [files("a")], created="git"), tmp_path))
