@@ -112,7 +112,7 @@ def platform(lock: str) -> str:
 
 def test_caches_of_the_environment_and_of_nix_itself(work: Path, cache: Cache) -> None:
     (work / "lamella.toml").write_text(f'name = "demo"\nnix = ["{APP}"]\n')
-    assert "the nix command is not there" in bad(work, "build")
+    assert "the nix command is not installed" in bad(work, "build")
     good(work, "build", LAMELLA_NIX_CACHES=cache.url, LAMELLA_NIX_KEYS=cache.key)
     forget(work)
     conf = f"it's = nobody's \"business\nsubstituters = {cache.url}\nextra-trusted-public-keys = {cache.key} # ours\n"
@@ -235,7 +235,7 @@ def test_a_nar_that_is_another_than_its_hash_says(work: Path, tmp_path: Path, ca
     cache.add_nar(LIBC, wrong, NarHash=kept["NarHash"], NarSize=kept["NarSize"], Sig=kept["Sig"])
     said = bad(work, "build")
     assert LIBC in said
-    assert "nothing of it is used" in said
+    assert "so it is not used" in said
 
 
 def test_a_cache_with_other_files_than_were_locked(work: Path, tmp_path: Path, cache: Cache) -> None:

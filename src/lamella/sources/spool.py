@@ -1,4 +1,4 @@
-"""Archives that are compressed as a whole: unpacked into a file without a name, whose parts are opened as entries."""
+"""Archives that are compressed as a whole: unpacked to a file without a name, whose parts become entries."""
 
 import contextlib
 import io
@@ -17,22 +17,22 @@ _BLOCK = 1 << 20
 
 
 class DamagedError(SourceError):
-    """An archive is damaged, or made to harm."""
+    """An archive is damaged, or malicious."""
 
 
 class Spool:
-    """An open file, which is closed when nothing speaks of it any more."""
+    """An open file, which is closed when nothing refers to it any more."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.size = os.fstat(number).st_size
 
     def read_at(self, count: int, at: int) -> bytes:
-        """Part of it; fewer bytes only at the end."""
+        """`count` bytes from `at`; fewer only at the end."""
         return os.pread(self.number, count, at)
 
     def write(self, data: Buffer) -> int:
-        """Adds to its end."""
+        """Appends `data`."""
         view = memoryview(data)
         while view:
             view = view[os.write(self.number, view) :]
@@ -40,7 +40,7 @@ class Spool:
         return len(data)
 
     def opener(self, offset: int, size: int) -> Callable[[], BinaryIO]:
-        """Opens a part of it as a file."""
+        """A function that opens a part of it as a file."""
         return lambda: self.window(offset, size)
 
     def window(self, offset: int, size: int) -> BinaryIO:
@@ -48,7 +48,7 @@ class Spool:
         return cast("BinaryIO", _Window(self, offset, size))
 
     def close(self) -> None:
-        """Gives its room back now. An error may speak of it until garbage is collected."""
+        """Frees its space now. An error may refer to it until garbage is collected."""
         number, self.number = self.number, -1
         if number >= 0:
             os.close(number)
@@ -58,7 +58,7 @@ class Spool:
 
 
 def opened(path: Path, origin: str) -> Spool:
-    """A file that is here."""
+    """The file at `path`."""
     try:
         return Spool(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:
@@ -99,11 +99,11 @@ class _Window(io.RawIOBase):
 
 
 _SPELLED = {"gz": "gzip", "zst": "zstd", "": "none"}
-"""What the ends of file names stand for."""
+"""The compressions that file name endings stand for."""
 
 
 def decompress(packed: BinaryIO, how: str, write: Sink, limit: int, origin: str) -> None:
-    """What is in `packed`; more than `limit` bytes are not believed."""
+    """Unpacks `packed`; more than `limit` bytes are an error."""
     passed = 0
 
     def checked(piece: Buffer) -> None:
@@ -120,7 +120,7 @@ def decompress(packed: BinaryIO, how: str, write: Sink, limit: int, origin: str)
 
 @contextlib.contextmanager
 def explained(origin: str) -> Iterator[None]:
-    """Turns what decompressors and readers of archives raise into one line."""
+    """Turns errors of decompressors and archive readers into one line."""
     try:
         yield
     except (tarfile.TarError, EOFError, ValueError) as error:
