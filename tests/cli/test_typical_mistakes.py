@@ -222,7 +222,7 @@ def test_a_misspelled_layer_or_package(work: Path, index: Index) -> None:
 def test_an_index_that_does_not_answer(work: Path) -> None:
     (work / "lamella.toml").write_text(PYTHON)
     said = mistake(work, "lock", code=3, UV_DEFAULT_INDEX="http://127.0.0.1:1/simple", UV_HTTP_RETRIES="0")
-    assert said.startswith("uv cannot look for packages: ")
+    assert said.startswith("uv cannot choose packages: ")
     assert "http://127.0.0.1:1/simple/low/" in said
 
 

@@ -116,7 +116,7 @@ def test_packages_that_cannot_be_had(
     source: Source, index: Index, workshop: Workshop, tmp_path: Path, name: str
 ) -> None:
     request = asked(source, name)
-    with pytest.raises(UnknownError, match="finds no packages that go together"):
+    with pytest.raises(UnknownError, match="finds no compatible packages"):
         build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))
 
 
@@ -124,7 +124,7 @@ def test_nothing_of_a_package_is_run(source: Source, index: Index, workshop: Wor
     ran = tmp_path / "ran"
     make_sdist(index.folder, "onlysource", "1.0", ran)
     request = asked(source, "onlysource")
-    with pytest.raises(UnknownError, match=r"only wheels are taken, .*onlysource.* say build = true of that python"):
+    with pytest.raises(UnknownError, match=r"only wheels are allowed, .*onlysource.* set build = true in \[python\]"):
         build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))
     assert not ran.exists()
 

@@ -1,8 +1,8 @@
-"""Bytecode: what Python would make of a module when it is first imported, made beforehand and alike on every machine.
+"""Bytecode: what Python makes of a module on its first import, made in advance and the same on every machine.
 
-It follows from the module's text and the exact version of the Python that compiles. Nothing else shows in it: no path
-(Python puts that in when it loads a module) and nothing of what the compiling process did before. It is of the time
-that files in layers have, so a module that somebody edits in a running container is compiled anew.
+It depends only on the module's text and the exact version of the compiling Python: not on paths, which Python fills in
+when it loads a module, nor on what the compiling process did before. Its time is that of all files in layers, so a
+module that is edited in a running container is compiled again.
 """
 
 import os
@@ -17,7 +17,7 @@ from lamella.sources.python.uv import python_command
 from lamella.sources.tree import SourceError
 
 TOO_NEW = (3, 14)
-"""From here on the form of bytecode that is the same everywhere cannot say all that there is."""
+"""From this version on, the reproducible form of bytecode cannot represent everything."""
 
 PROGRAM = f"""
 import importlib.util, marshal, sys, warnings
@@ -42,11 +42,11 @@ while size := sys.stdin.buffer.read(4):
 
 
 class BytecodeError(SourceError):
-    """Modules cannot be compiled."""
+    """Python modules cannot be compiled."""
 
 
 class Compiler:
-    """A Python that compiles, in a process of its own. `version` is its exact one, which it says itself."""
+    """A Python that compiles, in its own process. `version` is its exact version, as it reports it."""
 
     def __init__(self, version: str) -> None:
         command = [python_command(version), "-S", "-s", "-B", "-c", PROGRAM]
@@ -63,7 +63,7 @@ class Compiler:
         return f"{folder}/__pycache__/{name.removesuffix('.py')}.{self._tag}.pyc"
 
     def compile(self, source: bytes) -> bytes:
-        """What is to stand in `__pycache__`; nothing if this is no module of that Python."""
+        """The file for `__pycache__`; empty if that Python cannot compile the module."""
         into, out = self._pipes()
         with self._lock:
             into.write(len(source).to_bytes(4, "little") + source)
@@ -71,7 +71,7 @@ class Compiler:
             size = out.read(4)
             data = out.read(int.from_bytes(size, "little"))
         if len(size) < 4 or len(data) < int.from_bytes(size, "little"):
-            raise BytecodeError("the Python that compiles modules has ended in the middle of one")
+            raise BytecodeError("the Python that compiles modules ended unexpectedly")
         return data
 
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
@@ -92,9 +92,9 @@ _starting = threading.RLock()
 
 @contextmanager
 def compiler(version: str) -> Iterator[Compiler]:
-    """The Python of that very version (`3.12.4`), for as long as it is wanted.
+    """The Python with exactly that version (`3.12.4`), for as long as it is needed.
 
-    A layer may be made of many wheels at once, so they share no more processes than there are processors.
+    A layer is made of many wheels at once, which share at most as many processes as there are processors.
     """
     with _starting:
         running = _running.setdefault(version, [])
@@ -117,20 +117,18 @@ def _exactly(version: str) -> Compiler:
     if found.version != version:
         found.stop()
         raise BytecodeError(
-            f"bytecode is to be compiled by Python {version}, which is not here; run uv python install {version}, "
-            "or lamella lock --upgrade python to take the one that is"
+            f"bytecode needs Python {version}, which is not installed; run uv python install {version}, or "
+            "lamella lock --upgrade python to use the one that is"
         )
     return found
 
 
 def newest(version: str) -> str:
-    """The exact version of the Python `version` (`3.12`) that is here."""
+    """The exact version of the installed Python `version` (`3.12`)."""
     if tuple(map(int, version.split("."))) >= TOO_NEW:
-        raise BytecodeError(f"bytecode that is the same on every machine cannot be made for Python {version} yet")
+        raise BytecodeError(f"reproducible bytecode cannot be made for Python {version} yet")
     found = Compiler(version)
     found.stop()
     if not found.version.startswith(f"{version}."):
-        raise BytecodeError(
-            f"bytecode is compiled by a Python {version}, which is not here; run uv python install {version}"
-        )
+        raise BytecodeError(f"bytecode needs Python {version}, which is not installed; run uv python install {version}")
     return found.version
