@@ -129,12 +129,12 @@ def test_what_cannot_be_found_is_told_and_the_rest_is_filled(tmp_path: Path, ind
     )
     file.write_text(text.replace("files/demo-1.0.tar", "plain/none.tar"))
     said = lamella(tmp_path, index, "packages.nix", code=1)
-    assert "packages.nix:5: fetchPypi: what version is cannot be read from the text" in said
+    assert "packages.nix:5: fetchPypi: version cannot be determined from the file" in said
     assert "packages.nix:7: none.tar.gz: there is nothing at" in said
-    assert "packages.nix:8: cat at refs/tags/v7: it cannot be had" in said
+    assert "packages.nix:8: cat at refs/tags/v7: it cannot be fetched" in said
     assert "4 filled in, 3 missing" in said
     file.write_text(file.read_text().replace('tag = "v7"', 'rev = "--upload-pack=touch evil"'))
-    assert "8: cat at --upload-pack=touch evil: it is named as an option" in lamella(
+    assert "8: cat at --upload-pack=touch evil: its address or revision looks like an option" in lamella(
         tmp_path, index, "packages.nix", code=1
     )
     assert "does not exist" in lamella(tmp_path, index, "none.nix", code=2)

@@ -168,9 +168,9 @@ def test_a_deb_that_is_gone(work: Path, archive: Repository) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (('"top"', '"nowhere"'), "no archive that is asked has a package nowhere"),
+        (('"top"', '"nowhere"'), "no archive has a package nowhere"),
         (('"linux/amd64"', '"linux/arm64"'), "has no packages of main for arm64"),
-        (("[trusted=yes] ", ""), "is not one that this machine trusts"),
+        (("[trusted=yes] ", ""), "is not trusted on this machine"),
         ((" stable main", " nowhere main"), "cannot be read"),
     ],
 )

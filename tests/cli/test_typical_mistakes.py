@@ -138,7 +138,7 @@ def test_an_unknown_package(work: Path, index: Index, tmp_path: Path) -> None:
     archive.write()
     debs = f'[debian]\narchives = ["{archive.line}"]\n'
     (work / "lamella.toml").write_text(f'name = "hello"\nplatforms = ["linux/amd64"]\ndeb = ["libd"]\n{debs}')
-    assert mistake(work, "lock", code=3) == "no archive that is asked has a package libd; did you mean libc?"
+    assert mistake(work, "lock", code=3) == "no archive has a package libd; did you mean libc?"
 
 
 def test_a_wrong_platform(work: Path, fake: Fake) -> None:
