@@ -14,8 +14,8 @@ from tests.registry.fake import serving as serving_registry
 from lamella.oci.digest import DigestError
 from lamella.transport.connections import Settings
 from lamella.transport.downloads import Downloads, Wanted
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import Fetcher, GoneError
+from lamella.transport.errors import GoneError, TransportError
+from lamella.transport.fetch import Fetcher
 from lamella.transport.remote import RemoteBytes, WholeOnlyError
 
 DATA = os.urandom(700_001)
@@ -150,7 +150,7 @@ def test_other_programs_are_asked_once_who_we_are(index: Index, told: str) -> No
 def test_downloads_are_kept_by_their_hash(index: Index, tmp_path: Path) -> None:
     wanted = Wanted("file", hashlib.sha256(DATA).hexdigest(), len(DATA))
     with fetching() as fetcher:
-        downloads = Downloads(tmp_path / "cache", fetcher)
+        downloads = Downloads(tmp_path / "cache", lambda: fetcher)
         downloads.fetch([wanted, wanted], lambda lost: {one.sha256: [url(index, "gone"), url(index)] for one in lost})
         assert downloads.path(wanted.sha256).read_bytes() == DATA
         asked = len(index.asked)
@@ -168,7 +168,7 @@ def test_a_full_disk(index: Index, small_disk: Path) -> None:
     (index.folder / "file").write_bytes(os.urandom(6 << 20))
     wanted = Wanted("file", hashlib.sha256((index.folder / "file").read_bytes()).hexdigest())
     with fetching() as fetcher, pytest.raises(Exception, match="No space left"):
-        Downloads(small_disk, fetcher).fetch([wanted], lambda _: {wanted.sha256: [url(index)]})
+        Downloads(small_disk, lambda: fetcher).fetch([wanted], lambda _: {wanted.sha256: [url(index)]})
     assert not (small_disk / "files" / wanted.sha256).exists()
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lamella.pipeline.explain.view import ImageView
     from lamella.pipeline.workplace import Workplace
     from lamella.spec.model import Spec
+    from lamella.transport.fetch import Fetcher
 
 image_argument = click.argument("image", default=".", type=IMAGE)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -118,14 +119,18 @@ def reaching_out(
     from lamella.destinations.daemons import Daemons
     from lamella.pipeline.outside import Outside, password_of
     from lamella.registry.registries import Registries
-    from lamella.transport.connections import Settings
     from lamella.transport.downloads import Downloads
-    from lamella.transport.fetch import Fetcher
 
     told = dict(os.environ)
     registries = Registries(told, said_creds(creds), home, insecure, ca)
-    fetcher = Fetcher(Settings(insecure, ca, told), stored=password_of)
-    downloads = Downloads(cache_folder(), fetcher, place.progress)
+
+    def open_fetcher() -> "Fetcher":
+        from lamella.transport.connections import Settings
+        from lamella.transport.fetch import Fetcher
+
+        return Fetcher(Settings(insecure, ca, told), stored=password_of)
+
+    downloads = Downloads(cache_folder(), open_fetcher, place.progress)
     with contextlib.closing(Outside(registries, Daemons(told), place.blobs, downloads)) as outside:
         yield replace(place, outside=outside)
 

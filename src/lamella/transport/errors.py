@@ -11,3 +11,7 @@ class TransportError(LamellaError):
     """Another machine cannot be reached, or does not do what was requested."""
 
     exit_code = 6
+
+
+class GoneError(TransportError):
+    """There is nothing at an address."""

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from lamella.oci.image import Buffer, Sink
 from lamella.transport.connections import Connections, Response, Settings, shown, split
 from lamella.transport.credential import Credential, of_indexes, of_netrc
-from lamella.transport.errors import LostError, TransportError
+from lamella.transport.errors import GoneError, LostError, TransportError
 from lamella.transport.retry import PASSING, TRIES, wait
 
 T = TypeVar("T")
@@ -25,10 +25,6 @@ _MOST_TURNS = 8
 _BLOCK = 1 << 20
 _TWICE, _GOOD = 2, 2
 _WHOLE, _PART, _UNKNOWN, _BEYOND = 200, 206, 401, 416
-
-
-class GoneError(TransportError):
-    """There is nothing at an address."""
 
 
 class _BusyError(Exception):

@@ -12,8 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lamella.oci.image import Sink
 from lamella.transport.connections import shown
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import GoneError
+from lamella.transport.errors import GoneError, TransportError
 
 if TYPE_CHECKING:
     from obstore.store import AzureStore, GCSStore, S3Store

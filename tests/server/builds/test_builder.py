@@ -37,8 +37,7 @@ from lamella.server.demand.settings import Limits, Source
 from lamella.server.gate import GATE
 from lamella.server.shelf import Shelf
 from lamella.staging import StorageError
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import GoneError
+from lamella.transport.errors import GoneError, TransportError
 
 SOURCES = [Source(name="deb", kind="deb", platforms=["linux/amd64"])]
 
