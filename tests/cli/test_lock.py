@@ -303,6 +303,17 @@ def test_files_of_requirements(work: Path, index: Index) -> None:
     assert "+ constraint low<1.5" in bad(work, index, "lock", "--check")
 
 
+def test_constraints_may_include_others(work: Path, index: Index) -> None:
+    (work / "lamella.toml").write_text(SPEC.replace('"3.12"', '"3.12"\nconstraints = ["limits.txt"]'))
+    (work / "limits.txt").write_text("-c more.txt\n")
+    (work / "more.txt").write_text("low<2\n")
+    good(work, index, "lock")
+    assert locked(work)["low"]["version"] == "1.0"
+    good(work, index, "lock", "--check")
+    (work / "more.txt").write_text("low<1.5\n")
+    assert "+ constraint low<1.5" in bad(work, index, "lock", "--check")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

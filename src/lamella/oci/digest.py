@@ -40,23 +40,28 @@ def hasher(digest: Digest) -> "hashlib._Hash":
 
 
 class Passed:
-    """Bytes that passed by: how many they were, and their sha256."""
+    """Bytes that passed by: their number, and their digest, of the kind of `like`, or else sha256."""
 
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._size = 0
+    def __init__(self, like: Digest | None = None) -> None:
+        self._hash = hasher(like) if like else hashlib.sha256()
+        self.size = 0
 
     def add(self, block: bytes | bytearray | memoryview) -> None:
         """Counts the next bytes."""
         self._hash.update(block)
-        self._size += memoryview(block).nbytes
+        self.size += memoryview(block).nbytes
+
+    @property
+    def digest(self) -> Digest:
+        """What they are called by."""
+        return Digest(f"{self._hash.name}:{self._hash.hexdigest()}")
 
     def check(self, digest: Digest, size: int) -> None:
         """A `DigestError` if they are not what they are said to be."""
         if not digest.startswith("sha256:"):
             raise DigestError(f"{digest} cannot be stored: only digests of sha256 are supported here")
-        if (self._hash.hexdigest(), self._size) != (encoded(digest), size):
-            raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
+        if (self.digest, self.size) != (digest, size):
+            raise DigestError(f"{self.size} bytes were written as {digest} of {size} bytes, and are something else")
 
 
 def is_digest_of(digest: Digest, data: bytes) -> bool:

@@ -17,6 +17,9 @@ REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
 """What an index calls an image: by a name within itself, and by one that is good everywhere."""
 
+EPOCH = "1970-01-01T00:00:00Z"
+"""When images were made that do not say when."""
+
 
 class WireError(LamellaError):
     """A document is not what its place promises."""

@@ -12,7 +12,7 @@ from lamella.errors import LamellaError
 from lamella.images.document import ImageItem
 from lamella.layering import Churn
 from lamella.oci.image import Image, Layer
-from lamella.oci.wire import Platform, RuntimeConfig
+from lamella.oci.wire import EPOCH, Platform, RuntimeConfig
 from lamella.plan import LayerPlan, Planned
 
 
@@ -20,9 +20,6 @@ class NoLayerError(LamellaError):
     """A layer is asked for that the image does not have."""
 
     exit_code = 2
-
-
-EPOCH = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)

@@ -109,9 +109,7 @@ def _check_links(links: Sequence[tuple[str, str]], documents: Mapping[str, bytes
     own = {link for one in alternatives.read(documents.get("postinst", b"")) for link in alternatives.links(one)}
     wrong = next((f"{place} -> {target}" for place, target in links if (place, target) not in own), "")
     if wrong:
-        raise DamagedError(
-            f"{origin} sets up no alternative {wrong[:200]}; do not trust the lock; lock again with an empty cache"
-        )
+        raise DamagedError(f"{origin} sets up no alternative {wrong[:200]}, so the lock is wrong; run lamella lock")
 
 
 def _ending(part: Part) -> str:
