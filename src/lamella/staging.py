@@ -123,6 +123,12 @@ def write_all(file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
         view = view[file.write(view) :]
 
 
+def write_file(target: Path, data: bytes) -> None:
+    """Write the file that a user names, whole or not at all."""
+    with staged_beside(target) as file:
+        write_all(file, data)
+
+
 def write_whole(root: Path, name: str, data: bytes) -> None:
     """`data` under `root/name`: there as a whole, or not at all."""
     target = root / name
