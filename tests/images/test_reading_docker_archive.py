@@ -13,7 +13,9 @@ from backports import zstd
 from tests.made import blob_bytes, collected, pack, tar_of
 
 from lamella.errors import LamellaError
-from lamella.images.reading import ImageError, open_docker_archive, open_layout, open_oci_archive
+from lamella.images.docker_archive import open_docker_archive
+from lamella.images.layout import open_layout, open_oci_archive
+from lamella.images.stored import ImageError
 from lamella.oci import media
 from lamella.oci.digest import DigestError, sha256
 from lamella.oci.validate import validate

@@ -1,6 +1,7 @@
 """Reading layouts: the image that is asked for, checked; anything else is one clear error."""
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -15,7 +16,8 @@ from backports import zstd
 from tests.made import blob_bytes, collected, held, image_with, layer_of, sample, tar_of
 
 from lamella.errors import LamellaError
-from lamella.images.reading import ImageError, open_layout, open_oci_archive
+from lamella.images.layout import layout_parcel, open_layout, open_oci_archive
+from lamella.images.stored import ImageError
 from lamella.oci import media
 from lamella.oci.decompress import DecompressError
 from lamella.oci.digest import DigestError, encoded, sha256
@@ -27,6 +29,10 @@ from lamella.oci.wire import WireError
 from lamella.pipeline.find import open_place
 
 Json = dict[str, Any]
+
+
+def sha512(data: bytes) -> str:
+    return f"sha512:{hashlib.sha512(data).hexdigest()}"
 
 
 class Made:
@@ -373,3 +379,35 @@ def test_a_folder_in_place_of_the_index(made: Made) -> None:
     (made.root / "index.json").mkdir()
     with pytest.raises(LamellaError, match=r"index\.json"):
         made.open()
+
+
+@pytest.mark.parametrize("where", ["manifest", "config", "layer", "diff_id"])
+def test_images_with_sha512_are_refused_before_anything_is_copied(made: Made, where: str) -> None:
+    """Whoever reads them says so; otherwise some commands would work and others fail halfway."""
+    image = sample()
+    made.image(image)
+    manifest, config = json.loads(manifest_of(image)), json.loads(image.config_bytes)
+    if where == "diff_id":
+        config["rootfs"]["diff_ids"][0] = "sha512:" + "ab" * 64
+        manifest["config"] = made.document(config, media.CONFIG)
+    elif where == "config":
+        manifest["config"] = sha512_blob(made, image.config_bytes, media.CONFIG)
+    elif where == "layer":
+        layer = image.layers[0]
+        manifest["layers"][0] = sha512_blob(made, held(layer).blob_bytes, layer.record.media_type)
+    data = json.dumps(manifest).encode()
+    root = sha512_blob(made, data, media.MANIFEST) if where == "manifest" else made.blob(data, media.MANIFEST)
+    made.index(root)
+    with pytest.raises(DigestError, match="lamella supports only images that use sha256"):
+        made.open()
+    if where != "diff_id":
+        with pytest.raises(DigestError, match="lamella supports only images that use sha256"):
+            layout_parcel(made.root)
+
+
+def sha512_blob(made: Made, data: bytes, media_type: str) -> Json:
+    digest = sha512(data)
+    folder = made.root / "blobs" / "sha512"
+    folder.mkdir(exist_ok=True)
+    (folder / digest.partition(":")[2]).write_bytes(data)
+    return {"mediaType": media_type, "digest": digest, "size": len(data)}

@@ -18,5 +18,5 @@ def test_bytes_are_what_their_digest_says() -> None:
 def test_another_hash_than_sha256_is_said_to_be_that() -> None:
     passed = Passed()
     passed.add(b"data")
-    with pytest.raises(DigestError, match="only digests of sha256 are supported"):
+    with pytest.raises(DigestError, match="supports only images that use sha256"):
         passed.check(Digest(f"sha512:{hashlib.sha512(b'data').hexdigest()}"), 4)

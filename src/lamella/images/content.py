@@ -8,7 +8,7 @@ from typing import Protocol
 
 from lamella.images.stored import LONGEST_DOCUMENT, ImageError, layer_history
 from lamella.oci import media
-from lamella.oci.digest import Digest, parse_digest
+from lamella.oci.digest import Digest, parse_sha256
 from lamella.oci.image import Buffer, Image, Layer, LayerBytes, Parcel, Record
 from lamella.oci.platforms import spelled
 from lamella.oci.wire import Descriptor, ImageConfig, Index, Manifest, decode
@@ -36,13 +36,14 @@ def document(content: Content, blob: Descriptor) -> bytes:
     def take(block: Buffer) -> None:
         found.extend(block)
 
-    digest = parse_digest(blob.digest)
+    digest = parse_sha256(blob.digest)
     content.bytes_of(Record(digest, 0, digest, blob.size, blob.media_type)).blob(take)
     return bytes(found)
 
 
 def read_image(content: Content, root: Descriptor, manifest_bytes: bytes = b"") -> Image:
     """The image that `root` names; its manifest is looked for if it is not given."""
+    parse_sha256(root.digest)
     manifest_bytes = manifest_bytes or content.manifest(root)
     manifest = decode(manifest_bytes, Manifest, f"the manifest {root.digest}")
     if manifest.config.media_type not in media.CONFIGS:
@@ -61,7 +62,7 @@ def read_image(content: Content, root: Descriptor, manifest_bytes: bytes = b"") 
             raise ImageError(f"the layer {blob.digest} is said to have {blob.size} bytes")
         plain = media.compression(blob.media_type) == "none"
         record = Record(
-            parse_digest(diff_id), blob.size if plain else 0, parse_digest(blob.digest), blob.size, blob.media_type
+            parse_sha256(diff_id), blob.size if plain else 0, parse_sha256(blob.digest), blob.size, blob.media_type
         )
         layers.append(Layer(record, content.bytes_of(record), history=history, annotations=blob.annotations))
     return Image(config, config_bytes, tuple(layers), manifest.annotations, manifest_bytes, root)
@@ -77,6 +78,7 @@ def parcel_at(content: Content, root: Descriptor) -> Parcel:
             raise ImageError(f"{content}: indexes lie in indexes more than {DEEPEST} deep")
         if blob.digest in documents:
             return
+        parse_sha256(blob.digest)
         data = content.manifest(blob)
         if blob.media_type in media.INDEXES:
             for child in decode(data, Index, f"the index {blob.digest}").manifests:
@@ -85,7 +87,7 @@ def parcel_at(content: Content, root: Descriptor) -> Parcel:
             manifest = decode(data, Manifest, f"the manifest {blob.digest}")
             documents[manifest.config.digest] = manifest.config, document(content, manifest.config)
             for layer in manifest.layers:
-                record = Record(parse_digest(layer.digest), 0, layer.digest, layer.size, layer.media_type)
+                record = Record(parse_sha256(layer.digest), 0, layer.digest, layer.size, layer.media_type)
                 name = f"{label} {layer.digest[7:19]}".strip()
                 layers.setdefault(layer.digest, Layer(record, content.bytes_of(record), name))
         documents[blob.digest] = blob, data

@@ -14,7 +14,7 @@ from lamella.images.opening import open_members
 from lamella.images.stored import ImageError, layer_at, layer_history
 from lamella.oci import media
 from lamella.oci.decompress import MAGIC_SIZE, compression_of
-from lamella.oci.digest import Digest, parse_digest
+from lamella.oci.digest import Digest, parse_sha256
 from lamella.oci.image import Image, Record
 from lamella.oci.wire import Document, ImageConfig, decode
 
@@ -79,7 +79,7 @@ def _record(members: Members, name: str, diff_id: Digest) -> Record:
     """What can be told of the layer in the file `name`; a compressed one is hashed for it, for nothing else says what
     its digest is.
     """
-    parse_digest(diff_id)
+    parse_sha256(diff_id)
     extent = members.find(name)
     compression = compression_of(extent.start(MAGIC_SIZE))
     if compression not in _MEDIA_TYPES:

@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 
 from lamella.oci import media
-from lamella.oci.digest import Digest, DigestError, parse_digest
+from lamella.oci.digest import Digest, DigestError, parse_digest, parse_sha256
 from lamella.oci.image import Record
 from lamella.oci.platforms import here
 from lamella.oci.typed import convert_to
@@ -152,8 +152,8 @@ def check_layer(layer: LayerItem, origin: str) -> None:
 
 def _check_record(record: Record, origin: str) -> None:
     try:
-        parse_digest(record.digest)
-        parse_digest(record.diff_id)
+        parse_sha256(record.digest)
+        parse_sha256(record.diff_id)
     except DigestError as error:
         raise WireError(f"{origin}: {error}") from error
     if record.media_type not in media.LAYERS:

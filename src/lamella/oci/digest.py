@@ -24,6 +24,13 @@ def parse_digest(text: str) -> Digest:
     return Digest(text)
 
 
+def parse_sha256(text: str) -> Digest:
+    """`text` as a digest that images may use here; sha512 is refused before anything is read or sent."""
+    if text.startswith("sha512:"):
+        raise DigestError(f"{text[:20]}... is a sha512 digest; lamella supports only images that use sha256")
+    return parse_digest(text)
+
+
 def sha256(data: bytes | bytearray) -> Digest:
     """The digest of `data`."""
     return Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
@@ -53,8 +60,7 @@ class Passed:
 
     def check(self, digest: Digest, size: int) -> None:
         """A `DigestError` if they are not what they are said to be."""
-        if not digest.startswith("sha256:"):
-            raise DigestError(f"{digest} cannot be stored: only digests of sha256 are supported here")
+        parse_sha256(digest)
         if (self._hash.hexdigest(), self._size) != (encoded(digest), size):
             raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
 
