@@ -22,6 +22,7 @@ from lamella.oci.typed import convert_to
 from lamella.oci.wire import Document, History, Platform, RuntimeConfig, WireError, decode
 from lamella.package import Package, Permission, Rewrite, Rules
 from lamella.plan import LayerPlan, Part
+from lamella.staging import leads_out
 
 MOST = (1 << 63) - 1
 """No file is larger, and programs in Go read no larger number."""
@@ -113,7 +114,7 @@ def read_image(data: bytes, origin: str) -> ImageItem:
         raise WireError(f"{origin} is an image.json of version {item.version}; only version 1 is known")
     _check_moment(item.created or "", origin)
     for name in (item.lamella.name, item.lamella.tag) if item.lamella else ():
-        if name.startswith("/") or ".." in name.split("/") or "\0" in name:
+        if leads_out(name):
             raise WireError(f"{origin}: no image can be called {name[:200]!r}; change its name or tag")
     for layer in item.layers or ():
         check_layer(layer, origin)
