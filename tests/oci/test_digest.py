@@ -11,7 +11,7 @@ def test_bytes_are_what_their_digest_says() -> None:
     passed = Passed()
     passed.add(b"data")
     passed.check(sha256(b"data"), 4)
-    with pytest.raises(DigestError, match="are something else"):
+    with pytest.raises(DigestError, match="which they are not"):
         passed.check(sha256(b"other"), 4)
 
 
