@@ -216,7 +216,11 @@ def test_layers_that_were_unpacked_are_unpacked_once(busybox: Path, index: Index
     lamella(busybox, index, "shell", ".", "--", "cat", "/dev/null")
     after = {path: path.stat().st_ctime_ns for path in roots.iterdir() if path.is_dir()}
     assert before.items() < after.items()
-    assert lamella(busybox, index, "cache", "prune", "--days", "0").returncode == 0
+    listed = lamella(busybox, index, "cache", "list").stdout
+    assert all(f"roots/{path.name}" in listed for path in after)
+    items = len(listed.splitlines())
+    assert json.loads(lamella(busybox, index, "cache", "size", "--json").stdout)["items"] == items
+    assert json.loads(lamella(busybox, index, "cache", "prune", "--days", "0", "--json").stdout)["items"] == items
     assert not [path for path in roots.iterdir() if path.is_dir()]
 
 

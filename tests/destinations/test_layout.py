@@ -18,7 +18,7 @@ from tests.made import blob_bytes, held, image_with, layer_of, sample, tar_of
 from lamella.destinations.destination import DestinationError
 from lamella.destinations.layout import Layout
 from lamella.destinations.publish import publish
-from lamella.images.reading import open_layout
+from lamella.images.layout import open_layout
 from lamella.oci.image import Image, manifest_of, parcel_of
 from lamella.oci.validate import validate
 from lamella.staging import StorageError

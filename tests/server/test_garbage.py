@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
+from tests.buckets import Memory
 
-from lamella.cache.bucket import Memory
 from lamella.cache.collect import Report, collect
 from lamella.errors import LamellaError
 from lamella.server import garbage

@@ -33,7 +33,7 @@ _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def unpacked(image: "Image", progress: "Progress") -> list[Path]:
     """Unpack the image's layers and return their folders, lowest first."""
-    from lamella.pipeline.explain import roots
+    from lamella.cache import roots
 
     folders = roots.unpack(image, cache_folder(), progress)
     if roots.hides(folders):

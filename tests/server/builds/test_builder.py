@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 from aiohttp import web
+from tests.buckets import Memory
 from tests.made import sample
 from tests.server.running import open_registry, running
 
-from lamella.cache.bucket import Item, Memory, SharedBucket
+from lamella.cache.bucket import Item, SharedBucket
 from lamella.cache.collect import collect
 from lamella.cache.holds import DOOMED, Doom
 from lamella.cache.policies import DAY, Rules

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from tests.buckets import Memory
 
 from lamella.cache import jobs as kept
-from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.bucket import SharedBucket
 from lamella.cache.folder import Folder
 from lamella.cache.jobs import SILENCE, Job
 from lamella.errors import LamellaError

@@ -4,8 +4,8 @@ import asyncio
 import time
 
 import pytest
+from tests.buckets import Memory
 
-from lamella.cache.bucket import Memory
 from lamella.server.builds import log
 from lamella.server.builds.log import Log, log_name
 

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.buckets import Memory
 
-from lamella.cache.bucket import Memory
 from lamella.server.builds.jobs import Outcome
 from lamella.server.builds.log import log_name
 from lamella.server.builds.orders import Order

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.made import collected
 
 from lamella.destinations.layout import Layout
-from lamella.images.reading import open_layout
+from lamella.images.layout import open_layout
 from lamella.oci.image import Image
 from lamella.oci.platforms import parse_platform
 from lamella.oci.validate import validate

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.buckets import Memory
 from tests.server.page import house
 from tests.server.page.house import Client, served
 
-from lamella.cache.bucket import Item, Memory
+from lamella.cache.bucket import Item
 from lamella.cache.repositories import Repository
 from lamella.server.builds.jobs import Jobs, Outcome
 from lamella.server.page import health
