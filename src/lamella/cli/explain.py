@@ -108,7 +108,8 @@ def _layer(name: str, new: "ImageView", old: "ImageView") -> dict[str, Any]:
 
 def _found_lines(told: dict[str, Any]) -> Iterator[str]:
     if "path" in told:
-        yield f"{told['path']} is in layer {show.printable(told['layer'])}, from {show.printable(told['from'])}"
+        path, layer, package = (show.printable(told[name]) for name in ("path", "layer", "from"))
+        yield f"{path} is in layer {layer}, from {package}"
     elif told:
         yield f"{show.printable(told['package'])} is in layer {show.printable(told['layer'])}"
         yield from ("  " * depth + show.printable(step) for depth, step in enumerate(told["chain"]))
