@@ -196,6 +196,17 @@ def test_what_is_told_to_people_is_told_to_programs(hello: Path) -> None:
     assert json.loads(good(hello, "cache", "prune", "--json")) == {"items": 0, "bytes": 0}
 
 
+def test_what_is_loaded_is_called_so_by_people_and_programs(hello: Path) -> None:
+    ctr = hello / "ctr"
+    ctr.write_text('#!/bin/sh\n[ "$1" = content ] || cat >/dev/null\n')
+    ctr.chmod(0o755)
+    load = ("load", "--into", "containerd", "--name", "hello")
+    path = f"{hello}:{os.environ['PATH']}"
+    assert good(hello, *load, PATH=path).count(" loaded\n") == 4
+    told = json.loads(good(hello, *load, "--json", PATH=path))
+    assert [layer["state"] for layer in told["layers"]] == ["loaded"] * 4
+
+
 def test_cache_can_be_listed_and_pruned(hello: Path) -> None:
     good(hello, "build")
     assert "builds/" in good(hello, "cache", "list")
