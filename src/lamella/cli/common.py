@@ -10,8 +10,11 @@ import click
 
 from lamella.cli.completing import IMAGE, layers, platforms
 from lamella.errors import LamellaError
+from lamella.transport.home import expanded
 
 if TYPE_CHECKING:
+    import subprocess
+
     from lamella.images.document import ImageItem
     from lamella.oci.image import Layer, Progress
     from lamella.pipeline.draft import Draft
@@ -61,9 +64,8 @@ class WithArguments(click.Command):
 
 def cache_folder() -> Path:
     """`$LAMELLA_CACHE`, or `lamella` in the user's cache folder."""
-    named = os.environ.get("LAMELLA_CACHE")
     users = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(named or Path(users, "lamella")).expanduser()
+    return expanded(os.environ.get("LAMELLA_CACHE") or f"{users}/lamella")
 
 
 def bucket_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,6 +106,11 @@ def reach_of(how: dict[str, Any]) -> dict[str, Any]:
 def said_creds(creds: Sequence[str]) -> Sequence[str]:
     """Return the credentials of `--creds`, or if there are none, those of the environment."""
     return creds or list(filter(None, os.environ.get("LAMELLA_CREDS", "").split("\n")))
+
+
+def exit_code(ended: "subprocess.CompletedProcess[bytes]") -> int:
+    """Return the exit code of a program as shells give it: 128 + n if signal n ended it."""
+    return 128 - ended.returncode if ended.returncode < 0 else ended.returncode
 
 
 @contextlib.contextmanager
