@@ -226,6 +226,15 @@ def test_what_cannot_be_reached_may_be_pulled_later(trouble: LamellaError, statu
         assert (answer.code, answer.headers["Retry-After"]) == (status, after)
 
 
+def test_only_the_log_says_what_the_storage_said(caplog: pytest.LogCaptureFixture) -> None:
+    trouble = StorageError("cannot write /srv/secret/x: No space left on device")
+    with made(pin=None, trouble=trouble) as (_, host):
+        status, body = asked(host, "deb/bash")
+    assert status == 503
+    assert b"secret" not in body
+    assert "/srv/secret/x" in caplog.text
+
+
 def test_an_archive_that_is_not_there() -> None:
     with made(pin=None) as (_, host):
         status, body = asked(host, "deb/bash")

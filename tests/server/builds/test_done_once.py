@@ -15,6 +15,7 @@ from lamella.cache.jobs import SILENCE, Job
 from lamella.errors import LamellaError
 from lamella.server.builds import jobs as building
 from lamella.server.builds.jobs import Jobs, Outcome
+from lamella.staging import StorageError
 
 T = TypeVar("T")
 
@@ -95,6 +96,24 @@ def test_what_is_our_own_fault_is_a_failure_too(error: Exception) -> None:
     job = asyncio.run(run())
     assert job.state == "failed"
     assert ("full" in job.message) == isinstance(error, LamellaError)
+
+
+@pytest.mark.parametrize("is_raised", [True, False])
+def test_only_the_log_says_what_the_storage_said(caplog: pytest.LogCaptureFixture, is_raised: bool) -> None:
+    error = StorageError("cannot write /srv/secret/x: No space left on device")
+
+    async def work(_log: str) -> Outcome:
+        if is_raised:
+            raise error
+        return Outcome.of(error)
+
+    async def run() -> Job:
+        return await Jobs(Memory(), 1).begin("k", "a/b", work)
+
+    job = asyncio.run(run())
+    assert (job.state, job.code) == ("failed", "UNAVAILABLE")
+    assert "secret" not in job.message
+    assert "/srv/secret/x" in caplog.text
 
 
 def test_only_so_many_run_at_once() -> None:

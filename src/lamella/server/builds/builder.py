@@ -1,6 +1,7 @@
 """The origin of images that are built when they are pulled."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from lamella.server.demand.names import Request, parse
 from lamella.server.demand.pin import Pin
 from lamella.server.demand.settings import Limits, Source
 from lamella.server.registry.names import is_digest
+
+_log = logging.getLogger("lamella.server.builds")
 
 _STATUS = {"MANIFEST_UNKNOWN": 404, "NAME_INVALID": 400, "TAG_INVALID": 400, "DENIED": 403, "UNAVAILABLE": 503}
 
@@ -55,6 +58,8 @@ class Builder:
             request = parse(name, reference, self._offers.sources, self._offers.limits)
             pin = await self._pins.of(request)
         except DemandError as error:
+            if error.fault:
+                _log.error("%s:%s cannot be looked up: %s", name, reference, error.fault)
             raise _refusal(error.code, str(error)) from error
         key = request.key(pin)
         if not pin.moving:

@@ -13,6 +13,7 @@ import msgspec
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.jobs import BEAT, SILENCE, Claim, Job, claim
 from lamella.errors import LamellaError
+from lamella.server.demand.errors import public
 
 _log = logging.getLogger("lamella.server.builds")
 
@@ -24,7 +25,7 @@ _LOOK = 0.3
 class Outcome:
     """How a job ended: what it made, and in which repository; or the code and message of its error.
 
-    It is remembered for `seconds`; after that the job may be done again.
+    It is remembered for `seconds`; after that the job may be done again. `fault` is only for the server's log.
     """
 
     repository: str = ""
@@ -32,6 +33,12 @@ class Outcome:
     code: str = ""
     message: str = ""
     seconds: float = 5.0
+    fault: str = ""
+
+    @classmethod
+    def of(cls, error: LamellaError) -> "Outcome":
+        """Return the outcome of a job that this server could not do, and perhaps can do soon."""
+        return cls(code="UNAVAILABLE", message=public(error), fault=str(error))
 
 
 @dataclass
@@ -131,13 +138,15 @@ class Jobs:
     async def _work(self, job: Job, work: Work) -> Outcome:
         async with self._room:
             try:
-                return await work(job.log)
+                outcome = await work(job.log)
             except LamellaError as error:
-                _log.warning("%s failed: %s", job.what, error)
-                return Outcome(code="UNAVAILABLE", message=str(error), seconds=5.0)
+                outcome = Outcome.of(error)
             except Exception:
                 _log.exception("%s failed", job.what)
-                return Outcome(code="UNKNOWN", message="this server failed; see its log", seconds=5.0)
+                outcome = Outcome(code="UNKNOWN", message="this server failed; see its log")
+            if outcome.fault:
+                _log.error("%s failed: %s", job.what, outcome.fault)
+            return outcome
 
 
 class _Alive:

@@ -59,7 +59,7 @@ def carry_out(
         root = build(request, order.pin, shared, Shelf(Repository(bucket, order.repository)))
     except DemandError as error:
         seconds = _FORGET_TROUBLE if error.code in _PASSING else _FORGET_FAILURES
-        return Outcome(code=error.code, message=str(error), seconds=seconds)
+        return Outcome(code=error.code, message=str(error), seconds=seconds, fault=error.fault)
     if not order.pin.moving:
         _remember(bucket, request, order, root.digest)
     return Outcome(repository=order.repository, root=root.digest)
