@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from tests.waiting import soon
 
 from lamella.cache import jobs as kept
 from lamella.cache.bucket import Memory, SharedBucket
@@ -156,7 +157,7 @@ def test_who_stops_leaves_the_job_to_others() -> None:
     async def run() -> Job:
         first, second = Jobs(bucket, 1), Jobs(bucket, 1)
         first.begin("k", "a/b", counted(times, lambda: asyncio.sleep(100)))
-        await asyncio.sleep(0.05)
+        await soon(lambda: times, "the first works")
         other = second.begin("k", "a/b", counted(times, lambda: asyncio.sleep(0)))
         await first.close(0.01)
         with pytest.raises(LamellaError, match="stopping"):
@@ -187,8 +188,7 @@ def test_who_stops_while_it_renews_its_claim_leaves_the_job_to_others(monkeypatc
     async def run() -> None:
         jobs = Jobs(bucket, 1)
         jobs.begin("k", "a/b", counted(times, lambda: asyncio.sleep(100)))
-        while not bucket.swaps:
-            await asyncio.sleep(0.01)
+        await soon(lambda: bucket.swaps, "the claim is renewed")
         await jobs.close(0)
 
     asyncio.run(run())

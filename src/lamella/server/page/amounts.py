@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from lamella.cache.bucket import SharedBucket
 from lamella.errors import LamellaError
 
-PARTS = ("layers", "nar", "narinfo", "repositories", "manifests", "builds", "jobs", "logs", "uploads")
+PARTS = (
+    *("layers", "nar", "narinfo", "nixlogs", "repositories", "mirrored", "manifests", "builds", "jobs", "logs"),
+    *("uploads", "pins", "pulls", "used"),
+)
 """The parts that are counted: all that grow."""
 EVERY = 1800.0
 """Seconds between two measurements, at least."""
