@@ -13,7 +13,7 @@ from lamella.server.builds.jobs import Outcome
 from lamella.server.builds.log import log_name
 from lamella.server.builds.orders import Order
 from lamella.server.builds.worker import work
-from lamella.server.demand.pin import Pin
+from lamella.server.demand.names import Pin
 
 ORDER = Order("", "", "deb/bash", "latest", Pin("x", moving=False))
 

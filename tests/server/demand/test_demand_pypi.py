@@ -22,7 +22,7 @@ from lamella.server.demand.build import build
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.names import Request, parse
 from lamella.server.demand.pins import pin_of
-from lamella.server.demand.settings import Limits, ServedPython, Source
+from lamella.server.demand.settings import BuildLimits, ServedPython, Source
 from lamella.server.demand.workshop import Workshop
 from lamella.spec.debian import Debian
 
@@ -62,7 +62,7 @@ def source(archive: Repository) -> Source:
 
 
 def asked(source: Source, name: str, tag: str = "latest") -> Request:
-    return parse(name, tag, [source], Limits())
+    return parse(name, tag, [source], BuildLimits())
 
 
 def test_what_a_name_gives(source: Source, index: Index, workshop: Workshop, tmp_path: Path) -> None:

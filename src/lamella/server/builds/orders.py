@@ -14,9 +14,8 @@ from lamella.pipeline.workplace import Workplace
 from lamella.server.builds.jobs import Outcome
 from lamella.server.demand.build import build
 from lamella.server.demand.errors import DemandError
-from lamella.server.demand.names import Request, parse
-from lamella.server.demand.pin import Pin
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.names import Pin, Request, parse
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.demand.workshop import Workshop
 from lamella.server.nixcache.near import nars_in
 from lamella.server.shelf import Shelf
@@ -50,7 +49,7 @@ def built_name(key: str) -> str:
 
 
 def carry_out(
-    order: Order, sources: tuple[Source, ...], limits: Limits, bucket: SharedBucket, workshop: Workshop
+    order: Order, sources: tuple[Source, ...], limits: BuildLimits, bucket: SharedBucket, workshop: Workshop
 ) -> Outcome:
     """Build what is ordered. It is remembered only when everything that belongs to it exists."""
     shared = replace(workshop, place=_sharing(workshop.place, bucket))

@@ -4,8 +4,7 @@ import logging
 from collections.abc import Callable
 
 from lamella.server.demand.errors import DemandError
-from lamella.server.demand.names import Request
-from lamella.server.demand.pin import Pin
+from lamella.server.demand.names import Pin, Request
 from lamella.server.demand.settings import DEB, PYPI
 from lamella.server.hot import Hot
 from lamella.server.once import Once

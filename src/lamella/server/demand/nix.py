@@ -20,9 +20,8 @@ from lamella.pipeline.packages.nix import system_of
 from lamella.server.demand.errors import DemandError, UnavailableError, UnknownError
 from lamella.server.demand.git import checkout, commit_of
 from lamella.server.demand.links import link
-from lamella.server.demand.names import LATEST, Request
+from lamella.server.demand.names import LATEST, Pin, Request
 from lamella.server.demand.origin import COMMIT
-from lamella.server.demand.pin import Pin
 from lamella.server.demand.programs import ProgramError, run
 from lamella.server.demand.workshop import PATH, Workshop, config
 from lamella.spec.derive import platform

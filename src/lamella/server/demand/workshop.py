@@ -11,8 +11,8 @@ from lamella.pipeline.lock.file import Lock, lock_path, write_lock
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
 from lamella.server.demand.errors import UnavailableError, UnknownError
-from lamella.server.demand.programs import Log, silent
-from lamella.server.demand.settings import Limits
+from lamella.server.demand.programs import OnLine, silent
+from lamella.server.demand.settings import BuildLimits
 from lamella.sources.debian.resolve import DependencyError
 from lamella.sources.python.uv import ResolveError, UnsatisfiableError
 from lamella.spec.model import Config, Image, Spec
@@ -26,8 +26,8 @@ class Workshop:
     """A workplace, the limits of builds there, and the log that gets the output of programs line by line."""
 
     place: Workplace
-    limits: Limits = field(default_factory=Limits)
-    log: Log = silent
+    limits: BuildLimits = field(default_factory=BuildLimits)
+    log: OnLine = silent
 
     @property
     def folder(self) -> Path:

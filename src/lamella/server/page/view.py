@@ -9,13 +9,14 @@ from aiohttp import web
 from lamella.cache.repositories import Repository
 from lamella.server.access.asked import IDENTITY
 from lamella.server.access.refusals import unauthorized
+from lamella.server.address import OwnAddress
 from lamella.server.answers import RefusedError
 from lamella.server.builds.jobs import Tally
 from lamella.server.demand.settings import Source
 from lamella.server.gate import admit, is_admitted
 from lamella.server.mirrors import Mirror
-from lamella.server.page.address import Address, examples
-from lamella.server.page.amounts import Amounts, Measured
+from lamella.server.monitoring.amounts import Amounts, Measured
+from lamella.server.page.examples import examples
 from lamella.server.page.follow import BuildPages
 from lamella.server.page.leaf import leaf
 from lamella.server.page.paging import page_of
@@ -142,8 +143,8 @@ class View:
             rows=rows,
         )
 
-    def _address(self, request: web.Request) -> Address:
-        return Address(self.origin(request))
+    def _address(self, request: web.Request) -> OwnAddress:
+        return OwnAddress(self.origin(request))
 
 
 def _unknown(name: str, reference: str) -> RefusedError:

@@ -18,7 +18,7 @@ PARTS = (
 EVERY = 1800.0
 """Seconds between two measurements, at least."""
 
-_log = logging.getLogger("lamella.server.page")
+_log = logging.getLogger("lamella.server.monitoring")
 
 
 @dataclass(frozen=True, slots=True)

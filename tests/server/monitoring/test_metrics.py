@@ -21,10 +21,10 @@ from lamella.oci.digest import sha256
 from lamella.server.builds.jobs import Jobs, Outcome
 from lamella.server.builds.log import log_name
 from lamella.server.builds.orders import built_name
-from lamella.server.page import health
-from lamella.server.page.amounts import EVERY, Amounts
-from lamella.server.page.health import Health
-from lamella.server.page.metrics import kind_of
+from lamella.server.monitoring import health
+from lamella.server.monitoring.amounts import EVERY, Amounts
+from lamella.server.monitoring.health import Health
+from lamella.server.monitoring.metrics import kind_of
 from lamella.staging import StorageError
 
 FOLDERS = (
