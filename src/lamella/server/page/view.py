@@ -81,11 +81,13 @@ class View:
         """The home page: what this server is, and how to pull from it."""
         admit(request, "pull", "")
         about = self.about
+        sources = list(examples(about.sources))
         return self.renderer.page(
             "home",
             who=request[IDENTITY].name,
             address=self._address(request),
-            sources=list(examples(about.sources)),
+            sources=sources,
+            named=next((one for one in sources if one.is_named), None),
             mirrors=about.mirrors,
             caches=[name for name in about.caches if is_admitted(request, "pull", f"nix/{name}")],
             writable=about.writable,
