@@ -21,7 +21,7 @@ from lamella.transport.home import expanded
 if TYPE_CHECKING:
     from lamella.cache.bucket import SharedBucket
     from lamella.server.app import Server
-    from lamella.server.page.lines import Tell
+    from lamella.server.monitoring.lines import Tell
     from lamella.server.settings import Settings
 
 _WORKER = (
@@ -147,7 +147,7 @@ def _data_folder() -> Path:
 
 def _log() -> "Tell":
     """Send all logging to stderr, and return the function that writes request lines there."""
-    from lamella.server.page import lines
+    from lamella.server.monitoring import lines
 
     is_seen = sys.stderr.isatty()
     handler = logging.StreamHandler()

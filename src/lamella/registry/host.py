@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from lamella.oci.image import Buffer
 from lamella.registry.challenge import challenges
 from lamella.registry.credentials import Keychain
-from lamella.registry.errors import RegistryError, own_words
+from lamella.registry.errors import LoginError, RegistryError, own_words
 from lamella.registry.tokens import Authorization
 from lamella.transport.connections import Connections, Exchange, Response, Settings, shown, split
 from lamella.transport.errors import LostError
@@ -227,14 +227,15 @@ class Host:
     def _refused(self, ask: Ask, answer: Answer) -> RegistryError:
         """The error for an answer with an unexpected status."""
         said = self._authorization.hidden(own_words(answer.body))
-        hint = _HINTS.get(answer.status, "")
+        hint, kind = _HINTS.get(answer.status, ""), RegistryError
         if answer.status == 401:
             tried = self._authorization.tried(ask.scopes)
+            kind = LoginError if tried and self._authorization.is_basic else RegistryError
             hint = f"; it does not accept {tried.who}" if tried else ""
             hint += f"; log in with: docker login {self.name}"
         message = f"{self.name} refuses {ask.what}: {answer.status}{f' ({said})' if said else ''}{hint}"
         passing = answer.status in PASSING
-        return RegistryError(message, answer.status, answer.header("Retry-After"), passing=passing)
+        return kind(message, answer.status, answer.header("Retry-After"), passing=passing)
 
     def _unreachable(self, ask: Ask, error: LostError) -> RegistryError:
         cause = error.__cause__

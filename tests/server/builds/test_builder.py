@@ -32,9 +32,8 @@ from lamella.server.builds.builder import Builder, Offers
 from lamella.server.builds.jobs import Jobs, Outcome
 from lamella.server.builds.orders import Built, built_name
 from lamella.server.demand.errors import explained
-from lamella.server.demand.names import Request, parse
-from lamella.server.demand.pin import Pin
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.names import Pin, Request, parse
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.gate import GATE
 from lamella.server.shelf import Shelf
 from lamella.staging import StorageError
@@ -61,7 +60,7 @@ class Made:
         await asyncio.sleep(self.seconds)
         if self.outcome:
             return self.outcome
-        request = parse(name, tag, SOURCES, Limits())
+        request = parse(name, tag, SOURCES, BuildLimits())
         return await asyncio.to_thread(self._put, request, name)
 
     def _put(self, request: Request, name: str) -> Outcome:
@@ -72,7 +71,7 @@ class Made:
         return Outcome(repository=name, root=root.digest)
 
     def application(self) -> web.Application:
-        offers = Offers(SOURCES, Limits(), self.wait)
+        offers = Offers(SOURCES, BuildLimits(), self.wait)
         app = open_registry(self.bucket, Builder(self.bucket, offers, Jobs(self.bucket, 2), self.build, self._pin_of))
         app[GATE] = self._gate
         return app
@@ -224,6 +223,15 @@ def test_what_cannot_be_reached_may_be_pulled_later(trouble: LamellaError, statu
         urllib.request.urlopen(f"http://{host}/v2/deb/bash/manifests/latest")
     with caught.value as answer:
         assert (answer.code, answer.headers["Retry-After"]) == (status, after)
+
+
+def test_only_the_log_says_what_the_storage_said(caplog: pytest.LogCaptureFixture) -> None:
+    trouble = StorageError("cannot write /srv/secret/x: No space left on device")
+    with made(pin=None, trouble=trouble) as (_, host):
+        status, body = asked(host, "deb/bash")
+    assert status == 503
+    assert b"secret" not in body
+    assert "/srv/secret/x" in caplog.text
 
 
 def test_an_archive_that_is_not_there() -> None:

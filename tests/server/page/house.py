@@ -37,8 +37,8 @@ from lamella.plan import LayerPlan, Part
 from lamella.registry.registries import Registries
 from lamella.server.app import Server
 from lamella.server.builds.jobs import Jobs
-from lamella.server.page.health import Health
-from lamella.server.page.lines import Line
+from lamella.server.monitoring.health import Health
+from lamella.server.monitoring.lines import Line
 from lamella.server.settings import parse_settings
 from lamella.transport.connections import Settings
 from lamella.transport.downloads import Downloads
