@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -269,3 +270,34 @@ def test_who_is_sent_in_circles_gives_up() -> None:
         with pytest.raises(TransportError, match="redirects too many times"):
             fetcher.document(f"http://{fake.name}/file")
         assert len(fake.asked) < 20
+
+
+@contextmanager
+def refusing(answer: bytes) -> Iterator[str]:
+    """A server that gives `answer` to the first bytes of each request, and ends the connection."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = server.accept()
+                with client:
+                    client.recv(100)
+                    client.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        pool.submit(serve)
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/file"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(("status", "said"), [("401 No", "requires a login"), ("200 OK", "cannot be reached")])
+def test_a_refusal_is_heard_before_all_is_sent(tmp_path: Path, status: str, said: str) -> None:
+    (tmp_path / "file").write_bytes(bytes(30 << 20))
+    with (
+        refusing(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()) as address,
+        fetching() as fetcher,
+        pytest.raises(TransportError, match=said),
+    ):
+        fetcher.put(address, tmp_path / "file", "x/y")

@@ -158,16 +158,21 @@ class Fetcher:
     def _put(self, url: str, file: Path, media_type: str) -> None:
         for _ in range(_TWICE):
             used = self._authorization(urlsplit(url))
+            headers = {"Content-Type": media_type, **used}
             with self._connections.exchange(url) as exchange, file.open("rb", buffering=0) as source:
-                exchange.start("PUT", {"Content-Type": media_type, **used}, file.stat().st_size)
-                while block := source.read(_BLOCK):
-                    exchange.send(block)
-                response = exchange.answer()
+
+                def give(send: Sink) -> None:
+                    while block := source.read(_BLOCK):
+                        send(block)
+
+                response = exchange.request("PUT", headers, give, file.stat().st_size)
                 with contextlib.suppress(LostError):
                     response.read(1 << 16, self._settings.patience)
             if response.status in PASSING:
                 raise _BusyError(response.header("Retry-After"))
             if response.status // 100 == _GOOD:
+                if response.lost:
+                    raise response.lost
                 return
             if response.status == _FORBIDDEN:
                 raise TransportError(f"{shown(url)} requires a login that may write there: {_LOGIN}")
@@ -200,8 +205,7 @@ class Fetcher:
         for _ in range(_MOST_TURNS):
             with self._connections.exchange(here) as exchange:
                 used = self._authorization(urlsplit(here))
-                exchange.start(method, {**headers, **used})
-                response = exchange.answer()
+                response = exchange.request(method, {**headers, **used})
                 if response.status in (_WHOLE, _PART):
                     return take(response)
                 with contextlib.suppress(LostError):
