@@ -81,14 +81,18 @@ def test_a_server_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         for turn in range(KILLS):
             with served(tmp_path, config=WRITABLE + OPEN) as server:
+                before = len(kept.manifests)
                 pushing = [pool.submit(push_on, server.host, 100 * turn + number) for number in range(4)]
-                time.sleep(random_.uniform(0.05, 0.4))
-                server.stop(signal.SIGKILL)
+                until(lambda: len(kept.manifests) > before + 1)  # noqa: B023
+                with contextlib.closing(Asking(server.host)) as ask, half_sent(tmp_path, ask, b"x" * 123_456):
+                    time.sleep(random_.uniform(0, 0.2))
+                    server.stop(signal.SIGKILL)
+                    assert 123_456 in staged(tmp_path), "it was killed in the middle of an upload"
                 for one in pushing:
-                    one.result()
+                    one.result(60)
     with served(tmp_path, config=WRITABLE + OPEN) as server, contextlib.closing(Asking(server.host)) as ask:
         kept.check(ask)
-        assert len(kept.manifests) > KILLS
+        assert len(kept.manifests) > 2 * KILLS
         for tag in ask("GET", "tags/list").json["tags"]:  # also what was not acknowledged is whole, if it is there
             manifest = ask("GET", f"manifests/{tag}")
             assert sha256(manifest.body) == manifest.headers["Docker-Content-Digest"]
@@ -98,23 +102,47 @@ def test_a_server_that_is_killed_loses_nothing(tmp_path: Path) -> None:
 
 def test_an_upload_goes_on_when_its_server_was_killed(tmp_path: Path) -> None:
     data = os.urandom(3_000_000)
-    with served(tmp_path, config=WRITABLE + OPEN) as server:
-        with contextlib.closing(Asking(server.host)) as ask:
-            where = ask.begin()
-            ask("PATCH", where, data[:1_000_000])
-        half_sent = begin_sending(server.host, where, data[1_000_000:2_000_000], 2_000_000)
-        server.stop(signal.SIGKILL)
-        half_sent.close()
+    with served(tmp_path, config=WRITABLE + OPEN) as server, contextlib.closing(Asking(server.host)) as ask:
+        where = ask.begin()
+        ask("PATCH", where, data[:1_000_000])
+        with half_sent(tmp_path, ask, data[1_000_000:2_000_000], where):
+            server.stop(signal.SIGKILL)
+            assert staged(tmp_path) == [1_000_000]
     with served(tmp_path, config=WRITABLE + OPEN) as server, contextlib.closing(Asking(server.host)) as ask:
         assert ask("GET", where).headers["Range"] == "0-999999"
         assert ask("PUT", f"{where}?digest={sha256(data)}", data[1_000_000:]).status == 201
         assert ask("GET", f"blobs/{sha256(data)}").body == data
 
 
+def until(happens: Callable[[], bool]) -> None:
+    """Waits for something that must happen soon."""
+    end = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.001)
+
+
+def staged(folder: Path) -> list[int]:
+    """How many bytes there are of each file that a server in `folder` is receiving, or was when it was killed."""
+    sizes = []
+    for file in (folder / "bucket" / "staging").glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # it has arrived
+            sizes.append(file.stat().st_size)
+    return sizes
+
+
+@contextlib.contextmanager
+def half_sent(folder: Path, ask: Asking, data: bytes, where: str = "") -> Iterator[None]:
+    """An upload of which `data` has arrived at the server in `folder`, and more is announced."""
+    with contextlib.closing(begin_sending(ask.host, where or ask.begin(), data, len(data) + 1)):
+        until(lambda: len(data) in staged(folder))
+        yield
+
+
 def begin_sending(host: str, address: str, data: bytes, length: int) -> socket.socket:
     """A client that says that it sends more than it does."""
     name, port = host.split(":")
-    client = socket.create_connection((name, int(port)))
+    client = socket.create_connection((name, int(port)), timeout=60)
     client.sendall(f"PATCH {address} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode() + data)
     return client
 
@@ -318,7 +346,7 @@ def test_a_client_that_goes_away_leaves_nothing(kind: str, tmp_path: Path) -> No
             begin_sending(host, f"/v2/team/app/blobs/{digest}", b"", 0).close()
         name, port = host.split(":")
         for _ in range(5):
-            with socket.create_connection((name, int(port))) as client:
+            with socket.create_connection((name, int(port)), timeout=60) as client:
                 client.sendall(f"GET /v2/team/app/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
                 client.recv(100_000)
         staging = tmp_path / "staging"
@@ -338,7 +366,7 @@ def test_others_that_do_not_answer_hold_up_nobody(tmp_path: Path) -> None:
         server = stack.enter_context(served(tmp_path, config=WRITABLE + mirror + OPEN))
         name, port = server.host.split(":")
         for number in range(WAITING):
-            client = stack.enter_context(socket.create_connection((name, int(port))))
+            client = stack.enter_context(socket.create_connection((name, int(port)), timeout=60))
             client.sendall(f"GET /v2/up/image/manifests/v{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         with contextlib.closing(Asking(server.host)) as ask:
             manifest = ask.image(tag="v1")
