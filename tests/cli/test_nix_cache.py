@@ -192,7 +192,7 @@ def test_over_http(work: Path, cache: Cache) -> None:
         forget(work)
         good(work, "build")
     forget(work)
-    assert "Connection refused" in bad(work, "build") or "cannot be fetched" in bad(work, "build")
+    assert "Connection refused" in bad(work, "build") or "cannot be reached" in bad(work, "build")
 
 
 LIES = {

@@ -156,9 +156,10 @@ def _named(
 
     root, data = index_of(children, names.annotations, existing, names.form)
     to = target_at(str(place), workplace).destination
-    to.put(root, given(data))
+    if not to.has(root):
+        to.put(root, given(data))
     for tag in names.tags:
-        to.tag(tag, root)
+        to.tag(tag, root, data)
     return root, data
 
 

@@ -115,8 +115,9 @@ def _named(image: str, brought: Sequence[Brought], aim: Aim, wanted: Wanted, wor
         if len(images) > 1:
             root, data = index_of([(image, published.root) for published, _ in images], {}, (), wanted.form)
             to = target_at(str(place), workplace).destination
-            to.put(root, given(data))
-            to.tag(place.name, root)
+            if not to.has(root):
+                to.put(root, given(data))
+            to.tag(place.name, root, data)
         pushed.append(Pushed(reference_of(place), root, images))
     return pushed
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lamella.oci.digest import DigestError
 from lamella.oci.image import Buffer, Progress, silent
 from lamella.staging import explained
-from lamella.transport.errors import GoneError
+from lamella.transport.errors import BeyondError, GoneError
 
 if TYPE_CHECKING:
     from lamella.transport.fetch import Fetcher
@@ -138,7 +138,10 @@ class Downloads:
             partial.rename(target)
 
     def _transfer(self, wanted: Wanted, url: str, file: BinaryIO) -> str:
-        """Download what is missing of the file, and return the hash of the whole."""
+        """Download what is missing of the file, and return the hash of the whole.
+
+        A file that is shorter than what is here already is not downloaded: the hash shows whether all of it is here.
+        """
         hashed = hashlib.sha256()
         file.seek(0)
         while block := file.read(_BLOCK):
@@ -153,7 +156,8 @@ class Downloads:
                 raise DigestError(f"{wanted.name} is larger than the {wanted.size} bytes it should have")
             self.progress(wanted.name, passed, max(wanted.size, passed))
 
-        if not wanted.size or start < wanted.size:
-            self.fetcher.download(url, put, start)
+        if hashed.hexdigest() != wanted.sha256 and (not wanted.size or start < wanted.size):
+            with contextlib.suppress(BeyondError):
+                self.fetcher.download(url, put, start)
         file.flush()
         return hashed.hexdigest()

@@ -15,3 +15,11 @@ class TransportError(LamellaError):
 
 class GoneError(TransportError):
     """There is nothing at an address."""
+
+
+class ForbiddenError(GoneError):
+    """There is nothing at an address, or we may not read it: many buckets do not tell which."""
+
+
+class BeyondError(TransportError):
+    """A file ends before the bytes that were requested."""

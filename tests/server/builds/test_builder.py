@@ -205,7 +205,7 @@ def test_names_that_cannot_be_built(name: str, tag: str, status: int) -> None:
 def test_what_was_pushed_comes_first() -> None:
     with made() as (one, host):
         bring(parcel_of(sample()), shelf := Shelf(Repository(one.bucket, "deb/bash")))
-        shelf.tag("latest", parcel_of(sample()).root)
+        shelf.tag("latest", *parcel_of(sample()).documents[-1])
         assert asked(host, "deb/bash")[0] == 200
         assert one.built == []
 
