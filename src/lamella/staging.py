@@ -132,6 +132,17 @@ def write_all(file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
         view = view[file.write(view) :]
 
 
+def leads_out(name: str) -> bool:
+    """Whether a name that someone else has chosen leads out of its folder, or cannot be a file's."""
+    return name.startswith("/") or ".." in name.split("/") or "\0" in name
+
+
+def write_file(target: Path, data: bytes) -> None:
+    """Write the file that a user names, whole or not at all."""
+    with staged_beside(target) as file:
+        write_all(file, data)
+
+
 def write_whole(root: Path, name: str, data: bytes) -> None:
     """Writes `data` to `root/name`, completely or not at all."""
     target = root / name

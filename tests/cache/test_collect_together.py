@@ -11,14 +11,16 @@ from typing import TypeVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.buckets import Memory
 from tests.cache.actors import Clock, KilledError, Turns, Watched, failing, killed_at
 from tests.cache.complete import dangling, missing
 from tests.cache.pushed import blob, image, index, push
 from tests.cache.test_collect import package
+from tests.waiting import until as wait_until
 
 from lamella.cache import collect as collecting
 from lamella.cache import contents, holds, lease
-from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.bucket import SharedBucket
 from lamella.cache.collect import collect
 from lamella.cache.holds import DOOMED, Doom, holding, read_doom
 from lamella.cache.lease import CollectingError, LapsedError, Lease
@@ -357,8 +359,7 @@ def test_a_lease_is_prolonged_in_the_background(clock: Clock, monkeypatch: pytes
         until = clock.now + 120
         for _ in range(5):
             clock.now += 80
-            while doom_of(bucket).until < clock.now + 100:
-                time.sleep(0.001)
+            wait_until(lambda: doom_of(bucket).until >= clock.now + 100, "the lease is prolonged")
         assert clock.now > until
         assert doom_of(bucket).names == ["a"]
         held.check()

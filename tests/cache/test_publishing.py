@@ -6,10 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.buckets import Memory
 from tests.cache.pushed import blob, image, index, push
+from tests.waiting import until
 
 from lamella.cache import holds, publishing
-from lamella.cache.bucket import Memory
 from lamella.cache.folder import Folder
 from lamella.cache.holds import DOOMED, HOLDS, BusyError, Doom, doomed, holding
 from lamella.cache.publishing import Pulls, UnknownPartsError, mount, pin, pinned, publish, unpin, used
@@ -127,8 +128,7 @@ def test_a_publisher_waits_for_what_is_being_removed(repository: Repository) -> 
 
     publisher = threading.Thread(target=attempt)
     publisher.start()
-    while not list(repository.bucket.list(HOLDS)):
-        time.sleep(0.001)
+    until(lambda: list(repository.bucket.list(HOLDS)), "the publisher waits")
     assert not list(repository.manifests())
     repository.bucket.delete(blob_name(sha256(b"config")))
     doom(repository)

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pytest
-from tests.served import OPEN, WRITABLE, served
+from tests.buckets import Memory
+from tests.served import OPEN, WRITABLE, Served, served
 from tests.server.registry.asking import Answer, Asking, image_of
 from tests.server.running import open_registry, running
+from tests.waiting import until
 
-from lamella.cache.bucket import Item, Memory, SharedBucket, StagedItem
+from lamella.cache.bucket import Item, SharedBucket, StagedItem
 from lamella.cache.folder import Folder
 from lamella.oci.digest import Digest, sha256
 from lamella.oci.image import Buffer
@@ -67,6 +69,21 @@ def push_one(ask: Asking, kept: Kept, random_: random.Random, tag: str) -> None:
             kept.manifests[tag] = manifest
 
 
+def kill_in_the_middle(server: Served, bucket: Path, size: int = 0) -> None:
+    """Kills a server at a moment when it is writing to a file that is not in its place yet, and has `size` bytes."""
+
+    def is_writing() -> bool:
+        server.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOWAIT)
+        if any(file.stat().st_size >= size for file in (bucket / "staging").glob("*")):
+            return True
+        server.process.send_signal(signal.SIGCONT)
+        return False
+
+    until(is_writing, "the server writes")
+    server.stop(signal.SIGKILL)
+
+
 def test_a_server_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     kept = Kept()
     names = itertools.count()
@@ -81,9 +98,11 @@ def test_a_server_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         for turn in range(KILLS):
             with served(tmp_path, config=WRITABLE + OPEN) as server:
+                known = len(kept.manifests)
                 pushing = [pool.submit(push_on, server.host, 100 * turn + number) for number in range(4)]
-                time.sleep(random_.uniform(0.05, 0.4))
-                server.stop(signal.SIGKILL)
+                until(lambda: len(kept.manifests) > known + 1, "images arrive")  # noqa: B023
+                time.sleep(random_.uniform(0.0, 0.2))
+                kill_in_the_middle(server, tmp_path / "bucket")
                 for one in pushing:
                     one.result()
     with served(tmp_path, config=WRITABLE + OPEN) as server, contextlib.closing(Asking(server.host)) as ask:
@@ -103,7 +122,7 @@ def test_an_upload_goes_on_when_its_server_was_killed(tmp_path: Path) -> None:
             where = ask.begin()
             ask("PATCH", where, data[:1_000_000])
         half_sent = begin_sending(server.host, where, data[1_000_000:2_000_000], 2_000_000)
-        server.stop(signal.SIGKILL)
+        kill_in_the_middle(server, tmp_path / "bucket", 900_000)
         half_sent.close()
     with served(tmp_path, config=WRITABLE + OPEN) as server, contextlib.closing(Asking(server.host)) as ask:
         assert ask("GET", where).headers["Range"] == "0-999999"
@@ -322,10 +341,7 @@ def test_a_client_that_goes_away_leaves_nothing(kind: str, tmp_path: Path) -> No
                 client.sendall(f"GET /v2/team/app/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
                 client.recv(100_000)
         staging = tmp_path / "staging"
-        until = time.monotonic() + 10
-        while staging.exists() and list(staging.iterdir()) and time.monotonic() < until:
-            time.sleep(0.01)
-        assert not (staging.exists() and list(staging.iterdir()))
+        until(lambda: not (staging.exists() and list(staging.iterdir())), "nothing is left in staging")
         assert ask("GET", where).headers["Range"] == "0-0"
         assert ask("PUT", f"{where}?digest={sha256(b'x')}", b"x").status == 201
         assert sha256(ask("GET", f"blobs/{digest}").body) == digest

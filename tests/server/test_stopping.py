@@ -10,13 +10,14 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tests.cache.known import jobs
 from tests.served import Served, served
+from tests.waiting import until
 
 from lamella.cache.folder import Folder
 
@@ -48,13 +49,6 @@ case $(tr '\\0' ' ' </proc/$PPID/cmdline) in
 esac
 """
 """Tells the server when a commit was made, and makes the worker wait for that."""
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def connect(server: Served) -> http.client.HTTPConnection:
@@ -140,7 +134,7 @@ def test_an_upload_on_its_way_arrives(tmp_path: Path) -> None:
         send_head(connection, begin_upload(server))
         connection.send(LARGE[: 1 << 20])
         server.process.terminate()
-        until(lambda: refuses(server))
+        until(lambda: refuses(server), "it takes no more connections")
         assert server.process.poll() is None
         connection.send(LARGE[1 << 20 :])
         assert connection.getresponse().status == 201
@@ -157,7 +151,7 @@ def test_a_download_on_its_way_arrives(tmp_path: Path) -> None:
             answer = connection.getresponse()
             first = answer.read(1 << 16)
             server.process.terminate()
-            until(lambda: refuses(server))
+            until(lambda: refuses(server), "it takes no more connections")
             assert server.process.poll() is None
             assert first + answer.read() == LARGE
         assert server.process.wait(20) == 0
@@ -182,9 +176,9 @@ def test_a_build_is_ended_and_who_waits_gets_it(
 ) -> None:
     with served(tmp_path, config=images, worker=worker) as server:
         pull = pulling.submit(get, server, "/v2/images/app/manifests/latest")
-        until((tmp_path / "began").exists)
+        until((tmp_path / "began").exists, "the build begins")
         server.process.terminate()
-        until(lambda: refuses(server))
+        until(lambda: refuses(server), "it takes no more connections")
         (tmp_path / "go").touch()
         status, manifest = pull.result()
         assert (status, server.process.wait(20)) == (200, 0)
@@ -196,7 +190,7 @@ def test_a_build_that_takes_longer_is_left_to_another(
 ) -> None:
     with served(tmp_path, config=f"stop_seconds = 1\n{images}", worker=worker) as server:
         pull = pulling.submit(get, server, "/v2/images/app/manifests/latest")
-        until((tmp_path / "began").exists)
+        until((tmp_path / "began").exists, "the build begins")
         builder = int((tmp_path / "began").read_text())
         server.process.terminate()
         status, told = pull.result()
@@ -215,9 +209,9 @@ def test_a_second_signal_ends_it_at_once(
 ) -> None:
     with served(tmp_path, config=images, worker=worker) as server:
         pull = pulling.submit(get, server, "/v2/images/app/manifests/latest")
-        until((tmp_path / "began").exists)
+        until((tmp_path / "began").exists, "the build begins")
         server.process.send_signal(signal.SIGINT)
-        until(lambda: refuses(server))
+        until(lambda: refuses(server), "it takes no more connections")
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(20) == 130
         with pytest.raises((ConnectionError, http.client.HTTPException)):
@@ -233,12 +227,12 @@ def test_who_is_killed_leaves_no_builder_behind(tmp_path: Path, images: str, pul
     )
     with served(tmp_path, config=images, environment={"PATH": f"{tmp_path}:{os.environ['PATH']}"}) as server:
         pull = pulling.submit(get, server, "/v2/images/app/manifests/latest")
-        until((tmp_path / "began").exists)
+        until((tmp_path / "began").exists, "the build begins")
         program, worker = (int(line) for line in (tmp_path / "began").read_text().split())
         assert is_alive(program)
         server.process.kill()
-        until(lambda: not is_alive(worker))
-        until(lambda: not is_alive(program))
+        until(lambda: not is_alive(worker), "the worker ends")
+        until(lambda: not is_alive(program), "its program ends")
         with pytest.raises((ConnectionError, http.client.HTTPException)):
             pull.result()
     assert [job.state for job in jobs(Folder(tmp_path / "bucket")).values()] == ["running"]

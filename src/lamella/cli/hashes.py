@@ -52,7 +52,7 @@ class _Filled(NamedTuple):
 def _fill(texts: "dict[Path, str]", wanted: "dict[Path, list[Missing]]", how: dict[str, Any]) -> list[_Filled]:
     from lamella.cli.progress import Told
     from lamella.hashes.fill import filled, find
-    from lamella.staging import staged_beside, write_all
+    from lamella.staging import write_file
 
     every = [(file, one) for file, found in wanted.items() for one in found]
     with (
@@ -68,8 +68,7 @@ def _fill(texts: "dict[Path, str]", wanted: "dict[Path, list[Missing]]", how: di
     for file, text in texts.items():
         own = [one for (where, _), one in zip(every, found, strict=True) if where == file]
         if any(one.hash for one in own):
-            with staged_beside(file) as staged:
-                write_all(staged, filled(text, own).encode())
+            write_file(file, filled(text, own).encode())
     return [_Filled(file, one.missing, one.hash, one.problem) for (file, _), one in zip(every, found, strict=True)]
 
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamella.cli.common import bucket_options, cache_folder, connection_options, open_workplace, reach_of, reaching_out
+from lamella.transport.home import expanded
 
 if TYPE_CHECKING:
     from lamella.cache.bucket import SharedBucket
     from lamella.server.app import Server
-    from lamella.server.page.lines import Tell
+    from lamella.server.monitoring.lines import Tell
     from lamella.server.settings import Settings
 
 _WORKER = (
@@ -141,12 +142,12 @@ def _usual() -> str:
 
 def _data_folder() -> Path:
     users = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(users, "lamella").expanduser()
+    return expanded(f"{users}/lamella")
 
 
 def _log() -> "Tell":
     """Send all logging to stderr, and return the function that writes request lines there."""
-    from lamella.server.page import lines
+    from lamella.server.monitoring import lines
 
     is_seen = sys.stderr.isatty()
     handler = logging.StreamHandler()

@@ -53,9 +53,14 @@ class Draft:
     """The image before this one, as far as one is known."""
     where: Where = Where()
 
+    @property
+    def groups(self) -> list[str]:
+        """For each layer, what the spec calls it: it may be one of several that were split."""
+        return [planned.plan.group for planned in self.layers]
+
     def only(self, layer: str, *, below: bool) -> "Draft":
         """The layer of that name as an image of its own, the same bytes as in the whole; or the image up to it."""
-        groups = [planned.plan.group for planned in self.layers]
+        groups = self.groups
         if layer not in groups:
             there = ", ".join(dict.fromkeys(groups))
             raise NoLayerError(f"{self.name} has no layer {layer!r} with anything of its own in it; there are: {there}")

@@ -8,8 +8,7 @@ from typing import Annotated
 import msgspec
 
 from lamella.server.access.settings import Access, Limits, Tls
-from lamella.server.demand.settings import Limits as Demand
-from lamella.server.demand.settings import Source
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.garbage import Garbage
 from lamella.server.mirrors import Mirror
 from lamella.server.nixcache.settings import NixCache
@@ -80,7 +79,7 @@ class Settings(Value, frozen=True, kw_only=True):
     limits: Annotated[Limits, Said(Limits.summary, table=Limits)] = Limits()
     tls: Annotated[Tls | None, Said(Tls.summary, table=Tls)] = None
     sources: Annotated[Sequence[Source], Said(Source.summary, each=Source)] = msgspec.field(default=(), name="source")
-    demand: Annotated[Demand, Said(Demand.summary, table=Demand)] = Demand()
+    demand: Annotated[BuildLimits, Said(BuildLimits.summary, table=BuildLimits)] = BuildLimits()
     mirrors: Annotated[Sequence[Mirror], Said(Mirror.summary, each=Mirror)] = msgspec.field(default=(), name="mirror")
     caches: Annotated[Sequence[NixCache], Said(NixCache.summary, each=NixCache)] = msgspec.field(default=(), name="nix")
     gc: Annotated[Garbage, Said(Garbage.summary, table=Garbage)] = Garbage()
@@ -109,12 +108,6 @@ class Settings(Value, frozen=True, kw_only=True):
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return host == _LOCAL
-
-    @property
-    def open_here(self) -> bool:
-        """Whether only this machine can reach the server, and the settings do not say who may do what."""
-        access = self.access
-        return self.loopback and access.anonymous is None and not access.trusted_proxies
 
 
 def parse_settings(text: str, file: str) -> Settings:

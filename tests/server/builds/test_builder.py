@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 from aiohttp import web
+from tests.buckets import Memory
 from tests.made import sample
 from tests.server.running import open_registry, running
 
-from lamella.cache.bucket import Item, Memory, SharedBucket
+from lamella.cache.bucket import Item, SharedBucket
 from lamella.cache.collect import collect
 from lamella.cache.holds import DOOMED, Doom
 from lamella.cache.policies import DAY, Rules
@@ -31,14 +32,12 @@ from lamella.server.builds.builder import Builder, Offers
 from lamella.server.builds.jobs import Jobs, Outcome
 from lamella.server.builds.orders import Built, built_name
 from lamella.server.demand.errors import explained
-from lamella.server.demand.names import Request, parse
-from lamella.server.demand.pin import Pin
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.names import Pin, Request, parse
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.gate import GATE
 from lamella.server.shelf import Shelf
 from lamella.staging import StorageError
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import GoneError
+from lamella.transport.errors import GoneError, TransportError
 
 SOURCES = [Source(name="deb", kind="deb", platforms=["linux/amd64"])]
 
@@ -61,7 +60,7 @@ class Made:
         await asyncio.sleep(self.seconds)
         if self.outcome:
             return self.outcome
-        request = parse(name, tag, SOURCES, Limits())
+        request = parse(name, tag, SOURCES, BuildLimits())
         return await asyncio.to_thread(self._put, request, name)
 
     def _put(self, request: Request, name: str) -> Outcome:
@@ -72,7 +71,7 @@ class Made:
         return Outcome(repository=name, root=root.digest)
 
     def application(self) -> web.Application:
-        offers = Offers(SOURCES, Limits(), self.wait)
+        offers = Offers(SOURCES, BuildLimits(), self.wait)
         app = open_registry(self.bucket, Builder(self.bucket, offers, Jobs(self.bucket, 2), self.build, self._pin_of))
         app[GATE] = self._gate
         return app
@@ -206,7 +205,7 @@ def test_names_that_cannot_be_built(name: str, tag: str, status: int) -> None:
 def test_what_was_pushed_comes_first() -> None:
     with made() as (one, host):
         bring(parcel_of(sample()), shelf := Shelf(Repository(one.bucket, "deb/bash")))
-        shelf.tag("latest", parcel_of(sample()).root)
+        shelf.tag("latest", *parcel_of(sample()).documents[-1])
         assert asked(host, "deb/bash")[0] == 200
         assert one.built == []
 
@@ -224,6 +223,15 @@ def test_what_cannot_be_reached_may_be_pulled_later(trouble: LamellaError, statu
         urllib.request.urlopen(f"http://{host}/v2/deb/bash/manifests/latest")
     with caught.value as answer:
         assert (answer.code, answer.headers["Retry-After"]) == (status, after)
+
+
+def test_only_the_log_says_what_the_storage_said(caplog: pytest.LogCaptureFixture) -> None:
+    trouble = StorageError("cannot write /srv/secret/x: No space left on device")
+    with made(pin=None, trouble=trouble) as (_, host):
+        status, body = asked(host, "deb/bash")
+    assert status == 503
+    assert b"secret" not in body
+    assert "/srv/secret/x" in caplog.text
 
 
 def test_an_archive_that_is_not_there() -> None:

@@ -97,6 +97,12 @@ def test_what_is_no_repository(tmp_path: Path) -> None:
     assert caught.value.log
 
 
+def test_a_host_that_is_down_may_be_back_later() -> None:
+    with pytest.raises(DemandError, match="Failed to connect") as caught:
+        commit_of("http://127.0.0.1:1/team/repository.git", "")
+    assert caught.value.code == "UNAVAILABLE"
+
+
 def test_passwords_in_addresses_are_not_told() -> None:
     with pytest.raises(DemandError) as caught:
         commit_of("http://somebody:secret@127.0.0.1:1/team/repository.git", "")

@@ -19,7 +19,7 @@ from lamella.server.demand.build import build
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.names import Request, parse
 from lamella.server.demand.pins import pin_of
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.demand.workshop import Workshop
 from lamella.spec.problems import SpecError
 from lamella.spec.reader import read
@@ -44,7 +44,7 @@ def write(folder: Path, name: str, text: str) -> None:
 
 
 def asked(origin: object, name: str, tag: str = "latest") -> Request:
-    return parse(f"images/{name}", tag, [Source(name="images", kind="specs", origin=str(origin))], Limits())
+    return parse(f"images/{name}", tag, [Source(name="images", kind="specs", origin=str(origin))], BuildLimits())
 
 
 def test_names_lead_to_specs(folder: Path, workshop: Workshop, tmp_path: Path) -> None:

@@ -2,17 +2,19 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientPayloadError
+from tests.buckets import Memory
 from tests.index import Index, serving
 from tests.nars import Cache, nar_of, store_path
 from tests.server.nixcache.house import AT, Client, Sent, lines, served, tree
 
-from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.bucket import SharedBucket
 from lamella.cache.folder import Folder
 from lamella.server import threads
 from lamella.server.nixcache.settings import NixCache, Upstream
@@ -378,6 +380,25 @@ def test_no_room_for_what_is_on_its_way(tmp_path: Path, theirs: Cache, small_dis
         assert not stored(bucket)
 
     ask(asked, bucket, small_disk, beside(theirs))
+
+
+def test_only_the_log_says_which_disk_is_full(
+    tmp_path: Path, theirs: Cache, small_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    theirs.add(PATH, _tree(tmp_path))
+    with contextlib.suppress(OSError), (small_disk / "full").open("wb", buffering=0) as file:
+        while file.write(bytes(1 << 12)):
+            pass
+
+    async def asked(client: Client) -> None:
+        told = lines(await (await client.get(f"{AT}/{HASH}.narinfo")).text())
+        answer = await client.get(f"{AT}/{told['URL'][0]}")
+        assert answer.status == 503
+        assert str(small_disk) not in await answer.text()
+
+    with serving(Index(theirs.folder)) as index:
+        ask(asked, Memory(), small_disk, beside(theirs, index=index))
+    assert f"cannot write to {small_disk}" in caplog.text
 
 
 def test_no_room_in_the_bucket(tmp_path: Path, theirs: Cache, small_disk: Path) -> None:

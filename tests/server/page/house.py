@@ -37,8 +37,8 @@ from lamella.plan import LayerPlan, Part
 from lamella.registry.registries import Registries
 from lamella.server.app import Server
 from lamella.server.builds.jobs import Jobs
-from lamella.server.page.health import Health
-from lamella.server.page.lines import Line
+from lamella.server.monitoring.health import Health
+from lamella.server.monitoring.lines import Line
 from lamella.server.settings import parse_settings
 from lamella.transport.connections import Settings
 from lamella.transport.downloads import Downloads
@@ -161,7 +161,7 @@ def server(
     fetcher = Fetcher(Settings(), pause=lambda _: None)
     place = workplace(folder)
     registries = Registries({"HOME": "/nowhere"})
-    outside = Outside(registries, Daemons({}), place.blobs, Downloads(folder, fetcher, silent))
+    outside = Outside(registries, Daemons({}), place.blobs, Downloads(folder, lambda: fetcher, silent))
     with contextlib.closing(outside):
         tell = None if lines is None else lines.append
         made = Server(parse_settings(text, "serve.toml"), text, bucket, replace(place, outside=outside), (), tell)

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.buckets import Memory
 from tests.server.page import house
 from tests.server.page.house import LOG, served
 
-from lamella.cache.bucket import Item, Memory
+from lamella.cache.bucket import Item
 from lamella.cache.folder import Folder
 from lamella.server.answers import NUMBER
 from lamella.server.builds.log import STEADY, Log, log_name
-from lamella.server.page.lines import ColourFormatter, JsonFormatter, Line, as_json, in_colours
+from lamella.server.monitoring.lines import ColourFormatter, JsonFormatter, Line, as_json, in_colours
 
 TEXT = f"/builds/{LOG}/text"
 

@@ -12,7 +12,6 @@ from lamella.oci import media
 from lamella.oci.digest import Digest, sha256
 
 BYTES = "application/octet-stream"
-EMPTY = "application/vnd.oci.empty.v1+json"
 
 
 @dataclass(frozen=True)

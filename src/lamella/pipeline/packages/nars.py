@@ -23,7 +23,7 @@ from lamella.sources.nix.nar import Recipe
 from lamella.sources.spool import decompress
 from lamella.staging import explained
 from lamella.transport.downloads import Wanted
-from lamella.transport.fetch import GoneError
+from lamella.transport.errors import GoneError
 
 
 def as_nar(package: Package, place: Workplace) -> Package:

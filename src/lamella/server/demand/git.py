@@ -31,7 +31,9 @@ _PASSWORD = re.compile(r"//[^/@\s]+@")
 
 
 class GitError(DemandError):
-    """A git repository with packages or specs cannot be read."""
+    """A git repository with packages or specs cannot be read; its host may be down."""
+
+    code = "UNAVAILABLE"
 
 
 def commit_of(url: str, name: str) -> str:

@@ -12,9 +12,8 @@ from lamella.pipeline.lock.file import hashed_name, lock_path, read_lock
 from lamella.pipeline.workplace import Workplace
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.git import checkout, commit_of, moment
-from lamella.server.demand.names import LATEST, Request
+from lamella.server.demand.names import LATEST, Pin, Request
 from lamella.server.demand.origin import COMMIT
-from lamella.server.demand.pin import Pin
 from lamella.server.demand.workshop import Workshop, each_platform
 from lamella.sources import files
 from lamella.sources.nix.graph import is_store_path

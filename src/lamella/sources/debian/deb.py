@@ -5,7 +5,6 @@ var/lib/dpkg/status.d     describes the package for scanners, as there is no dpk
 """
 
 import io
-import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,12 +15,12 @@ import msgspec
 from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Owner, Package, order
 from lamella.sources.debian import alternatives, fixups
+from lamella.sources.debian.fixups import MERGED
 from lamella.sources.spool import DamagedError, Spool, decompress, explained, nameless, opened
 
 RULES = "deb-2"
 """Changes whenever the entries of a deb would."""
 
-MERGED = re.compile(r"/(bin|sbin|lib|lib32|lib64|libx32|libo32)(?=/|$)")
 _MAGIC = b"!<arch>\n"
 _HEADER = 60
 _MOST_MEMBERS = 500_000
