@@ -1,4 +1,4 @@
-"""Debian packages are locked: from signed indexes, and from what the control files of debs say of alternatives."""
+"""Locks Debian packages, from signed indexes and from what the scripts of debs say about alternatives."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +35,7 @@ _ARCHITECTURES = {
 
 
 def lock_debian(asked: Asking, platform: Platform, kept: Mapping[str, str], place: Workplace) -> LockedDebian:
-    """What is asked for, resolved now; versions that are `kept` stay as long as the archives have them."""
+    """Resolve the requested packages; versions that are `kept` stay as long as the archives have them."""
     outside = needed(place.outside, "an archive of Debian packages")
     answer = resolve(asked.names, Catalogue(texts_of(asked, platform, outside), kept), asked.without)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -46,7 +46,7 @@ def lock_debian(asked: Asking, platform: Platform, kept: Mapping[str, str], plac
 
 
 def texts_of(asked: Asking, platform: Platform, outside: Outside) -> Iterator[tuple[str, str]]:
-    """The indexes of all archives, each with where the archive is."""
+    """Yield the indexes of all archives, each with the archive's address."""
     machine = f"{platform.architecture}/{platform.variant}".removesuffix("/")
     architecture = _ARCHITECTURES.get(machine) or _ARCHITECTURES.get(platform.architecture)
     if platform.os != "linux" or architecture is None:
@@ -57,7 +57,7 @@ def texts_of(asked: Asking, platform: Platform, outside: Outside) -> Iterator[tu
 
 
 def _alternatives(deb: Deb, place: Workplace, outside: Outside) -> list[Alternative]:
-    """What the scripts of a package say of alternatives; its control file is read if nobody remembers."""
+    """The alternatives in a package's scripts, which are read unless they are remembered."""
     hashed, size = deb.fields["SHA256"], int(deb.fields["Size"])
     name = f"debs/{hashed}"
     known = place.records.read(name, list[Alternative])
@@ -71,7 +71,7 @@ def _alternatives(deb: Deb, place: Workplace, outside: Outside) -> list[Alternat
 
 
 def control_of(url: str, wanted: Wanted, outside: Outside) -> dict[str, bytes]:
-    """What a deb says of itself; no more of it is fetched than that, if that can be."""
+    """Return the control files of a deb; if possible, only these are downloaded."""
     downloads = outside.downloads
     kept = downloads.path(wanted.sha256)
     reading: Callable[[], RemoteBytes | LocalBytes] = lambda: RemoteBytes(downloads.fetcher, url, from_start=True)  # noqa: E731
