@@ -168,7 +168,7 @@ def test_an_unreachable_registry(work: Path) -> None:
 def test_a_stale_lock(work: Path, index: Index) -> None:
     (work / "lamella.toml").write_text(PYTHON)
     said = mistake(work, "build", code=3)
-    assert said == "it is not decided yet which Python packages these are; run lamella lock"
+    assert said == "the spec's Python packages are not locked; run lamella lock"
     assert run(work, "lock", UV_DEFAULT_INDEX=index.url).code == 0
     (work / "lamella.toml").write_text(PYTHON.replace('"low"', '"low", "high"'))
     for args in (("build",), ("plan",), ("lock", "--check")):
