@@ -1,8 +1,8 @@
-"""Stage, then move into place: how every file that others may read is written.
+"""Stages files, then moves them into place: how every file that other processes may read is written.
 
-A staged file has a name of its own beside its target (same file system, so the move is atomic) and appears under the
-target's name complete or not at all. Whoever writes it holds a lock on it, which ends with the process, however that
-ends and in whatever container. So what a killed process left behind is known by its lock, and the next one removes it.
+A staged file has its own name beside its target (on the same file system, so the move is atomic), and appears under the
+target's name complete or not at all. Its writer holds a lock on it, which ends with the process, however that ends
+and in whatever container. So files that a killed process left are recognized by the missing lock, and removed.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ _TRIES = 100
 
 
 class StorageError(LamellaError):
-    """A file or folder of ours cannot be read or written."""
+    """A file or folder cannot be read or written."""
 
     exit_code = 5
 
 
 @contextlib.contextmanager
 def explained(path: Path, doing: str) -> Iterator[None]:
-    """Turns an `OSError` into one line that names `path`."""
+    """Turn an `OSError` into one line that names `path`."""
     try:
         yield
     except OSError as error:
@@ -40,16 +40,16 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def staged(root: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new empty file in the staging folder of `root`, removed at the end unless it has been moved away."""
+    """Create an empty file in the staging folder of `root`; remove it at the end unless it has been moved."""
     with contextlib.ExitStack() as stack:
         yield _new(root / STAGING, stack)
 
 
 def _new(folder: Path, stack: contextlib.ExitStack, before: str = "", after: str = "") -> tuple[Path, BinaryIO]:
-    """A new file that goes with `stack`, whenever that is interrupted.
+    """Create a locked file, which is removed with `stack`, wherever that is interrupted.
 
-    Another is made, and the folder too, if somebody who tidies up removes it meanwhile. No name is used twice: whoever
-    has the lock of a file that nobody writes can remove what has its name.
+    If another process tidies up and removes the file or its folder before it is locked, they are created again. No name
+    is used twice: a process that has locked a leftover removes whatever has its name.
     """
     for tries in range(_TRIES):
         path = folder / f"{before}{secrets.token_hex(12)}{after}"
@@ -65,11 +65,11 @@ def _new(folder: Path, stack: contextlib.ExitStack, before: str = "", after: str
         if os.fstat(file.fileno()).st_nlink:
             return path, file
         file.close()
-    raise FileNotFoundError(errno.ENOENT, "somebody else removes all that is new", folder)
+    raise FileNotFoundError(errno.ENOENT, "another process removes all new files", folder)
 
 
 def tidy(root: Path) -> None:
-    """Removes the staging folder of `root`, and `root`, if nothing is in them any more."""
+    """Remove the staging folder of `root`, and `root`, if they are empty."""
     with contextlib.suppress(OSError):
         (root / STAGING).rmdir()
         root.rmdir()
@@ -77,9 +77,9 @@ def tidy(root: Path) -> None:
 
 @contextlib.contextmanager
 def staged_beside(target: Path) -> Iterator[BinaryIO]:
-    """A new file beside `target` that takes its name at the end, unless something was raised.
+    """Create a file beside `target` that gets its name at the end, unless an exception was raised.
 
-    What is there and is neither file nor folder (a pipe, a device) is written to as it is.
+    If `target` is neither a file nor a folder (a pipe, a device), it is written to directly.
     """
     target = target.resolve()
     if target.is_dir():
@@ -87,7 +87,7 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
     prefix = f".{target.name[:40]}."
     direct = target.exists() and not target.is_file()
     with explained(target, "cannot write"):
-        target.parent.stat()  # a folder that is not there is not ours to make
+        target.parent.stat()  # a missing folder is not created
         for old in target.parent.glob(f"{glob.escape(prefix)}*{_ENDING}"):
             _remove_left(old)
     if direct:
@@ -107,7 +107,7 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _filled(target: Path) -> Iterator[None]:
-    """Says of `target` that there is no room for it; whatever else goes wrong meanwhile is not about it."""
+    """Name `target` if there is no room for it; other errors are not about this file."""
     try:
         yield
     except OSError as error:
@@ -117,7 +117,7 @@ def _filled(target: Path) -> Iterator[None]:
 
 
 def write_all(file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
-    """All of `data`, to a file without a buffer, which may take less at a time."""
+    """Write all of `data` to an unbuffered file, which may take less at a time."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
@@ -135,7 +135,7 @@ def write_file(target: Path, data: bytes) -> None:
 
 
 def write_whole(root: Path, name: str, data: bytes) -> None:
-    """`data` under `root/name`: there as a whole, or not at all."""
+    """Write `data` to `root/name`, whole or not at all."""
     target = root / name
     with explained(target, "cannot write"), staged(root) as (path, file):
         write_all(file, data)
@@ -144,14 +144,14 @@ def write_whole(root: Path, name: str, data: bytes) -> None:
 
 
 def sweep(root: Path) -> int:
-    """Removes what killed processes left in staging; returns how many files that were."""
+    """Remove what killed processes have left in staging; return how many files."""
     with contextlib.suppress(FileNotFoundError):
         return sum(map(_remove_left, (root / STAGING).iterdir()))
     return 0
 
 
 def _remove_left(path: Path) -> bool:
-    """Removes a staged file that nobody writes any more."""
+    """Remove a staged file that no process writes any more."""
     with contextlib.suppress(OSError), path.open("rb", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink()
@@ -175,19 +175,19 @@ class StagedFile:
         self._staged.__exit__(None, None, None)
 
     def write(self, block: bytes | bytearray | memoryview) -> None:
-        """Takes the next bytes."""
+        """Take the next bytes."""
         with explained(self.path, "cannot write"):
             write_all(self._file, block)
 
     def move_to(self, target: Path) -> None:
-        """Makes `target` of what was written."""
+        """Move what was written to `target`."""
         with explained(target, "cannot write"):
             target.parent.mkdir(parents=True, exist_ok=True)
             self.path.rename(target)
 
 
 class StagedBlob(StagedFile):
-    """Bytes on their way to a place that is named by their digest; leaving without `commit` discards them."""
+    """Bytes on their way to a place named by their digest; leaving without `commit` discards them."""
 
     def __init__(self, root: Path, place: Callable[[Digest], Path]) -> None:
         super().__init__(root)
@@ -195,11 +195,11 @@ class StagedBlob(StagedFile):
         self._passed = Passed()
 
     def write(self, block: bytes | bytearray | memoryview) -> None:
-        """Takes the next bytes."""
+        """Take the next bytes."""
         self._passed.add(block)
         super().write(block)
 
     def commit(self, digest: Digest, size: int) -> None:
-        """Moves the bytes to their place, if they are what they are said to be."""
+        """Move the bytes to their place, if they have this digest and size."""
         self._passed.check(digest, size)
         self.move_to(self._place(digest))
