@@ -9,7 +9,7 @@ from lamella.package import Package
 
 
 class ClosureError(LamellaError):
-    """A graph is not a closure, or something is not in it."""
+    """A graph is not a closure, or a package is not in it."""
 
     exit_code = 3
 
@@ -31,7 +31,7 @@ class Closure:
 
 
 def closure(packages: Iterable[Package], roots: Iterable[str]) -> Closure:
-    """A checked `Closure`: ids are unique, and every reference and root is a member."""
+    """Return a checked `Closure`: ids are unique, and every reference and root is a member."""
     found: dict[str, Package] = {}
     for package in packages:
         known = found.setdefault(package.id, package)
@@ -49,7 +49,7 @@ def closure(packages: Iterable[Package], roots: Iterable[str]) -> Closure:
 
 
 def merge(closures: Iterable[Closure]) -> Closure:
-    """All packages and roots of `closures`, in order."""
+    """Return a closure of all packages and roots of `closures`, in order."""
     parts = tuple(closures)
     return closure((p for part in parts for p in part.packages), (r for part in parts for r in part.roots))
 
@@ -79,7 +79,7 @@ def reachable(given: Closure, roots: Iterable[str]) -> set[str]:
 
 
 def restrict(given: Closure, roots: Iterable[str]) -> Closure:
-    """The part of `given` that `roots` need."""
+    """Return the part of `given` that `roots` need."""
     wanted = tuple(dict.fromkeys(roots))
     ids = reachable(given, wanted)
     return Closure(tuple(p for p in given.packages if p.id in ids), wanted)

@@ -1,8 +1,8 @@
-"""What images are made of: packages, the entries they hold, and the rules a layer applies to them.
+"""What images are made of: packages, their entries, and the rules that a layer applies to them.
 
     source --resolve--> Package --entries--> Entry --rules--> tar header and data
 
-A `Package` is known before any of its files is read; an `Entry` is one file at its place in the image.
+A `Package` is known before its files are read; an `Entry` is one file at its place in the image.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ MTIME = 1
 
 
 class Kind(IntEnum):
-    """What an entry is; the values are the type flags of tar."""
+    """The kind of an entry; the values are the type flags of tar."""
 
     FILE = ord("0")
     SYMLINK = ord("2")

@@ -1,4 +1,4 @@
-"""Stage, then move into place: how every file that others may read is written.
+"""Stages files, then moves them into place: how every file that other processes may read is written.
 
 A staged file has its own name on the file system of its target, so the move is atomic: it appears under the target's
 name completely or not at all. Its writer holds a lock on it, which ends with the process, however that ends and in
@@ -32,7 +32,7 @@ class StorageError(LamellaError):
 
 @contextlib.contextmanager
 def explained(path: Path, doing: str) -> Iterator[None]:
-    """Turns an `OSError` into one line that names `path`."""
+    """Turn an `OSError` into one line that names `path`."""
     try:
         yield
     except OSError as error:
@@ -41,7 +41,7 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def staged(root: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new empty file in the staging folder of `root`, removed at the end unless it has been moved away."""
+    """Create an empty file in the staging folder of `root`; remove it at the end unless it has been moved."""
     with contextlib.ExitStack() as stack:
         yield _new(root / STAGING, stack)
 
@@ -184,7 +184,7 @@ class StagedFile:
         self._staged.__exit__(None, None, None)
 
     def write(self, block: bytes | bytearray | memoryview) -> None:
-        """Takes the next bytes."""
+        """Take the next bytes."""
         with explained(self.path, "cannot write"):
             write_all(self._file, block)
 
@@ -204,7 +204,7 @@ class StagedBlob(StagedFile):
         self._passed = Passed()
 
     def write(self, block: bytes | bytearray | memoryview) -> None:
-        """Takes the next bytes."""
+        """Take the next bytes."""
         self._passed.add(block)
         super().write(block)
 

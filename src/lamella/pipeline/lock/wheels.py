@@ -1,4 +1,4 @@
-"""Python packages are locked: uv chooses versions, and of each wheel its directory and metadata are read."""
+"""Locks Python packages: uv chooses versions, and each wheel's directory and metadata are read."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from lamella.transport.downloads import Wanted
 
 
 def lock_python(asked: Asking, folder: Path, kept: LockedPython, place: Workplace) -> LockedPython:
-    """What is asked for, resolved now; versions that are `kept` stay where nothing speaks against them."""
+    """Resolve the requested packages; versions that are `kept` stay if they still fit."""
     outside = needed(place.outside, "an index of Python packages")
     builds = may_build(asked.python.build, outside)
     question = uv.Question(
@@ -50,7 +50,7 @@ def _compiler(python: Python, kept: str) -> str:
 
 
 def _look(one: Chosen, target: Target, place: Workplace, outside: Outside) -> Callable[[], Summary]:
-    """Looks into a wheel; into one that has to be built when it is there."""
+    """A function that summarizes a wheel; it builds the wheel first if there is only source."""
     place.records.write(f"found/{one.source}", one.file.url)
     if one.is_source:
         source = Source(one.file.name, one.source, one.file.size, one.candidate.commit)
