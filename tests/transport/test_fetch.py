@@ -301,3 +301,20 @@ def test_a_refusal_is_heard_before_all_is_sent(tmp_path: Path, status: str, said
         pytest.raises(TransportError, match=said),
     ):
         fetcher.put(address, tmp_path / "file", "x/y")
+
+
+def test_a_password_for_an_encrypted_index_is_not_sent_in_the_open() -> None:
+    with serving_registry(Fake()) as fake:
+        fake.trouble = [Trouble("", 99, 200, body=DATA)]
+        with fetching(UV_INDEX=f"mine=https://me:secret@{fake.name}/simple") as fetcher:
+            assert fetcher.document(f"http://{fake.name}/file") == DATA
+        assert fake.told == [None]
+
+
+@pytest.mark.parametrize("hashed", ["../../victim", "", "0" * 63, "A" * 64, f"{'0' * 64}\n"])
+def test_what_is_no_hash_names_no_file(tmp_path: Path, hashed: str) -> None:
+    (tmp_path / "victim").write_bytes(b"precious")
+    (tmp_path / "file").write_bytes(DATA)
+    with fetching() as fetcher, pytest.raises(DigestError, match="is not a SHA-256"):
+        Downloads(tmp_path / "cache", fetcher).fetch_one(Wanted("x", hashed), [(tmp_path / "file").as_uri()])
+    assert (tmp_path / "victim").read_bytes() == b"precious"
