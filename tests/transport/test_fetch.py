@@ -20,7 +20,7 @@ from lamella.transport.connections import Settings
 from lamella.transport.downloads import Downloads, Wanted
 from lamella.transport.errors import TransportError
 from lamella.transport.fetch import Fetcher, ForbiddenError, GoneError
-from lamella.transport.remote import RemoteBytes, WholeOnlyError
+from lamella.transport.remote import RemoteFile, WholeOnlyError
 
 DATA = os.urandom(700_001)
 
@@ -93,7 +93,7 @@ def test_local_files(tmp_path: Path) -> None:
 
 def test_parts(index: Index) -> None:
     with fetching() as fetcher:
-        remote = RemoteBytes(fetcher, url(index))
+        remote = RemoteFile(fetcher, url(index))
         assert remote.size() == len(DATA)
         for at, count in ((0, 10), (len(DATA) - 5, 10), (300_000, 300_000), (len(DATA), 1)):
             assert remote.read_at(count, at) == DATA[at : at + count]
@@ -102,7 +102,7 @@ def test_parts(index: Index) -> None:
         assert len(index.asked) == asked
         index.ranges = False
         with pytest.raises(WholeOnlyError):
-            RemoteBytes(fetcher, url(index))
+            RemoteFile(fetcher, url(index))
 
 
 @pytest.mark.parametrize("how", ["address", "index", "netrc", "named", "nobody", "another"])

@@ -21,7 +21,7 @@ _INCOMPLETE = (400, 404)
 """How registries refuse to name a manifest that leads to what they have lost."""
 
 EXISTS = "exists"
-HAD = "mounted"
+MOUNTED = "mounted"
 SENT = "uploaded"
 
 
@@ -123,7 +123,7 @@ def _send(layer: Layer, destination: Destination, progress: Progress, stop: thre
         needed = destination.put(layer.descriptor, body)
     except RegistryError as error:
         raise error.about(f"layer {name}") from error
-    return Sent(layer, SENT if needed else HAD, time.monotonic() - started)
+    return Sent(layer, SENT if needed else MOUNTED, time.monotonic() - started)
 
 
 def counted(layer: Layer, progress: Progress) -> Body:

@@ -18,7 +18,7 @@ from lamella.sources.locked import LockedDeb
 from lamella.sources.python.zipped import LocalBytes
 from lamella.sources.tree import SourceError
 from lamella.transport.downloads import Wanted
-from lamella.transport.remote import RemoteBytes, WholeOnlyError
+from lamella.transport.remote import RemoteFile, WholeOnlyError
 
 _AT_ONCE = 8
 _ARCHITECTURES = {
@@ -74,7 +74,7 @@ def control_of(url: str, wanted: Wanted, outside: Outside) -> dict[str, bytes]:
     """What a deb says of itself; no more of it is fetched than that, if that can be."""
     downloads = outside.downloads
     kept = downloads.path(wanted.sha256)
-    reading: Callable[[], RemoteBytes | LocalBytes] = lambda: RemoteBytes(downloads.fetcher, url, from_start=True)  # noqa: E731
+    reading: Callable[[], RemoteFile | LocalBytes] = lambda: RemoteFile(downloads.fetcher, url, from_start=True)  # noqa: E731
     try:
         source = LocalBytes(kept) if kept.exists() else reading()
     except WholeOnlyError:

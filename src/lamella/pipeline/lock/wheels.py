@@ -18,7 +18,7 @@ from lamella.sources.python.zipped import Bytes, LocalBytes
 from lamella.spec.globs import as_regex
 from lamella.spec.python import Python
 from lamella.transport.downloads import Wanted
-from lamella.transport.remote import RemoteBytes, WholeOnlyError
+from lamella.transport.remote import RemoteFile, WholeOnlyError
 
 
 def lock_python(asked: Asking, folder: Path, kept: LockedPython, place: Workplace) -> LockedPython:
@@ -71,7 +71,7 @@ def _opened(one: Chosen, outside: Outside) -> Bytes:
     if kept.exists():
         return LocalBytes(kept)
     try:
-        return RemoteBytes(outside.downloads.fetcher, file.url)
+        return RemoteFile(outside.downloads.fetcher, file.url)
     except WholeOnlyError:
         return LocalBytes(outside.downloads.fetch_one(Wanted(file.name, file.sha256, file.size), [file.url]))
 

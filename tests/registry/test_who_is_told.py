@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from lamella.registry.challenge import Challenge
 from lamella.registry.credentials import Keychain
 from lamella.registry.errors import CredentialError, RegistryError
 from lamella.registry.host import Host
+from lamella.registry.messages import Answer
 from lamella.registry.tokens import Authorization, pull
 from lamella.transport.connections import Settings
 from lamella.transport.credential import Credential
@@ -23,19 +24,13 @@ from lamella.transport.fetch import Fetcher
 ME = Credential("me", "secret")
 
 
-@dataclass
-class Given:
-    status: int = 200
-    body: bytes = b'{"token":"t"}'
-
-
 def asked_for(realm: str, credential: Credential | None, *, insecure: bool = False) -> list[tuple[str, str]]:
     """Which requests are sent for a token from `realm`, with which authorization."""
     sent = []
 
-    def fetch(_method: str, url: str, headers: dict[str, str], body: bytes) -> Given:
+    def fetch(_method: str, url: str, headers: dict[str, str], body: bytes) -> Answer:
         sent.append((url.partition("?")[0], headers.get("Authorization", body.decode())))
-        return Given()
+        return Answer(200, Message(), b'{"token":"t"}', url)
 
     authorization = Authorization("r.io", lambda _: credential, fetch, insecure=insecure)
     assert authorization.renew([Challenge("bearer", {"realm": realm})], [pull("a")], "")
