@@ -2,6 +2,9 @@
 
 A client that sees the name finds everything that it leads to. If this is stopped at any instant, the next run uses
 what has arrived.
+
+A registry that has the manifest is not asked for each part: it accepted the manifest because it had them all, and its
+garbage collection keeps them. If it has lost one and says so when the manifest is named, what is missing is sent.
 """
 
 import threading
