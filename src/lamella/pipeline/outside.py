@@ -41,13 +41,13 @@ class Outside:
     def opened(self, wanted: "Wanted", url: str, *, from_start: bool = False) -> "Bytes":
         """A file, of which only the parts that are read are downloaded, if it is not here and its server allows it."""
         from lamella.sources.python.zipped import LocalBytes
-        from lamella.transport.remote import RemoteBytes, WholeOnlyError
+        from lamella.transport.remote import RemoteFile, WholeOnlyError
 
         kept = self.downloads.path(wanted.sha256)
         if kept.exists():
             return LocalBytes(kept)
         try:
-            return RemoteBytes(self.downloads.fetcher, url, from_start=from_start)
+            return RemoteFile(self.downloads.fetcher, url, from_start=from_start)
         except WholeOnlyError:
             return LocalBytes(self.downloads.fetch_one(wanted, [url]))
 
