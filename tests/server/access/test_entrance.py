@@ -436,3 +436,31 @@ def test_pages_of_elsewhere_do_not_get_in_by_a_browser_here(host: str, status: i
             return answer.status
 
     assert visiting(text, visit, loopback=True) == (200 if text else status)
+
+
+@pytest.mark.parametrize("loopback", [False, True])
+@pytest.mark.parametrize(
+    ("path", "site", "mode", "is_refused"),
+    [
+        (MANIFEST, "cross-site", "no-cors", True),
+        (MANIFEST, "same-site", "no-cors", True),
+        (MANIFEST, "cross-site", "navigate", True),
+        ("/nix/main/x.narinfo", "cross-site", "no-cors", True),
+        ("/nix/main", "cross-site", "navigate", False),
+        ("/images", "cross-site", "navigate", False),
+        (MANIFEST, "same-origin", "cors", False),
+        (MANIFEST, "none", "navigate", False),
+        (MANIFEST, "", "", False),
+    ],
+)
+def test_pages_of_other_sites_cannot_have_anything_built(
+    path: str, site: str, mode: str, is_refused: bool, loopback: bool
+) -> None:
+    """A browser sends them no answer, but sends us their requests, with the login that it remembers."""
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode} if site else {}
+
+    async def visit(session: ClientSession, url: str) -> int:
+        async with session.get(url + path, headers={"Host": "localhost:8080", **headers}) as answer:
+            return answer.status
+
+    assert (visiting("" if loopback else OPEN, visit, loopback=loopback) == 403) == is_refused

@@ -136,6 +136,24 @@ def test_only_so_many_run_at_once() -> None:
     assert most == 2
 
 
+def test_no_more_wait_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "_MOST", 3)
+    times: list[str] = []
+
+    async def run() -> None:
+        jobs, gate = Jobs(Memory(), 1), asyncio.Event()
+        tasks = [jobs.begin(str(n), "a/b", counted(times, gate.wait)) for n in range(3)]
+        with pytest.raises(LamellaError, match="too many builds"):
+            jobs.begin("3", "a/b", counted(times, gate.wait))
+        assert jobs.begin("2", "a/b", counted(times, gate.wait)) is tasks[2]
+        gate.set()
+        await asyncio.gather(*tasks)
+        await jobs.begin("3", "a/b", counted(times, gate.wait))
+
+    asyncio.run(run())
+    assert len(times) == 4
+
+
 def test_another_takes_over_from_who_has_died() -> None:
     bucket = Memory()
     times: list[str] = []
