@@ -23,7 +23,7 @@ from lamella.cache.folder import Folder
 
 OPEN = '[access]\nanonymous = ["*"]\n'
 LARGE = os.urandom(1 << 20) * 32
-"""More than the buffers between two programs hold."""
+"""More than fits into the buffers between two programs."""
 DIGEST = f"sha256:{hashlib.sha256(LARGE).hexdigest()}"
 WORKER = """\
 import os, pathlib, sys, time
@@ -37,7 +37,7 @@ while not (folder / "go").exists():
     time.sleep(0.01)
 os.execv(sys.executable, [sys.executable, "-m", "lamella.cli.worker"])
 """
-"""Waits to be let go, and then builds."""
+"""Waits for permission, and then builds."""
 GIT = """\
 #!/bin/sh
 case $(tr '\\0' ' ' </proc/$PPID/cmdline) in
@@ -48,7 +48,7 @@ case $(tr '\\0' ' ' </proc/$PPID/cmdline) in
     *) echo 1700000000 ;;
 esac
 """
-"""Tells the server when a commit was made, and makes the worker wait for that."""
+"""Tells the server when a commit was made, and never answers the worker."""
 
 
 def connect(server: Served) -> http.client.HTTPConnection:
@@ -56,7 +56,7 @@ def connect(server: Served) -> http.client.HTTPConnection:
 
 
 def get(server: Served, path: str) -> tuple[int, bytes]:
-    """The status and the body of an answer."""
+    """Return the status and the body of an answer."""
     with contextlib.closing(connect(server)) as connection:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -64,7 +64,7 @@ def get(server: Served, path: str) -> tuple[int, bytes]:
 
 
 def refuses(server: Served) -> bool:
-    """Whether it takes no new connections; who was in the queue when it closed is reset, and asks again."""
+    """Whether it accepts no new connections. One that was queued when it closed is reset; then try again."""
     connection = connect(server)
     try:
         connection.connect()
@@ -106,7 +106,7 @@ def pulling() -> Iterator[ThreadPoolExecutor]:
 
 
 def send_head(connection: http.client.HTTPConnection, path: str) -> None:
-    """Begins an upload of `LARGE`, and waits until the server wants the rest."""
+    """Begin an upload of `LARGE`, and wait until the server asks for the body."""
     connection.putrequest("PUT", path)
     connection.putheader("Content-Length", str(len(LARGE)))
     connection.putheader("Expect", "100-continue")
@@ -219,7 +219,7 @@ def test_a_second_signal_ends_it_at_once(
 
 
 def test_who_is_killed_leaves_no_builder_behind(tmp_path: Path, images: str, pulling: ThreadPoolExecutor) -> None:
-    """Neither that, nor the program that it runs: a git that does not end."""
+    """Nor the program that the builder runs: here, a git that never ends."""
     (tmp_path / "git").write_text(GIT.replace("FOLDER", str(tmp_path)))
     (tmp_path / "git").chmod(0o755)
     (tmp_path / "specs" / "app" / "lamella.toml").write_text(
@@ -239,7 +239,7 @@ def test_who_is_killed_leaves_no_builder_behind(tmp_path: Path, images: str, pul
 
 
 def test_nobody_else_can_hold_it_up(tmp_path: Path, pulling: ThreadPoolExecutor) -> None:
-    """A registry that it sees others through never answers."""
+    """Here, a mirrored registry that never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mirror = f'stop_seconds = 0\n{OPEN}[[mirror]]\nname = "far"\nfrom = "127.0.0.1:{silent.getsockname()[1]}"\n'
         with served(tmp_path, "--insecure", config=mirror) as server:

@@ -25,7 +25,7 @@ Visit = Callable[[ClientSession, str], Awaitable[Any]]
 
 
 def visiting(text: str, visit: Visit, *, loopback: bool = False, **connector: Any) -> Any:
-    """What `visit` finds at a server of these settings."""
+    """Run a server with these settings; return the result of `visit`."""
 
     async def run() -> Any:
         async with (
@@ -335,7 +335,7 @@ ASK = b"GET /v2/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 @contextlib.asynccontextmanager
 async def held(url: str, count: int) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Connections that ask for nothing; gives what ends them, and waits until the server knows."""
+    """Open idle connections, and wait until the server knows them; give what closes them."""
     host, _, port = url.partition("//")[2].partition(":")
     pairs = [await asyncio.open_connection(host, int(port)) for _ in range(count)]
 
@@ -392,7 +392,7 @@ def test_connections_in_total() -> None:
 
 
 def test_a_pause_of_the_server_is_not_the_clients() -> None:
-    """Who cannot send, as nobody reads, is not cut."""
+    """A client that cannot send because the server does not read is not cut off."""
     limits = Limits(stall_seconds=1)
 
     async def slow(request: web.Request) -> web.StreamResponse:
@@ -456,7 +456,7 @@ def test_pages_of_elsewhere_do_not_get_in_by_a_browser_here(host: str, status: i
 def test_pages_of_other_sites_cannot_have_anything_built(
     path: str, site: str, mode: str, is_refused: bool, loopback: bool
 ) -> None:
-    """A browser sends them no answer, but sends us their requests, with the login that it remembers."""
+    """The page does not see the answer, but its requests arrive, with the login that the browser remembers."""
     headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode} if site else {}
 
     async def visit(session: ClientSession, url: str) -> int:

@@ -44,7 +44,7 @@ SOURCES = [Source(name="deb", kind="deb", platforms=["linux/amd64"])]
 
 @dataclass
 class Made:
-    """A registry whose builds are counted."""
+    """A registry that counts its builds."""
 
     bucket: SharedBucket = field(default_factory=Memory)
     pin: Pin | None = field(default_factory=lambda: Pin("now", moving=False))
@@ -88,7 +88,7 @@ class Made:
 
 
 def asked(host: str, name: str, tag: str = "latest") -> tuple[int, bytes]:
-    """What the registry says."""
+    """Return the registry's answer."""
     try:
         with urllib.request.urlopen(f"http://{host}/v2/{name}/manifests/{tag}") as answer:
             return answer.status, answer.read()
@@ -97,7 +97,7 @@ def asked(host: str, name: str, tag: str = "latest") -> tuple[int, bytes]:
 
 
 def is_whole(host: str, name: str, manifest: bytes) -> bool:
-    """Whether all blobs of a manifest can be had by the same name."""
+    """Whether all blobs of a manifest can be pulled under the same name."""
     told = json.loads(manifest)
     for blob in (told["config"], *told["layers"]):
         with urllib.request.urlopen(f"http://{host}/v2/{name}/blobs/{blob['digest']}") as answer:
@@ -262,7 +262,7 @@ def test_a_warm_pull_lists_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_built_again_counts_as_new() -> None:
-    """Else a collector could take it away before whoever asked for it has it."""
+    """Otherwise a collector could remove it before the client has pulled it."""
     now = [1e6]
     bucket = Memory(lambda: now[0])
     repository = Repository(bucket, "deb/bash")

@@ -187,7 +187,7 @@ def test_who_stops_leaves_the_job_to_others() -> None:
 
 
 class SlowToSwap(Memory):
-    """A swap is done at once, but its answer takes a while."""
+    """A swap takes effect at once, but its answer takes a while."""
 
     swaps = 0
 

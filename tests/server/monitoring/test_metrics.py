@@ -50,7 +50,7 @@ async def counted(client: Client) -> Samples:
 
 
 async def measured(client: Client) -> Samples:
-    """The samples, as soon as the bucket is measured."""
+    """Return the samples once the bucket has been measured."""
     async with asyncio.timeout(120):
         while True:
             found = await counted(client)
@@ -222,7 +222,7 @@ def test_many_probes_are_one_look_at_the_bucket() -> None:
 
 
 class Slow(Memory):
-    """A bucket that takes its time to list."""
+    """A bucket that is slow to list."""
 
     listed = 0
 
