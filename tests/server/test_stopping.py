@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -158,17 +157,20 @@ def test_a_download_on_its_way_arrives(tmp_path: Path) -> None:
 
 
 def test_connections_where_nothing_is_asked_are_closed(tmp_path: Path) -> None:
-    with served(tmp_path) as server, contextlib.closing(connect(server)) as used, socket.socket() as unused:
+    patient = "stop_seconds = 600\n"
+    with (
+        served(tmp_path, config=patient) as server,
+        contextlib.closing(connect(server)) as used,
+        socket.socket() as unused,
+    ):
         used.request("GET", "/v2/")
         used.getresponse().read()
         host, _, port = server.host.partition(":")
         unused.connect((host, int(port)))
-        began = time.monotonic()
         server.process.terminate()
         assert used.sock.recv(1) == b""
         assert unused.recv(1) == b""
-        assert server.process.wait(20) == 0
-        assert time.monotonic() - began < 5
+        assert server.process.wait(60) == 0
 
 
 def test_a_build_is_ended_and_who_waits_gets_it(
@@ -197,11 +199,11 @@ def test_a_build_that_takes_longer_is_left_to_another(
         assert (status, server.process.wait(20)) == (503, 0)
         assert "stopping" in json.loads(told)["errors"][0]["message"]
         assert not is_alive(builder)
+    (given_up,) = jobs(Folder(tmp_path / "bucket")).values()
+    assert (given_up.state, given_up.until) == ("running", 0), "it looks alive, and others would have to wait"
     (tmp_path / "go").touch()
     with served(tmp_path, config=images, worker=worker) as server:
-        began = time.monotonic()
         assert get(server, "/v2/images/app/manifests/latest")[0] == 200
-        assert time.monotonic() - began < 10, "nobody has to wait until the first is taken for dead"
 
 
 def test_a_second_signal_ends_it_at_once(

@@ -278,16 +278,18 @@ def test_a_body_that_never_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "parts", [[], [b"GET"], [b"GET / HTTP/1.1\r\n"], [b"GET / HTTP/1.1\r\n", *[b"a: b\r\n"] * 30]], ids=len
+    "parts", [[], [b"GET"], [b"GET / HTTP/1.1\r\n"], [b"GET / HTTP/1.1\r\na: ", *[b"b"] * 600]], ids=len
 )
 def test_a_head_that_does_not_come(parts: list[bytes]) -> None:
+    """Nor does it help to send a little all the time: one that lasts a minute is cut off long before."""
+
     async def run() -> float:
         async with serving(SMALL) as url:
             start = time.monotonic()
             assert not await raw(url, *parts, pause=0.1 if len(parts) > 5 else 0)
             return time.monotonic() - start
 
-    assert 0.9 < asyncio.run(run()) < 4
+    assert 0.9 < asyncio.run(run()) < 50
 
 
 def test_a_second_head_that_does_not_come() -> None:

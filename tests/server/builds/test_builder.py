@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 from aiohttp import web
 from tests.made import sample
 from tests.server.running import open_registry, running
+from tests.waiting import until
 
 from lamella.cache.bucket import Item, Memory, SharedBucket
 from lamella.cache.collect import collect
@@ -179,10 +179,7 @@ def test_who_does_not_wait_finds_it_later() -> None:
     with made(seconds=1.0, wait=0.1) as (one, host):
         status, body = asked(host, "deb/bash")
         assert (status, json.loads(body)["errors"][0]["code"]) == (503, "UNAVAILABLE")
-        deadline = time.monotonic() + 10
-        while status == 503 and time.monotonic() < deadline:
-            status, body = asked(host, "deb/bash")
-        assert status == 200
+        until(lambda: asked(host, "deb/bash")[0] == 200, "it is built")
         assert len(one.built) == 1
 
 

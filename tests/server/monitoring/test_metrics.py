@@ -228,8 +228,8 @@ class Slow(Memory):
 
     def list(self, prefix: str = "") -> Iterator[Item]:
         if prefix == "layers/":
-            self.listed += 1
-            for i in range(10_000):
+            for i in range(60_000):
+                self.listed += 1
                 time.sleep(0.001)
                 yield Item(f"layers/{i}", 10, 0.0)
 
@@ -281,8 +281,7 @@ def test_who_stops_does_not_wait_for_the_measure() -> None:
         amounts = Amounts(bucket)
         assert amounts.latest() is None
         await soon(lambda: bucket.listed, "the bucket is listed")
-        began = time.monotonic()
         await amounts.close()
-        assert time.monotonic() - began < 5
+        assert bucket.listed < 60_000
 
     asyncio.run(look())
