@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from tests.server.demand.repositories import Repository
 
+from lamella.cache.folder import Folder
+from lamella.pipeline.explain.roots import forget
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.git import checkout, commit_of, moment
 
@@ -58,6 +60,22 @@ def test_what_is_there_is_not_asked_for(repository: Repository, tmp_path: Path) 
     tree = checkout(repository.url, commit, tmp_path / "cache")
     repository.folder.rename(tmp_path / "elsewhere")
     assert checkout(repository.url, commit, tmp_path / "cache") == tree
+
+
+def test_a_pruned_cache_never_gives_half_a_commit(repository: Repository, tmp_path: Path) -> None:
+    first = repository.commit({"folder/file": "1"})
+    repository.commit({"folder/file": "2"})
+    cache = Folder(tmp_path / "cache")
+    checkout(repository.url, first, cache.root)
+    for days in (1, -1):
+        for item in cache.list():
+            cache.delete(item.name)
+        forget(cache.root, days * 86400)
+        assert (checkout(repository.url, first, cache.root) / "folder" / "file").read_text() == "1"
+    repository.folder.rename(tmp_path / "elsewhere")
+    forget(cache.root, -1)
+    with pytest.raises(DemandError):
+        checkout(repository.url, first, cache.root)
 
 
 def test_commits_that_no_branch_holds_are_refused_though_the_repository_gives_them(
@@ -120,4 +138,5 @@ def test_many_may_want_a_commit_at_once_whatever_is_usual_for_new_files(reposito
         os.umask(before)
     assert len(set(trees)) == 1
     assert (trees[0] / "file").stat().st_mode & 0o777 == 0o644
-    assert sorted(path.name for path in trees[0].parents[1].iterdir()) == sorted([old, "history", "history.lock"])
+    made = {path.name.rpartition("-")[2] for path in trees[0].parents[1].iterdir()}
+    assert made == {old, f"{old}.used", "history", "history.lock", "history.used"}

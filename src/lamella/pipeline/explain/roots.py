@@ -7,6 +7,7 @@
 A layer that the next image has too is there already.
 """
 
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -85,7 +86,12 @@ def forget(cache: Path, seconds: float) -> int:
     count = 0
     for used in (cache / ROOTS).glob("*.used"):
         if used.stat().st_mtime <= time.time() - seconds:
-            shutil.rmtree(used.with_suffix(""), ignore_errors=True)
+            gone = used.with_suffix(".gone")
+            with contextlib.suppress(
+                OSError
+            ):  # under another name first: killed here, nothing takes a part for a whole
+                used.with_suffix("").rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
             used.with_suffix(".hides").unlink(missing_ok=True)
             used.unlink(missing_ok=True)
             count += 1
