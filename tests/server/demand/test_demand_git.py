@@ -8,7 +8,7 @@ import pytest
 from tests.server.demand.repositories import Repository
 
 from lamella.cache.folder import Folder
-from lamella.pipeline.explain.roots import forget
+from lamella.pipeline.explain.roots import ROOTS, forget
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.git import checkout, commit_of, moment
 
@@ -76,6 +76,26 @@ def test_a_pruned_cache_never_gives_half_a_commit(repository: Repository, tmp_pa
     forget(cache.root, -1)
     with pytest.raises(DemandError):
         checkout(repository.url, first, cache.root)
+
+
+def test_who_prunes_and_is_killed_leaves_no_half_commit(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = repository.commit({"folder/file": "1"})
+    cache = tmp_path / "cache"
+    checkout(repository.url, commit, cache)
+
+    def killed(folder: Path, **_: object) -> None:
+        for file in folder.rglob("file"):
+            file.unlink()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.rmtree", killed)
+        forget(cache, -1)
+    assert (checkout(repository.url, commit, cache) / "folder" / "file").read_text() == "1"
+    forget(cache, -1)
+    assert not list((cache / ROOTS).glob(f"*{commit}*"))
 
 
 def test_commits_that_no_branch_holds_are_refused_though_the_repository_gives_them(

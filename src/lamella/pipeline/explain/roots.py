@@ -87,10 +87,9 @@ def forget(cache: Path, seconds: float) -> int:
     for used in (cache / ROOTS).glob("*.used"):
         if used.stat().st_mtime <= time.time() - seconds:
             gone = used.with_suffix(".gone")
-            with contextlib.suppress(
-                OSError
-            ):  # under another name first: killed here, nothing takes a part for a whole
-                used.with_suffix("").rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)  # if the last run was killed
+            with contextlib.suppress(FileNotFoundError):
+                used.with_suffix("").rename(gone)  # so that nothing takes a part for the whole
             shutil.rmtree(gone, ignore_errors=True)
             used.with_suffix(".hides").unlink(missing_ok=True)
             used.unlink(missing_ok=True)
