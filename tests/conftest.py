@@ -5,10 +5,11 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from tests.buckets import Memory
 from tests.objects import AWS, objects
 from tests.real.programs import absent
 
-from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.bucket import SharedBucket
 from lamella.cache.folder import Folder
 from lamella.cache.objects import bucket_at
 

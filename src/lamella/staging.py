@@ -11,6 +11,7 @@ import fcntl
 import glob
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, Self
@@ -68,6 +69,12 @@ def _new(folder: Path, stack: contextlib.ExitStack, before: str = "", after: str
     raise FileNotFoundError(errno.ENOENT, "somebody else removes all that is new", folder)
 
 
+def nameless(folder: Path | None = None) -> int:
+    """A handle on a new file without a name, on the disk of `folder`; the file goes with its last handle."""
+    with tempfile.TemporaryFile(buffering=0, dir=folder) as file:
+        return os.dup(file.fileno())
+
+
 def tidy(root: Path) -> None:
     """Removes the staging folder of `root`, and `root`, if nothing is in them any more."""
     with contextlib.suppress(OSError):
@@ -77,7 +84,7 @@ def tidy(root: Path) -> None:
 
 @contextlib.contextmanager
 def staged_beside(target: Path) -> Iterator[BinaryIO]:
-    """A new file beside `target` that takes its name at the end, unless something was raised.
+    """A new file beside `target` that takes its name and mode at the end, unless something was raised.
 
     What is there and is neither file nor folder (a pipe, a device) is written to as it is.
     """
@@ -102,6 +109,8 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
         with _filled(target):
             yield new
         with explained(target, "cannot write"):
+            with contextlib.suppress(FileNotFoundError):
+                path.chmod(target.stat().st_mode & 0o777)
             path.rename(target)
 
 
@@ -121,6 +130,17 @@ def write_all(file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name that someone else has chosen leads out of its folder, or cannot be a file's."""
+    return name.startswith("/") or ".." in name.split("/") or "\0" in name
+
+
+def write_file(target: Path, data: bytes) -> None:
+    """Write the file that a user names, whole or not at all."""
+    with staged_beside(target) as file:
+        write_all(file, data)
 
 
 def write_whole(root: Path, name: str, data: bytes) -> None:

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from lamella.cache.bucket import Memory
+from tests.buckets import Memory
+
 from lamella.staging import StorageError
 
 CALLS = frozenset({"get", "put", "list", "delete", "create", "swap", "find", "read", "stage", "move"})

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.buckets import Memory
 from tests.cache.actors import Clock
 from tests.cache.complete import dangling
 from tests.cache.pushed import blob, image, index, push
 from tests.objects import AWS
 
-from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.bucket import SharedBucket
 from lamella.cache.collect import Group, collect
 from lamella.cache.folder import Folder
 from lamella.cache.jobs import Job

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from tests.buckets import Memory
 from tests.cache.actors import Clock
 from tests.cache.complete import dangling
 from tests.cache.pushed import blob, image, index
 
-from lamella.cache.bucket import Memory
 from lamella.cache.collect import collect
 from lamella.cache.parts import parts_of
 from lamella.cache.policies import DAY, Rules

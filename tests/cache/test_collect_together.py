@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.buckets import Memory
 from tests.cache.actors import Clock, KilledError, Turns, Watched, failing, killed_at
 from tests.cache.complete import dangling, missing
 from tests.cache.pushed import blob, image, index, push
@@ -19,7 +20,7 @@ from tests.waiting import until as wait_until
 
 from lamella.cache import collect as collecting
 from lamella.cache import contents, holds, lease
-from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.bucket import SharedBucket
 from lamella.cache.collect import collect
 from lamella.cache.holds import DOOMED, Doom, holding, read_doom
 from lamella.cache.lease import CollectingError, LapsedError, Lease

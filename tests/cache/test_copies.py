@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.buckets import Memory
 
-from lamella.cache.bucket import Memory
 from lamella.cache.copies import Copies
 from lamella.oci.digest import encoded, sha256
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.buckets import Memory
 from tests.cache.known import jobs, look
 
-from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.bucket import SharedBucket
 from lamella.cache.folder import Folder
 from lamella.cache.jobs import SILENCE, Claim, Job, claim
 

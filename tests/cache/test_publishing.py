@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.buckets import Memory
 from tests.cache.pushed import blob, image, index, push
 from tests.waiting import until
 
 from lamella.cache import holds, publishing
-from lamella.cache.bucket import Memory
 from lamella.cache.folder import Folder
 from lamella.cache.holds import DOOMED, HOLDS, BusyError, Doom, doomed, holding
 from lamella.cache.publishing import Pulls, UnknownPartsError, mount, pin, pinned, publish, unpin, used

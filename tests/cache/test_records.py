@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from tests.buckets import Memory
 
-from lamella.cache.bucket import Memory
 from lamella.cache.folder import Folder
 from lamella.cache.records import Records
 from lamella.oci import media

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from tests.buckets import Memory
 
-from lamella.cache.bucket import Memory, SharedBucket
 from lamella.cache.folder import Folder
 from lamella.cache.repositories import Manifest, Referrer, Repository, blob_name, repositories
 from lamella.oci import media
@@ -13,8 +13,7 @@ from lamella.oci.digest import Digest, sha256
 
 @pytest.fixture(params=["folder", "memory"])
 def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Repository:
-    bucket: SharedBucket = Memory() if request.param == "memory" else Folder(tmp_path)
-    return Repository(bucket, "team/app")
+    return Repository(Memory() if request.param == "memory" else Folder(tmp_path), "team/app")
 
 
 def manifest(text: bytes = b"{}") -> Manifest:

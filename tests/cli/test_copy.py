@@ -65,6 +65,17 @@ def test_an_index_goes_everywhere_and_comes_back_as_it_was(hello: Path, fake: Fa
             assert len(one["layers"]) == 4
 
 
+def test_a_copy_tells_the_digest_of_the_manifest_that_it_wrote(hello: Path, fake: Fake) -> None:
+    one = ("copy", "--platform", "linux/amd64", "--json", ".")
+    for form in ("oci", "v2s2"):
+        told = json.loads(good(hello, *one, f"docker://{fake.name}/hello:{form}", "--format", form))
+        assert fake.manifests["hello"][told["digest"]] == fake.manifests["hello"][form]
+    digest = json.loads(good(hello, *one, "oci:layout:v1"))["digest"]
+    assert json.loads(good(hello, *one, "oci-archive:file.tar"))["digest"] == digest
+    assert digest in (hello / "layout" / "index.json").read_text()
+    assert json.loads(good(hello, *one, "docker-archive:docker.tar"))["digest"] is None
+
+
 def test_blobs_of_a_repository_beside_are_not_sent(hello: Path, fake: Fake) -> None:
     good(hello, "index", f"{fake.name}/team/hello:v1", ".")
     fake.asked.clear()
@@ -79,9 +90,9 @@ def test_what_takes_one_image_is_not_given_several(hello: Path) -> None:
     assert "holds only one image" in bad(hello, "copy", "--all", "oci:layout:v1", "docker-archive:x.tar")
     assert "use lamella index" in bad(hello, "copy", "--all", ".", "oci:x")
     assert "--all copies everything unchanged" in bad(hello, "copy", "--all", "--format", "oci", "oci:layout", "oci:x")
-    assert "holds no image for linux/s390x" in bad(hello, "copy", "--platform", "linux/s390x", "oci:layout:v1", "oci:x")
+    assert "has no image for linux/s390x" in bad(hello, "copy", "--platform", "linux/s390x", "oci:layout:v1", "oci:x")
     assert "not for linux/s390x" in bad(hello, "copy", "--platform", "linux/s390x", ".", "oci:x")
-    assert "holds 0 images 'v2'" in bad(hello, "copy", "--all", "oci:layout:v2", "oci:x")
+    assert "has 0 images 'v2'" in bad(hello, "copy", "--all", "oci:layout:v2", "oci:x")
 
 
 def test_archives_come_through_pipes(hello: Path) -> None:
@@ -107,7 +118,7 @@ def test_docker_has_a_form_of_its_own(hello: Path, fake: Fake) -> None:
     assert [layer["digest"] for layer in back["layers"]] == [layer["digest"] for layer in manifest["layers"]]
     spec = hello / "lamella.toml"
     spec.write_text(f'compression = "zstd"\n{spec.read_text()}')
-    assert "v2s2 has no blobs of the kind" in bad(hello, "copy", "--format", "v2s2", ".", "oci:layout:zstd")
+    assert "v2s2 does not support" in bad(hello, "copy", "--format", "v2s2", ".", "oci:layout:zstd")
 
 
 def test_a_pull_fetches_what_is_not_there(hello: Path, fake: Fake) -> None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import stat
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -137,3 +138,25 @@ def test_what_cannot_be_found_is_told_and_the_rest_is_filled(tmp_path: Path, ind
         tmp_path, index, "packages.nix", code=1
     )
     assert "does not exist" in lamella(tmp_path, index, "none.nix", code=2)
+
+
+def test_a_file_keeps_its_mode_and_its_line_ends(tmp_path: Path, index: Index) -> None:
+    file = tmp_path / "one.nix"
+    file.write_bytes(b'fetchPypi {\r\n  pname = "demo";\r\n  version = "1.0";\r\n  hash = "";\r\n}\r\n')
+    file.chmod(0o750)
+    lamella(tmp_path, index, "one.nix")
+    hashed = sri((index.folder / "demo-1.0.tar.gz").read_bytes())
+    assert file.read_bytes().split(b"\r\n")[3:] == [f'  hash = "{hashed}";'.encode(), b"}", b""]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o750
+
+
+def test_problems_are_shown_even_if_quiet(tmp_path: Path, index: Index) -> None:
+    (tmp_path / "one.nix").write_text('fetchurl { url = "URL/none"; hash = ""; }\n'.replace("URL", index.url))
+    said = lamella(tmp_path, index, "one.nix", "-q", code=1)
+    assert said.startswith("one.nix:1: none: there is nothing at")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path, index: Index) -> None:
+    (tmp_path / "one.nix").write_bytes(b"{\n  a = '\xff';\n}\n")
+    assert lamella(tmp_path, index, "one.nix", code=2) == "lamella: one.nix:2: this is not UTF-8\n"

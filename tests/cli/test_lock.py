@@ -183,7 +183,9 @@ def test_check_asks_nobody(work: Path, index: Index) -> None:
     assert "there is no lamella.lock" in bad(work, index, "lock", "--check")
     good(work, index, "lock")
     index.asked.clear()
-    good(work, index, "lock", "--check")
+    assert " matches " in good(work, index, "lock", "--check")
+    told = json.loads(good(work, index, "lock", "--check", "--json"))
+    assert (told["written"], told["changes"]) == (False, [])
     (work / "lamella.toml").write_text(SPEC.replace("3.12", "3.11"))
     assert "+ Python 3.11" in bad(work, index, "lock", "--check")
     (work / "lamella.toml").write_text(SPEC.replace('"linux/arm64"', '"linux/riscv64"'))
@@ -300,6 +302,17 @@ def test_files_of_requirements(work: Path, index: Index) -> None:
     good(work, index, "lock")
     assert locked(work)["low"]["version"] == "1.0"
     (work / "limits.txt").write_text("low<1.5\n")
+    assert "+ constraint low<1.5" in bad(work, index, "lock", "--check")
+
+
+def test_constraints_may_include_others(work: Path, index: Index) -> None:
+    (work / "lamella.toml").write_text(SPEC.replace('"3.12"', '"3.12"\nconstraints = ["limits.txt"]'))
+    (work / "limits.txt").write_text("-c more.txt\n")
+    (work / "more.txt").write_text("low<2\n")
+    good(work, index, "lock")
+    assert locked(work)["low"]["version"] == "1.0"
+    good(work, index, "lock", "--check")
+    (work / "more.txt").write_text("low<1.5\n")
     assert "+ constraint low<1.5" in bad(work, index, "lock", "--check")
 
 

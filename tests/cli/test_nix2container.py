@@ -10,7 +10,7 @@ from tests.cli.nix2container import KNOWN, TAR, image, layer, stored, write
 from tests.cli.replay import tar_of
 from tests.command import good
 
-from lamella.images.reading import open_layout
+from lamella.images.layout import open_layout
 from lamella.layers.compress import compressor
 
 

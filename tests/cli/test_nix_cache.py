@@ -192,7 +192,7 @@ def test_over_http(work: Path, cache: Cache) -> None:
         forget(work)
         good(work, "build")
     forget(work)
-    assert "Connection refused" in bad(work, "build") or "cannot be fetched" in bad(work, "build")
+    assert "Connection refused" in bad(work, "build") or "cannot be reached" in bad(work, "build")
 
 
 LIES = {
@@ -270,3 +270,16 @@ def test_a_lock_of_something_else(work: Path) -> None:
     for old, new in changes:
         lock.write_text(text.replace(old, new, 1))
         assert "lamella" in bad(work, "build")
+
+
+def test_a_watched_command_that_a_signal_ends_gives_the_exit_code_that_shells_give(work: Path) -> None:
+    ran = run(work, "cache", "watch", "--to", f"file://{work}/to", "--", "sh", "-c", "kill -TERM $$")
+    assert (ran.returncode, "0 paths sent" in ran.stdout) == (143, True), ran.stderr
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe", b"", b"name:c2hvcnQ="])
+def test_a_wrong_key_is_named_before_the_command_runs(work: Path, data: bytes) -> None:
+    (work / "key").write_bytes(data)
+    said = bad(work, "cache", "watch", "--to", f"file://{work}/to", "--key", "key", "--", "touch", "ran")
+    assert said == "lamella: key: this is not a secret key as Nix writes them: NAME:BASE64\n"
+    assert not (work / "ran").exists()

@@ -56,6 +56,14 @@ def test_a_page_is_written_and_the_same_again(hello: Path) -> None:
     assert (hello / "other.html").read_bytes() == page
 
 
+def test_facts_go_where_the_user_wants_them(hello: Path) -> None:
+    shown = ran("report", "--json").stdout_bytes
+    assert ran("report", "--json", "-o", "-").stdout_bytes == shown
+    assert ran("report", "--json", "-o", "facts.json").stdout == "wrote facts.json\n"
+    assert (hello / "facts.json").read_bytes() == shown
+    assert not (hello / "report.html").exists()
+
+
 def test_what_is_planned_is_told_as_what_was_built(hello: Path) -> None:
     planned = told()
     assert {layer.made for layer in planned.layers} == {False}

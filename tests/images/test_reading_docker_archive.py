@@ -13,7 +13,9 @@ from backports import zstd
 from tests.made import blob_bytes, collected, pack, tar_of
 
 from lamella.errors import LamellaError
-from lamella.images.reading import ImageError, open_docker_archive, open_layout, open_oci_archive
+from lamella.images.docker_archive import open_docker_archive
+from lamella.images.layout import open_layout, open_oci_archive
+from lamella.images.stored import ImageError
 from lamella.oci import media
 from lamella.oci.digest import DigestError, sha256
 from lamella.oci.validate import validate
@@ -117,7 +119,7 @@ def test_names_are_known_in_the_ways_that_programs_write_them(path: Path, tag: s
     path.write_bytes(archive_of(simple(["other:2", tag])))
     assert open_docker_archive(path, asked).layers
     assert open_docker_archive(path, tag).layers
-    with pytest.raises(ImageError, match="no image 'app:9'; it holds"):
+    with pytest.raises(ImageError, match="no image 'app:9'; it has"):
         open_docker_archive(path, "app:9")
 
 
@@ -127,7 +129,7 @@ def test_one_of_several(path: Path) -> None:
     path.write_bytes(archive_of({"0": TARS[0], "1": TARS[1], **configs, "manifest.json": items}))
     assert blob_bytes(open_docker_archive(path, "app:1").layers[0]) == TARS[0]
     assert blob_bytes(open_docker_archive(path, "app").layers[0]) == TARS[1]
-    with pytest.raises(ImageError, match="holds 2 images: app:1, app:2, app:latest; say which"):
+    with pytest.raises(ImageError, match="has 2 images: app:1, app:2, app:latest; choose one"):
         open_docker_archive(path)
 
 
@@ -146,16 +148,16 @@ def test_a_layer_that_is_not_the_configs_is_found_while_it_streams(path: Path) -
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"0": lzma.compress(TARS[0])}, "compressed with xz; plain, gzip and zstd"),
+        ({"0": lzma.compress(TARS[0])}, "compressed with xz; layers can be plain, gzip or zstd"),
         ({"manifest.json": manifest(("c", None, ["0", "0"]))}, "2 layers and the config 1"),
-        ({"manifest.json": manifest(("c", None, ["missing"]))}, "does not hold 'missing'"),
-        ({"manifest.json": manifest(("missing", None, ["0"]))}, "does not hold 'missing'"),
-        ({"manifest.json": manifest(("c", None, ["../../etc/passwd"]))}, "does not hold"),
-        ({"manifest.json": manifest(("/etc/passwd", None, ["0"]))}, "does not hold"),
-        ({"manifest.json": manifest()}, "holds no image"),
+        ({"manifest.json": manifest(("c", None, ["missing"]))}, "has no 'missing'"),
+        ({"manifest.json": manifest(("missing", None, ["0"]))}, "has no 'missing'"),
+        ({"manifest.json": manifest(("c", None, ["../../etc/passwd"]))}, "has no '"),
+        ({"manifest.json": manifest(("/etc/passwd", None, ["0"]))}, "has no '"),
+        ({"manifest.json": manifest()}, "has no image"),
         ({"manifest.json": b"{"}, "manifest.json in .* is not valid"),
         ({"manifest.json": b"[" * 300_000}, "manifest.json in .* is not valid"),
-        ({"manifest.json": bytes(5 << 20)}, "no document of an image is that long"),
+        ({"manifest.json": bytes(5 << 20)}, "too large for a document of an image"),
         ({"c": b"{}"}, "c in .* is not valid"),
         ({"c": b""}, "c in .* is not valid"),
         ({"c": config_of().replace(b"[]", b'["sha256:../x"]')}, "is not a digest"),
@@ -170,10 +172,10 @@ def test_what_cannot_be_an_image_is_one_error(path: Path, files: dict[str, bytes
 
 def test_the_other_kind_of_archive_is_pointed_at(path: Path) -> None:
     path.write_bytes(archive_of({"index.json": b"{}"}))
-    with pytest.raises(ImageError, match=r"holds no manifest\.json; write oci-archive:"):
+    with pytest.raises(ImageError, match=r"it has no manifest\.json; write oci-archive:"):
         open_docker_archive(path)
     path.write_bytes(archive_of(simple()))
-    with pytest.raises(ImageError, match=r"holds no index\.json; write docker-archive:"):
+    with pytest.raises(ImageError, match=r"it has no index\.json; write docker-archive:"):
         open_oci_archive(path)
     with pytest.raises(ImageError, match="is not a folder"):
         open_layout(path)

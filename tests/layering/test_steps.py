@@ -56,13 +56,13 @@ def test_what_matches_nothing_changes_nothing() -> None:
     [
         ([], "at least one step"),
         ([{"splitt": "a"}], "layering step 1: there is no step 'splitt'; did you mean split?"),
-        ([{"size": 3}, {}], "layering step 2 must have one name besides 'of', and has none"),
-        ([{"size": 3, "limit": 4}], "must have one name besides 'of', and has size, limit"),
-        ([{"limit": 0}], "layering step 1, limit must be a whole number from 1 on, not 0"),
+        ([{"size": 3}, {}], "layering step 2 must have one key besides 'of', not none"),
+        ([{"size": 3, "limit": 4}], "must have one key besides 'of', not size, limit"),
+        ([{"limit": 0}], "layering step 1, limit must be a whole number of at least 1, not 0"),
         ([{"limit": True}], "must be a whole number"),
         ([{"split": []}], "layering step 1, split must be a shell pattern"),
         ([{"size": 3, "of": 7}], "layering step 1, of must be a shell pattern"),
-        ([{"limit": 3, "of": "a"}], "'of' has no meaning for limit"),
+        ([{"limit": 3, "of": "a"}], "'of' cannot be used with limit"),
     ],
 )
 def test_what_is_wrong_is_said(steps: list[dict[str, object]], message: str) -> None:

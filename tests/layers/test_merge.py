@@ -108,12 +108,12 @@ def test_links_to_different_places_are_refused() -> None:
 
 @pytest.mark.parametrize("below", [b"/a/b", b"/a/b/c/d"])
 def test_a_file_that_others_lie_in_is_refused(below: bytes) -> None:
-    with pytest.raises(ConflictError, match=f"/a is a file, and {below.decode()} lies in it"):
+    with pytest.raises(ConflictError, match=f"/a is a file, so {below.decode()} cannot be in it"):
         merged([file(b"/a")], [file(below)])
 
 
 def test_a_stream_out_of_order_is_refused() -> None:
-    with pytest.raises(ConflictError, match="/a comes too late"):
+    with pytest.raises(ConflictError, match="/a comes too late: its source is not in order"):
         merged([file(b"/b"), file(b"/a")])
 
 

@@ -115,7 +115,7 @@ def test_an_invalid_expression_is_named(what: dict[str, object]) -> None:
 
 
 def test_classes_that_only_go_knows_are_refused() -> None:
-    with pytest.raises(RuleError, match="spell it out"):
+    with pytest.raises(RuleError, match="write it out"):
         applied(ignore="[[:alpha:]]")
 
 

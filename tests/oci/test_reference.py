@@ -15,6 +15,7 @@ from lamella.oci.reference import (
     parse_reference,
     reference_of,
 )
+from lamella.oci.wire import Platform
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -47,10 +48,10 @@ def test_places(text: str, place: Place) -> None:
     ("text", "message"),
     [
         ("", "is empty; write docker://HOST"),
-        ("oci:", "names no path; write oci:FOLDER"),
-        ("oci::v1", "names no path"),
-        ("docker-archive:", "names no path; write docker-archive:FILE"),
-        ("oic:out", "'oic' are not known; did you mean oci:out?"),
+        ("oci:", "has no path; write oci:FOLDER"),
+        ("oci::v1", "has no path"),
+        ("docker-archive:", "has no path; write docker-archive:FILE"),
+        ("oic:out", "unknown kind of place 'oic'; did you mean oci:out?"),
         ("OCI:out", "did you mean oci:out?"),
         ("docker-arch:x.tar:a:b", "did you mean docker-archive:x.tar:a:b?"),
         ("storage:x", "there are docker:, oci:, oci-archive:, docker-archive:"),
@@ -87,6 +88,8 @@ def test_names(text: str, name: str) -> None:
 @pytest.mark.parametrize("text", ["linux/amd64", "linux/arm/v7", "linux/arm64/v8"])
 def test_platforms_are_spelled_as_they_are_read(text: str) -> None:
     assert spelled(parse_platform(text)) == text
+    system, architecture, *variant = text.split("/")
+    assert parse_platform(text) == Platform(os=system, architecture=architecture, variant="".join(variant))
 
 
 @pytest.mark.parametrize("text", ["", "amd64", "linux/", "linux/amd64/v1/v2", "Linux/amd64", "linux amd64"])

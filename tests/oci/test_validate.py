@@ -69,13 +69,13 @@ def test_damage_inside_a_stream_does_not_hide_the_digest() -> None:
     problems = validate(image_with(broken(layer, bytes(blob))))
     assert [problem.layer for problem in problems] == [0, 0]
     assert problems[0].message.startswith(layer.record.digest)
-    assert "is not whole gzip" in problems[1].message
+    assert "is not valid gzip" in problems[1].message
 
 
 def test_layers_that_cannot_be_read_are_told_of() -> None:
     layer = layer_of(tar_of({"a": b"a"}))
     odd = replace(layer, record=replace(layer.record, media_type="text/plain"))
-    assert validate(image_with(odd, layer)) == [Problem("'text/plain' is not a kind of layer", 0)]
+    assert validate(image_with(odd, layer)) == [Problem("'text/plain' is not a layer's media type", 0)]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_layers_that_cannot_be_read_are_told_of() -> None:
     [
         ({"size": 3}, "the manifest has .* bytes, and its descriptor says 3"),
         ({"digest": sha256(b"")}, f"the manifest is .*, and its descriptor says {sha256(b'')}"),
-        ({"media_type": media.INDEX}, "the manifest is of the kind"),
+        ({"media_type": media.INDEX}, "the manifest has the media type"),
         ({"platform": ARM}, "the index says linux/arm64 and the config linux/amd64"),
     ],
 )
@@ -111,10 +111,10 @@ def test_a_manifest_of_other_layers() -> None:
 
 def test_a_config_of_other_layers_and_histories() -> None:
     image = sample()
-    assert "4 diff_ids that are not those of the 2 layers" in told(image_of(image.config, image.layers[:2]))[0]
+    assert "4 diff_ids, which are not those of the 2 layers" in told(image_of(image.config, image.layers[:2]))[0]
     history = [*image.config.history, History(created_by="one more")]
     config = msgspec.structs.replace(image.config, history=history)
-    assert told(image_of(config, image.layers)) == ["the history tells of 5 layers, and there are 4"]
+    assert told(image_of(config, image.layers)) == ["the history has 5 layers, and the image 4"]
     empty = [*image.config.history, History(created_by="CMD", empty_layer=True)]
     assert told(image_of(msgspec.structs.replace(image.config, history=empty), image.layers)) == []
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.command import LAMELLA
 
-from lamella.images.reading import open_layout
+from lamella.images.layout import open_layout
 from lamella.oci.validate import validate
 
 SPEC = """

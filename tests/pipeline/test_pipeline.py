@@ -14,7 +14,7 @@ from tests.made import collected
 from lamella import Image, Layer, files, pipeline
 from lamella.destinations.layout import Layout
 from lamella.images.document import encode_document
-from lamella.images.reading import open_layout
+from lamella.images.layout import open_layout
 from lamella.images.stored import ImageError
 from lamella.oci.platforms import spelled
 from lamella.oci.validate import validate

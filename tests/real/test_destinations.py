@@ -11,7 +11,8 @@ from tests.real.programs import GREETING, Docker, Podman, greeter, needs, run, s
 from lamella.destinations.archive import write_docker_archive, write_oci_archive
 from lamella.destinations.layout import Layout
 from lamella.destinations.publish import publish
-from lamella.images.reading import open_docker_archive, open_layout, open_oci_archive
+from lamella.images.docker_archive import open_docker_archive
+from lamella.images.layout import open_layout, open_oci_archive
 from lamella.oci import media
 from lamella.oci.image import Image, manifest_of, parcel_of
 from lamella.oci.validate import validate

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from tests.buckets import Memory
 from tests.real.programs import Containerd, Docker, Podman, needs, run
 from tests.server.access.house import fetch, hashed, sections, written
 from tests.server.running import running
 
-from lamella.cache.bucket import Memory
 from lamella.server.access import admission
 from lamella.server.access.asked import permit
 from lamella.server.access.audit import Audit

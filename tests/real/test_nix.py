@@ -18,7 +18,7 @@ from tests.real.nix import NixPackages
 from tests.real.programs import Docker, Podman, absent, run, skopeo_copy
 
 from lamella.closure import restrict
-from lamella.images.reading import open_layout
+from lamella.images.layout import open_layout
 from lamella.oci.validate import validate
 from lamella.package import Entry, Kind
 from lamella.sources.nix import graph as nix

@@ -15,7 +15,7 @@ from tests.real.nix import NixPackages
 from tests.real.programs import run, skopeo_copy
 from tests.real.registries import real_registry
 
-from lamella.images.reading import open_layout
+from lamella.images.layout import open_layout
 from lamella.oci.validate import validate
 
 pytestmark = pytest.mark.real

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from tests.buckets import Memory
 from tests.real.browser import BROWSER, QUIET, browser
 from tests.real.programs import needs, run
 from tests.server.page import house
 from tests.server.running import running
 
-from lamella.cache.bucket import Memory
 from lamella.cache.repositories import Repository
 from lamella.oci.image import Buffer
 

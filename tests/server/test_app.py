@@ -5,9 +5,8 @@ import io
 from pathlib import Path
 
 import pytest
+from tests.buckets import Memory
 from tests.server.page.house import served
-
-from lamella.cache.bucket import Memory
 
 CACHE = '[[nix]]\nname = "main"\n'
 OPEN = '[access]\nanonymous = ["pull", "push"]\n'

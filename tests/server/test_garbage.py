@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.buckets import Memory
 
-from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.bucket import SharedBucket
 from lamella.cache.collect import Report, collect
 from lamella.cache.folder import Folder
 from lamella.cache.lease import Lease

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pytest
+from tests.buckets import Memory
 from tests.served import OPEN, WRITABLE, Served, served
 from tests.server.registry.asking import Answer, Asking, image_of
 from tests.server.running import open_registry, running
 from tests.waiting import until
 
-from lamella.cache.bucket import Item, Memory, SharedBucket, StagedItem
+from lamella.cache.bucket import Item, SharedBucket, StagedItem
 from lamella.cache.folder import Folder
 from lamella.oci.digest import Digest, sha256
 from lamella.oci.image import Buffer

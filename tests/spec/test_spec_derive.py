@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from lamella import Config, Image, Layer, Perm, Rewrite, files
-from lamella.oci.wire import Platform, RuntimeConfig, encode
+from lamella.oci.wire import RuntimeConfig, encode
 from lamella.package import NO_RULES, Permission, Rules
 from lamella.package import Rewrite as EngineRewrite
-from lamella.spec.derive import left_out, moment, place, platform, rules, runtime_config
+from lamella.spec.derive import left_out, moment, place, rules, runtime_config
 from lamella.spec.model import Spec
 from lamella.spec.problems import SpecError
 
@@ -148,8 +148,3 @@ def test_git_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SpecError, match="it is not there"):
         moment(Spec(Image("a", [files("a")], created="git"), tmp_path))
-
-
-def test_platforms() -> None:
-    assert platform("linux/amd64") == Platform(architecture="amd64", os="linux")
-    assert platform("linux/arm/v7") == Platform(architecture="arm", os="linux", variant="v7")

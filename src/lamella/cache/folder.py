@@ -11,7 +11,7 @@ from pathlib import Path
 from lamella import staging
 from lamella.cache.bucket import Item, MissingError, StagedItem
 from lamella.oci.image import Buffer
-from lamella.staging import StagedFile, StorageError, explained, staged, write_all
+from lamella.staging import StagedFile, StorageError, explained, leads_out, staged, write_all
 
 _NO_ITEMS = (staging.STAGING, "roots")
 """Folders next to the items: what is being written, and unpacked layers."""
@@ -21,7 +21,7 @@ _BLOCK = 1 << 20
 
 def inside(root: Path, name: str) -> Path:
     """Where the item `name` lies in `root`; names come from documents that anybody may have written."""
-    if name.startswith("/") or ".." in name.split("/") or "\0" in name:
+    if leads_out(name):
         raise StorageError(f"{root}: no item can have the name {name[:200]!r}, which leads out of it")
     return root / name
 

@@ -111,10 +111,9 @@ def default_name(layer: str) -> str:
 def write_json(target: Path, document: "ImageItem | list[LayerItem]") -> None:
     """Write an image.json or a layers.json, whole or not at all."""
     from lamella.images.document import encode_document
-    from lamella.staging import staged_beside, write_all
+    from lamella.staging import write_file
 
-    with staged_beside(target) as file:
-        write_all(file, encode_document(document))
+    write_file(target, encode_document(document))
 
 
 def as_told(draft: "Draft", built: "Built") -> dict[str, Any]:

@@ -25,8 +25,9 @@ def fill_hashes(files: tuple[Path, ...], check: bool, **how: Any) -> None:
     up in uv's indexes, repositories are fetched by git, each with your settings.
     """
     from lamella.hashes.wanted import missing
+    from lamella.spec.reader import text_of
 
-    texts = {file: file.read_text() for file in files}
+    texts = {file: text_of(file) for file in files}
     wanted = {file: missing(text) for file, text in texts.items()}
     if check:
         _tell([_Filled(file, one) for file in files for one in wanted[file]], how, "is not filled in")
@@ -51,7 +52,7 @@ class _Filled(NamedTuple):
 def _fill(texts: "dict[Path, str]", wanted: "dict[Path, list[Missing]]", how: dict[str, Any]) -> list[_Filled]:
     from lamella.cli.progress import Told
     from lamella.hashes.fill import filled, find
-    from lamella.staging import staged_beside, write_all
+    from lamella.staging import write_file
 
     every = [(file, one) for file, found in wanted.items() for one in found]
     with (
@@ -67,20 +68,21 @@ def _fill(texts: "dict[Path, str]", wanted: "dict[Path, list[Missing]]", how: di
     for file, text in texts.items():
         own = [one for (where, _), one in zip(every, found, strict=True) if where == file]
         if any(one.hash for one in own):
-            with staged_beside(file) as staged:
-                write_all(staged, filled(text, own).encode())
+            write_file(file, filled(text, own).encode())
     return [_Filled(file, one.missing, one.hash, one.problem) for (file, _), one in zip(every, found, strict=True)]
 
 
 def _tell(found: list[_Filled], how: dict[str, Any], otherwise: str) -> None:
-    """Print what became of each hash, and fail if one is still missing."""
+    """Print what became of each hash, or if quiet, only the problems; fail if one is still missing."""
     lost = [one for one in found if not one.hash]
+    quiet = how["quiet"]
     if how["as_json"]:
         click.echo(show.as_json([one.told(otherwise) for one in found]))
-    elif not how["quiet"]:
-        for one in found:
-            row = one.told(otherwise)
-            click.echo(f"{row['file']}:{row['line']}: {row['of']}: {row['hash'] or row['problem']}")
-        click.echo(f"{len(found) - len(lost)} filled in, {len(lost)} missing")
+    else:
+        for row in (one.told(otherwise) for one in (lost if quiet else found)):
+            line = f"{row['file']}:{row['line']}: {row['of']}: {row['hash'] or row['problem']}"
+            click.echo(line, err=quiet)
+        if not quiet:
+            click.echo(f"{len(found) - len(lost)} filled in, {len(lost)} missing")
     if lost:
         click.get_current_context().exit(1)

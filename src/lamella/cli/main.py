@@ -4,6 +4,7 @@ import difflib
 import errno
 import gc
 import importlib
+import io
 import os
 import resource
 import signal
@@ -129,6 +130,8 @@ def main() -> None:
     for number in _STOPPING:
         signal.signal(number, _stop)
     gc.set_threshold(_GARBAGE)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     _allow_many_files()
     try:
         code = cli.main(prog_name="lamella", standalone_mode=False, color=_colour())

@@ -31,16 +31,14 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    default="report.html",
-    show_default=True,
-    help="Where to write the page; - is stdout.",
+    help="Where to write it; - is stdout.  [default: report.html, or stdout with --json]",
 )
 @click.option("--no-files", is_flag=True, help="Do not read layers: show packages and sizes, but no files.")
 @platform_option
 @registry_options
 @json_option
 @quiet_option
-def command(image: str, image2: str | None, output: Path, no_files: bool, **how: Any) -> None:
+def command(image: str, image2: str | None, output: Path | None, no_files: bool, **how: Any) -> None:
     """Show IMAGE as a self-contained HTML page: layers, packages, why each is there, and what is wasted.
 
     With IMAGE2 the page is about IMAGE2, and also shows what changed since IMAGE and what a user who has IMAGE
@@ -64,19 +62,18 @@ def command(image: str, image2: str | None, output: Path, no_files: bool, **how:
         found = facts(shown, before)
         sbom = b"" if how["as_json"] else written(contents_of(shown.view, place), "spdx")[0]
     if how["as_json"]:
-        click.echo(data_of(found))
+        _write(data_of(found) + b"\n", output or Path("-"), how["quiet"])
     else:
-        _write(page(found, sbom), output, quiet)
+        _write(page(found, sbom), output or Path("report.html"), how["quiet"])
 
 
 def _write(data: bytes, output: Path, quiet: bool) -> None:
-    from lamella.staging import staged_beside, write_all
+    from lamella.staging import write_file
 
     if str(output) == "-":
         click.echo(data, nl=False)
         return
-    with staged_beside(output) as file:
-        write_all(file, data)
+    write_file(output, data)
     click.echo(output if quiet else f"wrote {output}")
 
 

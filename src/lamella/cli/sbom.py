@@ -12,7 +12,7 @@ from lamella.cli.common import (
     reach_of,
     reaching_out,
     registry_options,
-    view_at,
+    seen_at,
 )
 
 if TYPE_CHECKING:
@@ -37,16 +37,15 @@ def command(image: str, form: str, output: Path | None, **how: Any) -> None:
     Lists names, versions, hashes and licences of wheels, debs and store paths, by layer, in SPDX or CycloneDX.
     """
     from lamella.pipeline.explain.contents import contents_of
-    from lamella.staging import staged_beside, write_all
+    from lamella.staging import write_file
 
-    view = view_at(image, how["platform"], **reach_of(how))
     with reaching_out(open_workplace(), **reach_of(how)) as place:
+        view, _ = seen_at(image, place, how["platform"])
         data, _ = written(contents_of(view, place), form)
     if output is None:
         click.echo(data.decode(), nl=False)
         return
-    with staged_beside(output) as file:
-        write_all(file, data)
+    write_file(output, data)
     click.echo(f"wrote {output}")
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamella.cli.common import bucket_options, cache_folder, connection_options, open_workplace, reach_of, reaching_out
+from lamella.transport.home import expanded
 
 if TYPE_CHECKING:
     from lamella.cache.bucket import SharedBucket
@@ -141,7 +142,7 @@ def _usual() -> str:
 
 def _data_folder() -> Path:
     users = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(users, "lamella").expanduser()
+    return expanded(f"{users}/lamella")
 
 
 def _log() -> "Tell":

@@ -1,7 +1,7 @@
-"""How an image is run and what is told of its making: the config, on top of a base image's.
+"""The config of an image: how it is run, and its history; merged with that of a base image.
 
-Environment variables merge by name, the last one wins; every other field that is given replaces the base's, even
-an empty command. A new entry point also drops the base's command, which was written for another one.
+Environment variables are merged by name, and the last one wins; every other field that is set replaces the base's, even
+an empty command. A new entry point also drops the base's command, which was meant for the old one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from lamella.oci.wire import History, ImageConfig, Platform, RootFs, RuntimeConf
 
 
 def merge_runtime(base: RuntimeConfig, given: RuntimeConfig) -> RuntimeConfig:
-    """`given` on top of `base`."""
+    """Return `given` merged into `base`."""
     fields = {name: getattr(given, name) for name in given.__struct_fields__ if getattr(given, name)}
     if given.cmd is not None:
         fields["cmd"] = given.cmd
@@ -23,14 +23,14 @@ def merge_runtime(base: RuntimeConfig, given: RuntimeConfig) -> RuntimeConfig:
 
 
 def merge_env(*lists: Iterable[str]) -> list[str]:
-    """`NAME=value` entries, each name where it first stood, with its last value."""
+    """Merge `NAME=value` entries: each name at its first position, with its last value."""
     return list({entry.partition("=")[0]: entry for entries in lists for entry in entries}.values())
 
 
 def image_config(
     layers: Sequence[Layer], runtime: RuntimeConfig, platform: Platform, created: str, base: Image | None
 ) -> ImageConfig:
-    """The config of an image of `layers`, of which the first ones are the base's."""
+    """Return the config of an image of `layers`, which start with the base's."""
     own = layers[len(base.layers) :] if base else layers
     return ImageConfig(
         created=created,
@@ -45,7 +45,7 @@ def image_config(
 
 
 def _base_history(base: Image | None) -> list[History]:
-    """The base's history, with one entry a layer even where the base told none."""
+    """The base's history, with one entry per layer even if the base has none."""
     if base is None:
         return []
     history = base.config.history

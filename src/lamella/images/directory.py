@@ -1,9 +1,9 @@
-"""Reading images from skopeo's `dir:`, a folder of blobs for looking at.
+"""Reads images from skopeo's `dir:`, a folder of blobs to look at.
 
 manifest.json             what was copied: an image, or an index
-HEX.manifest.json         manifests that an index leads to
+HEX.manifest.json         manifests in an index
 HEX                       configs and layers, by sha256
-version                   which program may read it
+version                   the version of the format
 """
 
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class DirectoryFiles:
-    """The folder's files, by the names that a layout would give them."""
+    """The folder's files under the names that they would have in a layout."""
 
     folder: Folder
     root: Digest
 
     def find(self, name: str) -> Extent:
-        """The file that a layout would call `name`; an `ImageError` if it is not there."""
+        """Return the file that a layout would call `name`; raise an `ImageError` if it does not exist."""
         return self.folder.find(self._own(name))
 
     def holds(self, name: str) -> bool:
-        """Whether it is there."""
+        """Whether it exists."""
         return self.folder.holds(self._own(name))
 
     def _own(self, name: str) -> str:
@@ -45,22 +45,22 @@ class DirectoryFiles:
 
 
 def open_directory(path: Path, platform: Platform | None = None) -> Image:
-    """The image in the folder; of several, the one for `platform`."""
+    """Return the image in the folder; of several, the one for `platform`."""
     blobs, root = _blobs(path)
     index = Index(schema_version=2, manifests=[root])
     return read_image(blobs, choose(blobs, index, "", platform))
 
 
 def directory_parcel(path: Path) -> Parcel:
-    """All that is in the folder."""
+    """Return everything in the folder."""
     return parcel_at(*_blobs(path))
 
 
 def _blobs(path: Path) -> tuple[LayoutBlobs, Descriptor]:
-    """The folder's blobs, and what was copied there."""
+    """The folder's blobs, and the descriptor of what was copied there."""
     folder = Folder(path)
     if not folder.holds(MANIFEST):
-        raise ImageError(f"{path} is not what dir: writes: it holds no {MANIFEST}")
+        raise ImageError(f"{path} was not written by dir:, as it has no {MANIFEST}")
     data = folder.find(MANIFEST).document()
     root = Descriptor(media_type=kind_of(data, media.MANIFEST), digest=sha256(data), size=len(data))
     return LayoutBlobs(DirectoryFiles(folder, root.digest), str(path)), root

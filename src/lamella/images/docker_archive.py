@@ -1,9 +1,9 @@
-"""Reading images from what `docker save`, `podman save`, skopeo and Nix write: a tar with a `manifest.json`.
+"""Reads images from archives of `docker save`, `podman save`, skopeo and Nix: a tar with a `manifest.json`.
 
     manifest.json: [{"Config": "<file>", "RepoTags": ["name:tag"], "Layers": ["<file>", ...]}]
 
-Layers are plain tars, or compressed ones, known by their first bytes; a layer that occurs twice may be a link. There is
-no manifest in OCI's sense: it is made from what is found.
+Layers are tars, plain or compressed, which their first bytes show; a layer that occurs twice may be a link. There is no
+OCI manifest: it is made from what is found.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from lamella.images.opening import open_members
 from lamella.images.stored import ImageError, layer_at, layer_history
 from lamella.oci import media
 from lamella.oci.decompress import MAGIC_SIZE, compression_of
-from lamella.oci.digest import Digest, parse_digest
+from lamella.oci.digest import Digest, parse_sha256
 from lamella.oci.image import Image, Record
 from lamella.oci.wire import Document, ImageConfig, decode
 
@@ -31,11 +31,11 @@ class Item(Document, frozen=True, kw_only=True, rename="pascal"):
 
 
 def open_docker_archive(path: Path, name: str = "") -> Image:
-    """The image `name` (as in `app:1.0`) of the archive; without a name, the only one there."""
+    """Return the image `name` (such as `app:1.0`) of the archive; without a name, the only one."""
     members = open_members(path)
     if not members.holds(MANIFEST):
         layout = f"; write oci-archive:{path} for a layout" if members.holds("index.json") else ""
-        raise ImageError(f"{path} is not a docker-archive: it holds no {MANIFEST}{layout}")
+        raise ImageError(f"{path} is not a docker-archive: it has no {MANIFEST}{layout}")
     items = decode(members.find(MANIFEST).document(), list[Item], f"{MANIFEST} in {path}")
     return _read(members, _choose(items, name, str(path)))
 
@@ -46,14 +46,12 @@ def _choose(items: list[Item], name: str, origin: str) -> Item:
         return found[0]
     there = ", ".join(sorted({tag for item in items for tag in item.repo_tags}))
     if found:
-        raise ImageError(f"{origin} holds {len(found)} images: {there}; say which, by its name and tag")
-    raise ImageError(
-        f"{origin} holds no image{f' {name!r}' if name else ''}" + (f"; it holds {there}" if there else "")
-    )
+        raise ImageError(f"{origin} has {len(found)} images: {there}; choose one by its name and tag")
+    raise ImageError(f"{origin} has no image{f' {name!r}' if name else ''}" + (f"; it has {there}" if there else ""))
 
 
 def _familiar(name: str) -> str:
-    """`name` without what programs add to names on their own."""
+    """`name` without the parts that programs add by themselves."""
     for prefix in ("localhost/", "docker.io/library/", "docker.io/"):
         if name.startswith(prefix):
             name = name[len(prefix) :]
@@ -76,14 +74,12 @@ def _read(members: Members, item: Item) -> Image:
 
 
 def _record(members: Members, name: str, diff_id: Digest) -> Record:
-    """What can be told of the layer in the file `name`; a compressed one is hashed for it, for nothing else says what
-    its digest is.
-    """
-    parse_digest(diff_id)
+    """The record of the layer in the file `name`; a compressed one is hashed, since nothing else tells its digest."""
+    parse_sha256(diff_id)
     extent = members.find(name)
     compression = compression_of(extent.start(MAGIC_SIZE))
     if compression not in _MEDIA_TYPES:
-        raise ImageError(f"{extent.origin} is compressed with {compression}; plain, gzip and zstd layers can be read")
+        raise ImageError(f"{extent.origin} is compressed with {compression}; layers can be plain, gzip or zstd")
     if compression == "none":
         return Record(diff_id, extent.size, diff_id, extent.size, media.LAYER)
     hashed = hashlib.sha256()

@@ -1,8 +1,7 @@
 """The JSON files of images: nix2container's `image.json` and `layers.json`, read and written.
 
-They hold recipes and digests instead of bytes. What nix2container's readers look at is written as they expect it;
-what it has no words for (names, packages, compressed digests, churn) stands beside it under `lamella`, which they
-pass over:
+They have recipes and digests instead of bytes. What nix2container's readers need is written as they expect it; what
+it does not have (names, packages, compressed digests, churn) is beside it under `lamella`, which they ignore:
 
     {"version": 1, "image-config": {...}, "arch": "amd64", "created": "...", "lamella": {name, tag, churn, ...},
      "layers": [{"digest", "size", "diff_ids", "mediatype", "paths": [...], "History", "lamella": {name, parts, ...}}]}
@@ -15,19 +14,20 @@ from typing import Annotated
 import msgspec
 
 from lamella.oci import media
-from lamella.oci.digest import Digest, DigestError, parse_digest
+from lamella.oci.digest import Digest, DigestError, parse_digest, parse_sha256
 from lamella.oci.image import Record
 from lamella.oci.platforms import here
 from lamella.oci.typed import convert_to
 from lamella.oci.wire import Document, History, Platform, RuntimeConfig, WireError, decode
 from lamella.package import Package, Permission, Rewrite, Rules
 from lamella.plan import LayerPlan, Part
+from lamella.staging import leads_out
 
 MOST = (1 << 63) - 1
-"""No file is larger, and programs in Go read no larger number."""
+"""No file is larger, and Go programs read no larger number."""
 
 _NO_LIST = b"null"
-"""What programs in Go write for a list of nothing."""
+"""What Go programs write for an empty list."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -60,7 +60,7 @@ class PathItem(Document, frozen=True, kw_only=True):
 
 
 class LayerNotes(Document, frozen=True, kw_only=True):
-    """What is ours to say of a layer."""
+    """What only lamella says about a layer."""
 
     name: str = ""
     group: str = ""
@@ -81,7 +81,7 @@ class LayerItem(Document, frozen=True, kw_only=True):
 
 
 class ImageNotes(Document, frozen=True, kw_only=True):
-    """What is ours to say of an image. `base` names where the first `base_layers` layers' bytes are."""
+    """What only lamella says about an image. `base` is where the bytes of the first `base_layers` layers are."""
 
     name: str = ""
     tag: str = ""
@@ -105,29 +105,29 @@ class ImageItem(Document, frozen=True, kw_only=True):
 
 
 def read_image(data: bytes, origin: str) -> ImageItem:
-    """`data` as an `image.json`; a `layers.json` is an image of just these layers, for no platform in particular."""
+    """Parse an `image.json`; a `layers.json` is an image of these layers, for no particular platform."""
     if data.lstrip()[:1] == b"[" or data.strip() == _NO_LIST:
         return ImageItem(version=1, layers=read_layers(data, origin))
     item = decode(data, ImageItem, origin)
     if item.version != 1:
-        raise WireError(f"{origin} is an image.json of version {item.version}; only version 1 is known")
+        raise WireError(f"{origin} is an image.json of version {item.version}; only version 1 is supported")
     _check_moment(item.created or "", origin)
     for name in (item.lamella.name, item.lamella.tag) if item.lamella else ():
-        if name.startswith("/") or ".." in name.split("/") or "\0" in name:
-            raise WireError(f"{origin}: no image can be called {name[:200]!r}; change its name or tag")
+        if leads_out(name):
+            raise WireError(f"{origin}: {name[:200]!r} cannot be part of an image's name; change its name or tag")
     for layer in item.layers or ():
         check_layer(layer, origin)
     return item
 
 
 def platform_of(item: ImageItem) -> Platform:
-    """What an `image.json` is for; where it does not say, this machine's platform."""
+    """Return the platform of an `image.json`; the default is this machine's."""
     notes = item.lamella or ImageNotes()
     return Platform(architecture=item.arch, os=notes.os, variant=notes.variant) if item.arch else here()
 
 
 def read_layers(data: bytes, origin: str) -> list[LayerItem]:
-    """`data` as a `layers.json`."""
+    """Parse a `layers.json`."""
     layers = [] if data.strip() == _NO_LIST else decode(data, list[LayerItem], origin)
     for layer in layers:
         check_layer(layer, origin)
@@ -135,31 +135,31 @@ def read_layers(data: bytes, origin: str) -> list[LayerItem]:
 
 
 def check_layer(layer: LayerItem, origin: str) -> None:
-    """Refuses what can be true of no layer."""
+    """Refuse values that no layer can have."""
     _check_record(record_of(layer), origin)
     _check_moment(layer.history.created, origin)
     notes = layer.lamella or LayerNotes()
     names = [layer.layer_path, *(item.path for item in layer.paths or ())]
     if any("\0" in name for name in (*names, *(part.package.path + part.package.at for part in notes.parts))):
-        raise WireError(f"{origin}: layer {layer.digest} names a file that cannot be: a name holds no NUL")
+        raise WireError(f"{origin}: layer {layer.digest} has a file name with a NUL byte")
     if notes.blob:
         _check_record(notes.blob, origin)
         if notes.blob.diff_id != layer.diff_ids:
-            raise WireError(f"{origin}: layer {layer.diff_ids} has notes on another one, {notes.blob.diff_id}")
+            raise WireError(f"{origin}: layer {layer.diff_ids} has notes about another layer, {notes.blob.diff_id}")
     for part in notes.parts:
         _check_part(part, origin)
 
 
 def _check_record(record: Record, origin: str) -> None:
     try:
-        parse_digest(record.digest)
-        parse_digest(record.diff_id)
+        parse_sha256(record.digest)
+        parse_sha256(record.diff_id)
     except DigestError as error:
         raise WireError(f"{origin}: {error}") from error
     if record.media_type not in media.LAYERS:
-        raise WireError(f"{origin}: layer {record.digest} has the media type {record.media_type!r}, which no layer has")
+        raise WireError(f"{origin}: layer {record.digest}: {record.media_type!r} is not a layer's media type")
     if (record.digest == record.diff_id) != (media.compression(record.media_type) == "none"):
-        raise WireError(f"{origin}: layer {record.digest} is {record.media_type}, and its digests say otherwise")
+        raise WireError(f"{origin}: the digests of layer {record.digest} do not fit its media type {record.media_type}")
     if not (0 <= record.size <= MOST and 0 <= record.tar_size <= MOST):
         raise WireError(f"{origin}: layer {record.digest} cannot have {record.size} bytes, {record.tar_size} unpacked")
 
@@ -185,9 +185,9 @@ def _check_moment(text: str, origin: str) -> None:
 
 
 def layer_item(plan: LayerPlan, record: Record, history: History, stored: str = "") -> LayerItem:
-    """A built layer; `stored` is where its tar is kept if it could not be made again.
+    """Return the item of a built layer; `stored` is the path of its tar if the layer cannot be made again.
 
-    A layer with a part that nix2container has no words for gets no `paths`, so that nobody makes other bytes of it.
+    A layer with a part that nix2container cannot describe gets no `paths`, so that no program makes different bytes.
     """
     return LayerItem(
         digest=record.diff_id,
@@ -204,16 +204,16 @@ def layer_item(plan: LayerPlan, record: Record, history: History, stored: str = 
 
 
 def record_of(layer: LayerItem) -> Record:
-    """What `layer` says of its bytes: of the tar, or of a blob that was pulled with a base image."""
+    """Return what `layer` says about its bytes: the tar, or a blob that came with a base image."""
     tar_size = layer.size if layer.digest == layer.diff_ids else 0
     return Record(layer.diff_ids, tar_size, layer.digest, layer.size, layer.mediatype)
 
 
 def _sayable(part: Part) -> bool:
-    """Whether every reader of nix2container's files makes the same of a part's path as we do.
+    """Whether every reader of nix2container's files makes the same bytes from a part's path as we do.
 
-    They know one rewrite, and permissions by the path on this machine. Only some know more (`ignoreDestination`,
-    `orMode`): the others pass over it, and would make other bytes.
+    They support one rewrite, and permissions by the path on this machine. Only some support more (`ignoreDestination`,
+    `orMode`): the others ignore it, and would make different bytes.
     """
     package, rules = part.package, part.rules
     if not package.path or part.slice or package.how or rules.ignore:
@@ -224,7 +224,7 @@ def _sayable(part: Part) -> bool:
 
 
 def path_item(part: Part) -> PathItem:
-    """A part in nix2container's words."""
+    """Return a part as nix2container describes it."""
     package, rules = part.package, part.rules
     moves = [RewriteItem(regex=rule.regex, repl=rule.repl) for rule in rules.rewrites]
     if package.at != package.path:
@@ -246,9 +246,9 @@ def path_item(part: Part) -> PathItem:
 
 
 def plan_of(layer: LayerItem, position: int, origin: str) -> LayerPlan:
-    """The recipe in `layer`: ours if it is there, else what its `paths` say.
+    """Return the recipe in `layer`: our own if it has one, else what its `paths` say.
 
-    Of paths without our notes nothing is known but the layer's digest, and that becomes their content.
+    Without our notes only the layer's digest is known, so it becomes the content of all paths.
     """
     if layer.lamella and layer.lamella.parts:
         notes = layer.lamella
@@ -272,7 +272,7 @@ def _part(item: PathItem, layer: LayerItem, origin: str) -> Part:
 
 
 def permission(perm: PermItem, origin: str) -> Permission:
-    """A rule for modes and owners; `origin` is named where it is none."""
+    """Return a rule for modes and owners; errors name the `origin`."""
     return Permission(
         regex=perm.regex,
         mode=_octal(perm.mode, origin) if perm.mode else None,
@@ -291,5 +291,5 @@ def _octal(text: str, origin: str) -> int:
 
 
 def encode_document(document: ImageItem | list[LayerItem]) -> bytes:
-    """The file's bytes, indented for people."""
+    """Return the bytes of the file, indented."""
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"

@@ -1,6 +1,6 @@
-"""The two forms of a manifest: OCI's, and Docker's schema 2 (`v2s2`) for registries and programs that know no other.
+"""The two forms of a manifest: OCI, and Docker schema 2 (`v2s2`) for registries and programs without OCI.
 
-They differ in the names of the kinds, and in what can be said: Docker's has no annotations and no zstd.
+They have different media types, and Docker's has neither annotations nor zstd.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _KINDS: Mapping[str, Mapping[str, str]] = {
 
 
 def in_form(image: Image, form: str) -> Image:
-    """`image` with a manifest of that form; its config and layers stay as they are, byte for byte."""
+    """Return `image` with a manifest of that form; its config and layers do not change."""
     manifest = decode(manifest_of(image), Manifest, "the image's manifest")
     if manifest.media_type == kind_in(form, media.MANIFEST):
         return image
@@ -54,10 +54,10 @@ def in_form(image: Image, form: str) -> Image:
 
 
 def kind_in(form: str, media_type: str) -> str:
-    """What a kind is called in that form."""
+    """Return the media type for the same kind in that form."""
     kinds = _KINDS[form]
     if media_type in kinds.values():
         return media_type
     if media_type not in kinds:
-        raise ImageError(f"{form} has no blobs of the kind {media_type}; choose gzip for the layers, or the form oci")
+        raise ImageError(f"{form} does not support {media_type}; choose gzip for the layers, or the form oci")
     return kinds[media_type]

@@ -1,7 +1,7 @@
-"""Several images under one name, one for each platform; and the names and annotations that releases get.
+"""Indexes: several images under one name, one for each platform; and the tags of releases.
 
-Tags, unique and in this order: those given, the branch, `latest` if it is the default branch, the version without `v`,
-and `major.minor` and `major` of a version that is not a pre-release. The first is pushed, the others are names of it.
+The tags of a release are unique and in this order: those given, the branch, `latest` on the default branch, the version
+without `v`, and `major.minor` and `major` unless it is a pre-release. The first is pushed, the others are aliases.
 """
 
 import re
@@ -15,9 +15,9 @@ from lamella.oci.platforms import spelled
 from lamella.oci.wire import Descriptor, Index, encode
 
 _NO_SYSTEM = "unknown"
-"""What BuildKit's attestations are for: there may be any number of them."""
+"""The platform of BuildKit's attestations, of which an index may have any number."""
 _ATTESTED = "vnd.docker.reference.digest"
-"""Annotation of an attestation: the image that it is about. It goes when that image does."""
+"""Annotation of an attestation: the image that it is about. Both are removed together."""
 
 
 class PlatformsError(LamellaError):
@@ -32,9 +32,9 @@ def index_of(
     existing: Sequence[Descriptor] = (),
     form: str = "",
 ) -> tuple[Descriptor, bytes]:
-    """The index of `children`, each with where it is from, on top of `existing` ones for other platforms.
+    """Return the index of `children`, each with its origin, and of `existing` entries for other platforms.
 
-    Docker's form has no place for annotations.
+    Docker's form has no annotations.
     """
     found: dict[str, tuple[str, Descriptor]] = {}
     for origin, child in children:
@@ -43,7 +43,7 @@ def index_of(
         name = spelled(child.platform)
         other = found.setdefault(name, (origin, child))
         if other[1].digest != child.digest:
-            raise PlatformsError(f"{other[0]} and {origin} are both for {name}; an index has one of each")
+            raise PlatformsError(f"{other[0]} and {origin} are both for {name}; an index has one image per platform")
     for child in existing:
         found.setdefault(_kept_as(child), ("", child))
     there = {child.digest for _, child in found.values()}
@@ -56,7 +56,7 @@ def index_of(
 
 
 def _kept_as(child: Descriptor) -> str:
-    """What there is one of: platforms of one name may be for several versions of a system."""
+    """The key under which an entry is unique: the same platform may exist for several versions of a system."""
     if child.platform is None or child.platform.os == _NO_SYSTEM:
         return child.digest
     told = (spelled(child.platform), child.platform.os_version, *child.platform.os_features)
@@ -64,7 +64,7 @@ def _kept_as(child: Descriptor) -> str:
 
 
 def release_tags(given: Iterable[str], branch: str = "", default_branch: str = "", version: str = "") -> list[str]:
-    """The tags of a release, the first one first."""
+    """Return the tags of a release, starting with the one that is pushed."""
     tags = [*given, re.sub("[^a-zA-Z0-9._-]", "-", branch)]
     if branch and branch == default_branch:
         tags.append("latest")

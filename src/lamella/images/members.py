@@ -1,7 +1,7 @@
-"""Where the files of a tar archive lie in it, so that they can be read in any order without unpacking.
+"""Finds the files of a tar archive, so that they can be read in any order without unpacking.
 
-Archives come from anywhere. Only what a careful writer makes is taken: names below the archive's root, each file
-once, headers whose sums are right, and no more of them than an image can have. Links are followed inside the archive.
+Archives are not trusted. They must be well-formed: names below the archive's root, each file once, headers with right
+checksums, and no more of them than an image can have. Links are followed inside the archive.
 """
 
 import os
@@ -33,7 +33,7 @@ class _Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Members:
-    """The files of an archive that `open` opens."""
+    """The files of the archive that `open` opens."""
 
     origin: str
     open: Callable[[], BinaryIO]
@@ -41,24 +41,24 @@ class Members:
     links: dict[str, str]
 
     def find(self, name: str) -> Extent:
-        """The file `name`, links followed; an `ImageError` if it is not there."""
+        """Return the file `name`, following links; raise an `ImageError` if it does not exist."""
         found = name
         for _ in range(_MOST_HOPS):
             if found in self.entries:
                 offset, size = self.entries[found]
                 return Extent(f"{name!r} in {self.origin}", self.open, offset, size)
             if found not in self.links:
-                raise ImageError(f"{self.origin} does not hold {name!r}" + (f" ({found!r})" if found != name else ""))
+                raise ImageError(f"{self.origin} has no {name!r}" + (f" ({found!r})" if found != name else ""))
             found = self.links[found]
-        raise ImageError(f"{self.origin}: {name!r} is a link that leads in a circle")
+        raise ImageError(f"{self.origin}: {name!r} is a link to itself")
 
     def holds(self, name: str) -> bool:
-        """Whether there is a file `name`."""
+        """Whether the file `name` exists."""
         return name in self.entries or name in self.links
 
 
 def read_members(opener: Callable[[], BinaryIO], origin: str) -> Members:
-    """The members of the uncompressed archive that `opener` opens."""
+    """Find the members of the uncompressed archive that `opener` opens."""
     entries: dict[str, tuple[int, int]] = {}
     links: dict[str, str] = {}
     with opener() as file:
@@ -67,27 +67,27 @@ def read_members(opener: Callable[[], BinaryIO], origin: str) -> Members:
             if member.kind not in (*_FILES, _HARDLINK, _SYMLINK):
                 continue
             if name in entries or name in links:
-                raise ImageError(f"{origin} holds {name!r} twice; write it anew")
+                raise ImageError(f"{origin} has {name!r} twice; create it again")
             if member.kind in _FILES:
                 entries[name] = (member.offset, member.size)
             else:
                 folder = posixpath.dirname(name) if member.kind == _SYMLINK else ""
                 links[name] = _inside(posixpath.join(folder, member.target), origin)
             if len(entries) + len(links) > _MOST_MEMBERS:
-                raise ImageError(f"{origin} holds more than {_MOST_MEMBERS} files; this is not an image's archive")
+                raise ImageError(f"{origin} has more than {_MOST_MEMBERS} files; this is not an image's archive")
     return Members(origin, opener, entries, links)
 
 
 def _inside(name: str, origin: str) -> str:
-    """`name` without detours, if it stays below the root."""
+    """The normalized `name`, which must be below the root."""
     plain = posixpath.normpath(name)
     if plain.startswith(("/", "../")) or plain == ".." or "\0" in plain:
-        raise ImageError(f"{origin} holds the name {name[:200]!r}, which leads out of it; do not trust this archive")
+        raise ImageError(f"{origin} has the name {name[:200]!r}, which leads out of it; do not trust this archive")
     return plain
 
 
 def _walk(file: BinaryIO, origin: str) -> Iterator[_Member]:
-    """The members in the archive's order; extended headers are taken into those they speak of."""
+    """The members in the archive's order, with the values of their extended headers."""
     end = os.fstat(file.fileno()).st_size
     at = 0
     told: dict[str, str] = {}
@@ -99,20 +99,20 @@ def _walk(file: BinaryIO, origin: str) -> Iterator[_Member]:
             return
         member = _member(header, at + _BLOCK, told, origin)
         if member.offset + member.size > end:
-            raise ImageError(f"{origin} is cut short: {member.name[:200]!r} does not end in it")
+            raise ImageError(f"{origin} is cut short: {member.name[:200]!r} is not complete")
         at = member.offset + -(-member.size // _BLOCK) * _BLOCK
         if member.kind in _EXTENSIONS:
             told |= _extension(file, member, origin)
             continue
         if member.kind == b"S" or "sparse" in told:
-            raise ImageError(f"{origin} holds the sparse file {member.name!r}; write it anew without sparse files")
+            raise ImageError(f"{origin} has the sparse file {member.name!r}; create it again without sparse files")
         told = {}
         yield member
 
 
 def _member(header: bytes, offset: int, told: dict[str, str], origin: str) -> _Member:
     if _number(header[148:156], origin) != sum(header) - sum(header[148:156]) + 8 * 32:
-        raise ImageError(f"{origin} is damaged, or not a tar archive (a header's sum is wrong)")
+        raise ImageError(f"{origin} is damaged, or not a tar archive (a header's checksum is wrong)")
     kind = header[156:157]
     if kind in _EXTENSIONS:
         told = {}
@@ -121,7 +121,7 @@ def _member(header: bytes, offset: int, told: dict[str, str], origin: str) -> _M
     name = told.get("path") or (f"{prefix}/{name}" if prefix else name)
     target = told.get("linkpath") or _text(header[157:257])
     if len(name) > _LONGEST_NAME or len(target) > _LONGEST_NAME:
-        raise ImageError(f"{origin} holds a name of {max(len(name), len(target))} characters; no image has such")
+        raise ImageError(f"{origin} has a name of {max(len(name), len(target))} characters, which is too long")
     return _Member(kind, name, target, offset, size)
 
 
@@ -134,7 +134,7 @@ def _size(header: bytes, told: dict[str, str], origin: str) -> int:
 
 
 def _number(field: bytes, origin: str) -> int:
-    """A number in octal, or in base 256 where it is too large for that."""
+    """A number in octal, or in base 256 if it is too large for that."""
     if field[0] & 0x80:
         return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:])
     digits = field.strip(b" \0")
@@ -148,9 +148,9 @@ def _text(field: bytes) -> str:
 
 
 def _extension(file: BinaryIO, member: _Member, origin: str) -> dict[str, str]:
-    """What an extended header, PAX's or GNU's, says of the member after it."""
+    """What an extended header, PAX or GNU, says about the next member."""
     if member.size > _LONGEST_EXTENSION:
-        raise ImageError(f"{origin} has an extended header of {member.size} bytes; no image has such")
+        raise ImageError(f"{origin} has an extended header of {member.size} bytes, which is too large")
     data = os.pread(file.fileno(), member.size, member.offset)
     if member.kind in (b"L", b"K"):
         return {"path" if member.kind == b"L" else "linkpath": _text(data)}

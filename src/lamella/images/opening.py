@@ -1,6 +1,6 @@
-"""Layouts and archives as files that can be read in any order: the folder as it is, an archive by where its files lie.
+"""Opens layouts and archives as files that can be read in any order.
 
-An archive that is compressed as a whole is unpacked to a temporary file without a name, which goes when the image goes.
+An archive that is compressed as a whole is decompressed to an unnamed temporary file, which is closed with the image.
 """
 
 import os
@@ -15,11 +15,11 @@ from typing import BinaryIO
 from lamella.images.members import Members, read_members
 from lamella.images.stored import Extent, ImageError
 from lamella.oci.decompress import MAGIC_SIZE, Decompressor, compression_of
-from lamella.staging import explained, write_all
+from lamella.staging import explained, nameless, write_all
 
 
 def open_file(path: Path) -> BinaryIO:
-    """`path` to read from, without a buffer."""
+    """Open `path` for reading, without a buffer."""
     return path.open("rb", buffering=0)
 
 
@@ -30,24 +30,24 @@ class Folder:
     root: Path
 
     def find(self, name: str) -> Extent:
-        """The file `name`; an `ImageError` if it is not there."""
+        """Return the file `name`; raise an `ImageError` if it does not exist."""
         path = self.root / name
         with explained(path, "cannot read"):
             try:
                 found = path.stat()
             except (FileNotFoundError, NotADirectoryError):
-                raise ImageError(f"{self.root} does not hold {name!r}") from None
+                raise ImageError(f"{self.root} has no {name!r}") from None
         if not stat.S_ISREG(found.st_mode):
             raise ImageError(f"{path} is not a file")
         return Extent(str(path), partial(open_file, path), 0, found.st_size)
 
     def holds(self, name: str) -> bool:
-        """Whether there is a file `name`."""
+        """Whether the file `name` exists."""
         return (self.root / name).is_file()
 
 
 def open_members(path: Path) -> Members:
-    """The files of the archive at `path`."""
+    """Return the files of the archive at `path`."""
     with explained(path, "cannot read"):
         if not path.is_file():
             if path.is_dir():
@@ -62,15 +62,14 @@ def open_members(path: Path) -> Members:
 
 
 class _Temporary:
-    """A file without a name, which is there as long as this is."""
+    """A file without a name, which exists as long as this object."""
 
     def __init__(self) -> None:
-        with tempfile.TemporaryFile(buffering=0) as file:
-            self._handle = os.dup(file.fileno())
+        self._handle = nameless()
         weakref.finalize(self, os.close, self._handle)
 
     def open(self) -> BinaryIO:
-        """A handle of its own."""
+        """Return a new handle."""
         return os.fdopen(os.dup(self._handle), "r+b", buffering=0)
 
 

@@ -1,7 +1,7 @@
-"""Layers whose bytes lie in a file: a blob of a layout, or a stretch of an archive.
+"""Layers whose bytes are in a file: a blob of a layout, or a range of an archive.
 
-What lies there was written by others, and may have changed since it was looked at. So every byte is hashed while it
-streams, and whoever takes the stream learns before its end if it is not what its digest says.
+Other programs wrote these files, and may have changed them since. So all bytes are hashed while they are read, and an
+error is raised before the end if they do not match the digest.
 """
 
 import os
@@ -18,20 +18,20 @@ from lamella.oci.wire import History, ImageConfig
 from lamella.staging import StorageError
 
 LONGEST_DOCUMENT = 4 << 20
-"""Registries take no longer manifests, so nobody has them."""
+"""Registries do not accept longer manifests."""
 
 _BLOCK = 1 << 20
 
 
 class ImageError(LamellaError):
-    """What is read is not an image, or not the one that was asked for."""
+    """This is not an image, or not the requested one."""
 
     exit_code = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """`size` bytes of a file from `offset` on; `origin` is how people name them."""
+    """`size` bytes of a file, starting at `offset`; errors call them `origin`."""
 
     origin: str
     open: Callable[[], BinaryIO]
@@ -39,7 +39,7 @@ class Extent:
     size: int
 
     def blocks(self) -> Iterator[Buffer]:
-        """All the bytes. A block is only valid until the next."""
+        """Yield all bytes. A block is only valid until the next one."""
         buffer = memoryview(bytearray(min(_BLOCK, self.size)))
         at, end = self.offset, self.offset + self.size
         try:
@@ -54,40 +54,40 @@ class Extent:
             raise StorageError(f"cannot read {self.origin}: {error.strerror or error}") from error
 
     def start(self, count: int) -> bytes:
-        """The first bytes, up to `count` of them."""
+        """Return the first bytes, at most `count`."""
         return b"".join(map(bytes, replace(self, size=min(count, self.size)).blocks()))
 
     def document(self) -> bytes:
-        """The bytes at once, if they are few enough to be a document's."""
+        """Return all bytes, if they are few enough for a document."""
         if self.size > LONGEST_DOCUMENT:
-            raise ImageError(f"{self.origin} has {self.size} bytes; no document of an image is that long")
+            raise ImageError(f"{self.origin} has {self.size} bytes, which is too large for a document of an image")
         return b"".join(map(bytes, self.blocks()))
 
 
 class Files(Protocol):
-    """The files of a layout, wherever they are."""
+    """The files of a layout, in a folder or an archive."""
 
     def find(self, name: str) -> Extent:
-        """The file `name`; an `ImageError` if it is not there."""
+        """Return the file `name`; raise an `ImageError` if it does not exist."""
 
     def holds(self, name: str) -> bool:
-        """Whether there is a file `name`."""
+        """Whether the file `name` exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBytes:
-    """The bytes of the layer of which `record` tells, in the file `name`."""
+    """The bytes of the layer in `record`, in the file `name`."""
 
     files: Files
     name: str
     record: Record
 
     def blob(self, sink: Sink) -> None:
-        """The blob; damage is found out before the end."""
+        """Pass the blob to `sink`; raise an error before the end if it is damaged."""
         extent = self.files.find(self.name)
         digest, size = self.record.digest, self.record.size
         if extent.size != size:
-            raise DigestError(f"{extent.origin} has {extent.size} bytes, and {size} are {digest}; get the image anew")
+            raise DigestError(f"{extent.origin} has {extent.size} bytes instead of {size}; fetch the image again")
         hashed = hasher(digest)
         for block in extent.blocks():
             hashed.update(block)
@@ -95,12 +95,12 @@ class StoredBytes:
         _check(digest, hashed.hexdigest(), extent.origin)
 
     def tar(self, sink: Sink) -> None:
-        """The tar in the blob; damage of either is found out before the end."""
+        """Pass the tar in the blob to `sink`; raise an error before the end if either is damaged."""
         unpack(self.record, self.blob, sink, self.files.find(self.name).origin)
 
 
 def unpack(record: Record, blob: Body, sink: Sink, origin: str) -> None:
-    """The tar in the blob of which `record` tells; damage is found out before the end."""
+    """Pass the tar in the blob of `record` to `sink`; raise an error before the end if it is damaged."""
     if record.digest == record.diff_id:
         blob(sink)
         return
@@ -116,12 +116,12 @@ def unpack(record: Record, blob: Body, sink: Sink, origin: str) -> None:
 
 
 def layer_at(files: Files, name: str, record: Record, history: History, annotations: dict[str, str]) -> Layer:
-    """The layer of which `record` tells, in the file `name`."""
+    """Return the layer of `record`, whose bytes are in the file `name`."""
     return Layer(record, StoredBytes(files, name, record), history=history, annotations=annotations)
 
 
 def layer_history(config: ImageConfig, comment: str = "") -> list[History]:
-    """One entry for each layer; no more than `comment` if the config does not tell of exactly these."""
+    """Return one entry per layer; only `comment` if the config's history has a different number."""
     told = [entry for entry in config.history if not entry.empty_layer]
     count = len(config.rootfs.diff_ids)
     return told if len(told) == count else [History(comment=comment)] * count
@@ -129,4 +129,4 @@ def layer_history(config: ImageConfig, comment: str = "") -> list[History]:
 
 def _check(digest: Digest, found: str, origin: str) -> None:
     if found != encoded(digest):
-        raise DigestError(f"{origin} is damaged: it should be {digest} and is {found}; get the image anew")
+        raise DigestError(f"{origin} is damaged: it should be {digest} and is {found}; fetch the image again")

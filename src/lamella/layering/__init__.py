@@ -1,4 +1,4 @@
-"""Step 4: which packages share a layer. Pure strategies in one table, and steps that chain them."""
+"""Step 4: which packages share a layer. Pure strategies in one table, and layerings of several steps."""
 
 from lamella.layering.choose import strategy
 from lamella.layering.churn import learn

@@ -1,7 +1,7 @@
-"""Bundles: packages that may come to share a layer, with what that would cost.
+"""Bundles: packages that may share a layer, with what that would cost.
 
-A layer moves whole as soon as one of its packages changes, so it is expected to move its size times the chance that
-not all of them stay calm. Chances are multiplied and added, nothing else, so that every machine finds the same.
+A layer moves as a whole when one of its packages changes. So the bytes it is expected to move are its size times the
+chance that not all packages stay calm. Chances are only multiplied and added, so every machine gets the same results.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,8 +14,8 @@ from lamella.package import Package
 
 
 class Kin(NamedTuple):
-    """Members of one family in a bundle: the chance that all stay calm if they change independently of each other,
-    the same if they change together, and how far they do."""
+    """Members of one family in a bundle: the chance that all stay calm if they change independently, the same if they
+    change together, and how strongly they do."""
 
     apart: float
     united: float
@@ -31,7 +31,7 @@ class Kin(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
-    """`calm` is the chance that all stay as they are; `kin` is told of families of which others may be elsewhere."""
+    """`calm` is the chance that no package changes; `kin` has the families that may have members in other bundles."""
 
     packages: Group
     size: int
@@ -41,12 +41,12 @@ class Bundle:
 
     @property
     def cost(self) -> float:
-        """The bytes it is expected to move in an update."""
+        """How many bytes it is expected to move in an update."""
         return self.size * (1 - self.calm)
 
 
 def bundle(packages: Iterable[Package], odds: Odds, kept: bool = False) -> Bundle:
-    """The bundle of `packages`; `kept` if it is a layer that is there already, and would have to move to change."""
+    """Return the bundle of `packages`; `kept` if it is an existing layer, which would have to move if it changed."""
     members = tuple(packages)
     kin: dict[str, Kin] = {}
     calm = 1.0
@@ -64,7 +64,7 @@ def bundle(packages: Iterable[Package], odds: Odds, kept: bool = False) -> Bundl
 
 
 def joined(one: Bundle, other: Bundle) -> Bundle:
-    """The bundle of all packages of both."""
+    """Return the bundle of the packages of both."""
     kin = dict(one.kin)
     for first, own in other.kin.items():
         kin[first] = kin[first].joined(own) if first in kin else own
@@ -72,7 +72,7 @@ def joined(one: Bundle, other: Bundle) -> Bundle:
 
 
 def calm_together(one: Bundle, other: Bundle) -> float:
-    """The chance that both stay calm, as `joined` would have it."""
+    """Return the chance that both stay calm: the `calm` of `joined`."""
     calm = one.calm * other.calm
     if not calm or one.kin.keys().isdisjoint(other.kin):
         return calm

@@ -1,4 +1,4 @@
-"""From what a spec says to a strategy."""
+"""Finds the strategy that a spec names or describes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from lamella.layering.table import STRATEGIES, unknown
 
 
 def strategy(told: str | Sequence[Mapping[str, object]]) -> Strategy:
-    """The strategy of that name, or the one that a list of steps describes."""
+    """Return the strategy with that name, or the one that a list of steps describes."""
     if not isinstance(told, str):
         return pipeline(told)
     if told not in STRATEGIES:

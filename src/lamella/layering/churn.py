@@ -1,7 +1,7 @@
-"""Learning from the step between two images which packages change, and which change together.
+"""Learns from the difference between two images which packages change, and which change together.
 
-What is learned travels in the image itself (`Churn`), so the next build knows it wherever it runs. It is no more than
-two small numbers for a name; old updates fade, as their numbers are halved from time to time.
+What is learned is stored in the image itself (`Churn`), so the next build knows it wherever it runs. It is only two
+small numbers per name. They are halved from time to time, so old updates count less and less.
 """
 
 import re
@@ -12,21 +12,21 @@ from lamella.closure import Closure
 from lamella.layering.strategy import Churn, Previous, Seen
 
 SWEEP = 0.75
-"""An update that changes more than this share of the packages rebuilt the world, and tells of none in particular."""
+"""An update that changes more than this share of the packages was a rebuild of everything, and teaches nothing."""
 
 MEMORY = 64
-"""So many updates are remembered at most; then all numbers are halved."""
+"""The highest number of updates that is remembered; then both numbers are halved."""
 
 _END_OF_WORD = re.compile(r"[-_.]")
 
 
 def family(name: str) -> str:
-    """The first word of a package's name: what is named alike comes from one workshop, often on the same day."""
+    """Return the first word of a package's name: packages that share it are often released together."""
     return _END_OF_WORD.split(name, maxsplit=1)[0]
 
 
 def families(names: Iterable[str]) -> Mapping[str, list[str]]:
-    """The families of two members or more."""
+    """Return the families with at least two members."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for name in sorted(set(names)):
         found[family(name)].append(name)
@@ -34,10 +34,10 @@ def families(names: Iterable[str]) -> Mapping[str, list[str]]:
 
 
 def learn(previous: Previous, closure: Closure) -> Churn:
-    """The churn up to and including the step from the `previous` image to `closure`.
+    """Return the churn up to and including the update from the `previous` image to `closure`.
 
-    A name has changed when it has a content that it had not before. New names have nothing to tell yet, and what is
-    gone is forgotten. The same image once more is no step.
+    A name has changed if it has a content that it did not have before. New names count from the next update, and names
+    that are gone are forgotten. The same image again is no update.
     """
     before: defaultdict[str, set[str]] = defaultdict(set)
     for group in previous.layers:

@@ -1,13 +1,13 @@
-"""Fitting bundles into a budget: what to put together so that updates move the fewest bytes.
+"""Fits bundles into a budget: which ones to join so that updates move the fewest bytes.
 
-Finding the best of all ways is out of reach; three steps, each simple, come near it:
+The best solution would take too long to find; three simple steps come close:
 
-    condense   many small packages, in the order of chance / size, fuse with a neighbour     thousands -> hundreds
-    merge      the two bundles whose union costs least become one, until the budget holds    hundreds -> layers
-    refine     each piece goes where it costs least, if that is elsewhere                    layers -> better layers
+    condense   many small packages, ordered by chance / size, are joined with a neighbour    thousands -> hundreds
+    merge      the two bundles whose union costs least are joined, until the budget holds    hundreds -> layers
+    refine     each piece moves to the layer where it costs least                            layers -> better layers
 
-The order of chance / size is no accident: two packages cost (size of one) x (chance of the other), both ways, when they
-share a layer, which is least among those that are large and calm, and among those that are small and busy.
+Why chance / size: when two packages share a layer, they cost (size of one) x (chance of the other), in both directions.
+That is least between packages that are large and calm, and between packages that are small and busy.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ from math import inf
 from lamella.layering.bundle import Bundle, calm_together, joined
 
 OVERFULL = 1e20
-"""The price of a layer of more bytes than a layer may have: paid only if there are too many layers otherwise."""
+"""The price of a layer that is too large: only paid if there would be too many layers otherwise."""
 
 PASSES = 2
-"""How often `refine` looks at each piece. More find little."""
+"""How often `refine` looks at each piece. More passes find little."""
 
 
 def merge_price(one: Bundle, other: Bundle, max_bytes: int) -> float:
-    """What the union of two bundles costs more than both: in bytes it is expected to move, and in bytes it moves now,
-    if one is a layer that could be kept."""
+    """Return what the union of two bundles costs more than the two: in bytes that it is expected to move, and in bytes
+    that move now, if one is a layer that could be kept."""
     size = one.size + other.size
     price = size * (1 - calm_together(one, other)) - one.cost - other.cost
     price += one.size * one.kept + other.size * other.kept
@@ -34,7 +34,7 @@ def merge_price(one: Bundle, other: Bundle, max_bytes: int) -> float:
 
 
 def condense(bundles: Sequence[Bundle], most: int, max_bytes: int) -> list[Bundle]:
-    """At most `most` bundles, as far as the bytes allow; in each round the cheapest pairs of neighbours fuse."""
+    """Return at most `most` bundles, if `max_bytes` allows; each round joins the cheapest pairs of neighbours."""
     line = sorted(bundles, key=lambda one: ((1 - one.calm) / max(one.size, 1), -one.size, one.packages[0].id))
     while len(line) > most:
         prices = sorted((merge_price(line[i], line[i + 1], max_bytes), i) for i in range(len(line) - 1))
@@ -55,9 +55,9 @@ def condense(bundles: Sequence[Bundle], most: int, max_bytes: int) -> list[Bundl
 
 
 def merge(bundles: Sequence[Bundle], layers: int, max_bytes: int) -> list[list[Bundle]]:
-    """The bundles of each layer, of which there are no more than `layers`.
+    """Return the bundles of each layer, for at most `layers` layers.
 
-    What is larger than a layer may be counts as the layers it will be cut into.
+    A bundle that is too large for a layer counts as the layers it will be cut into.
     """
     pieces = {i: [one] for i, one in enumerate(bundles)}
     whole = dict(enumerate(bundles))
@@ -88,7 +88,7 @@ def _layers(one: Bundle, max_bytes: int) -> int:
 
 
 def refine(layers: Sequence[Sequence[Bundle]], max_bytes: int) -> list[list[Bundle]]:
-    """The same pieces, each in the layer where it costs least. No layer becomes empty."""
+    """Return the same pieces, each in the layer where it costs least. No layer becomes empty."""
     pieces = [list(layer) for layer in layers]
     whole = [reduce(joined, layer) for layer in pieces]
     for here, layer in [*enumerate(pieces)] * PASSES:

@@ -1,18 +1,19 @@
-"""What is used together stays together: Nixery's rules.
+"""Packages that are used together stay together: Nixery's rules.
 
-A root above the closure refers to each package that was asked for, and also to each that is popular or large:
+A root above the closure refers to each requested package, and to each package that is popular or large:
 
     root --> app --> numpy --> python        root
      |        |        +-----> libc           +-- app -- numpy    app and what only app needs: a layer
-     |        +--> python --> libc            +-- python          both app and numpy refer to it, and it is popular
-     +---------> python  (popular)            +-- libc            many refer to it
+     |        +--> python --> libc            +-- python          app and numpy refer to it, and it is popular
+     +---------> python  (popular)            +-- libc            many packages refer to it
 
-The dominator tree, on the right, says for each package on which one it hangs alone. What hangs immediately below the
-root is a layer, with all that hangs on it. Layers are ordered by the popularity times the size of what they hang on,
-highest first, so that images share the longest chain of lower layers; over the budget the two lowest are merged.
+In the dominator tree, on the right, each package is below the nearest one that all chains of references to it pass. A
+package immediately below the root becomes a layer, with everything below it. Layers are ordered by the popularity times
+the size of that package, highest first, so that images share the longest chain of lower layers. If there are too many,
+the last ones are merged.
 
-Nixery knows how many packages of all nixpkgs refer to each. Here only the closure is known, so popularity is the
-number of packages in it that refer to a package directly, which is how Nixery's own count is made; at least 1.
+Nixery knows how many packages of all of nixpkgs refer to each. Here only the closure is known, so popularity is the
+number of its packages that refer to a package directly, which is how Nixery counts too; at least 1.
 """
 
 from collections import Counter, defaultdict
@@ -25,14 +26,14 @@ from lamella.layering.strategy import Budget, Group, Previous
 from lamella.package import Package
 
 POPULAR = 100
-"""A package that more than this many refer to is popular."""
+"""A package is popular if more packages than this refer to it."""
 
 LARGE = 100_000_000
 """A package of more bytes than this is large."""
 
 
 def dominators(closure: Closure, budget: Budget, _previous: Previous) -> Sequence[Group]:
-    """The subtrees immediately below the root of the dominator tree; the order of the input does not matter."""
+    """Group by the subtrees immediately below the root of the dominator tree; the input's order does not matter."""
     popularity = count_referrers(closure)
     subtrees: defaultdict[str, list[Package]] = defaultdict(list)
     for package, head in _heads(closure, _below_root(closure, popularity)):
@@ -46,12 +47,12 @@ def dominators(closure: Closure, budget: Budget, _previous: Previous) -> Sequenc
 
 
 def count_referrers(closure: Closure) -> Mapping[str, int]:
-    """How many other packages refer to each package directly."""
+    """Count how many other packages refer to each package directly."""
     return Counter(reference for p in closure.packages for reference in set(p.references) if reference != p.id)
 
 
 def _below_root(closure: Closure, popularity: Mapping[str, int]) -> set[str]:
-    """What the root refers to. Every package must be reached, so also one that none of those asked for needs."""
+    """What the root refers to. It must lead to every package, also to those that no requested package needs."""
     below = {p.id for p in closure.packages if popularity[p.id] > POPULAR or p.size > LARGE or not popularity[p.id]}
     below.update(closure.roots)
     reached = reachable(closure, below)
@@ -63,7 +64,7 @@ def _below_root(closure: Closure, popularity: Mapping[str, int]) -> set[str]:
 
 
 def _heads(closure: Closure, below_root: set[str]) -> Iterator[tuple[Package, str]]:
-    """Each package with the one immediately below the root that it hangs on, or that it is."""
+    """Each package with the one immediately below the root in whose subtree it is."""
     ids = sorted(closure.by_id)
     number = {name: position for position, name in enumerate(ids, start=1)}
     successors = [sorted(number[name] for name in below_root)]

@@ -1,15 +1,15 @@
-"""Dominators: which node of a graph is on every way from the root to another.
+"""Dominators: the nodes of a graph that are on every path from the root to another node.
 
-The algorithm is that of Cooper, Harvey and Kennedy (`A Simple, Fast Dominance Algorithm`): nodes are visited in
-reverse postorder, and the dominator of a node is where the ways up from its predecessors meet; again, until nothing
-moves. It is a page long and as good as linear on graphs of packages, which have few cycles or none.
+The algorithm is by Cooper, Harvey and Kennedy (`A Simple, Fast Dominance Algorithm`): nodes are visited in reverse
+postorder, and the dominator of a node is where the paths up from its predecessors meet; this is repeated until nothing
+changes. It is a page long, and practically linear on graphs of packages, which have few cycles or none.
 """
 
 from collections.abc import Sequence
 
 
 def immediate_dominators(successors: Sequence[Sequence[int]]) -> dict[int, int]:
-    """For each node that can be reached from the root, which is 0, the last one before it that is on every way there.
+    """Return for each node that the root (0) leads to the last node before it that is on every path to it.
 
     The root is its own. A node comes after the one that dominates it.
     """
@@ -24,7 +24,7 @@ def immediate_dominators(successors: Sequence[Sequence[int]]) -> dict[int, int]:
 
 
 def _by_rank(predecessors: Sequence[Sequence[int]]) -> list[int]:
-    """The immediate dominators of nodes that are numbered in reverse postorder."""
+    """The immediate dominators of nodes numbered in reverse postorder."""
     dominator = [0] + [-1] * (len(predecessors) - 1)
     moved = True
     while moved:

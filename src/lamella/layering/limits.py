@@ -1,4 +1,4 @@
-"""Holding groups to a number of layers, and layers to a number of bytes."""
+"""Limits for the number of groups, and for the bytes of each."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,25 +7,25 @@ from lamella.package import Package
 
 
 def weight(group: Iterable[Package]) -> int:
-    """The bytes of all packages of `group`."""
+    """Return the bytes of all packages in `group`."""
     return sum(package.size for package in group)
 
 
 def limit(groups: Sequence[Group], layers: int) -> list[Group]:
-    """The first `layers - 1` groups as they are, and one group for all that follow."""
+    """Return the first `layers - 1` groups as they are, and one group of all that follow."""
     rest = tuple(package for group in groups[layers - 1 :] for package in group)
     return [*groups[: layers - 1], *([rest] if rest else [])]
 
 
 def one_each(ordered: Iterable[Package], layers: int) -> list[Group]:
-    """A group for each of the first `layers - 1` packages, and one for all that follow."""
+    """Return a group for each of the first `layers - 1` packages, and one for all that follow."""
     return limit([(package,) for package in ordered], layers)
 
 
 def cap(groups: Iterable[Group], max_bytes: int) -> list[Group]:
-    """`groups` in order, each cut between packages wherever it would hold more than `max_bytes` (0: nowhere).
+    """Return `groups` in order, each cut between packages where it would exceed `max_bytes` (0: no limit).
 
-    A package that is larger by itself gets a group of its own, since nothing here can cut it.
+    A package that is larger by itself gets a group of its own, since it cannot be cut here.
     """
     capped: list[Group] = []
     for group in groups:

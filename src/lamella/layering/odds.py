@@ -1,11 +1,11 @@
-"""From what was seen to what to expect of the next update.
+"""Estimates from past updates what the next one will change.
 
-A package that was seen to change c times in n updates changes next time with a chance of (c + r k) / (n + k): as if k
-more updates had been seen at the rate r that is usual in this image.
+A package that changed c times in n updates is expected to change next time with a chance of (c + r k) / (n + k): as if
+there had been k more updates at the rate r that is usual in this image.
 
 Packages of one family may be released together. If they always were, a family would change as often as its busiest
-member; if never, as often as independent packages do. How often it did change tells where it is between the two, and
-its `bond` is that place. Before anything was seen a bond is near 1, less so for a word with which many names begin.
+member; if never, as often as independent packages do. How often it did change shows where it is between the two, and
+its `bond` is that position. Without any data a bond is near 1, lower for a word with which many names begin.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,27 +16,27 @@ from lamella.layering.churn import families
 from lamella.layering.strategy import Churn, Seen
 
 USUAL_RATE = 0.06
-"""The share of packages that change in an update, before anything was seen: that of a Python image updated weekly."""
+"""The share of packages assumed to change in an update without any data: that of a Python image updated weekly."""
 
 USUAL_WEIGHT = 50
-"""How many packages, seen over one update, that is worth."""
+"""How many packages, observed over one update, the usual rate is worth."""
 
 RATE_WEIGHT = 10
-"""How many updates of one package the usual rate of its image is worth."""
+"""How many updates of one package the usual rate of its image is worth (k)."""
 
 BOND = 0.8
-"""The bond of a family of which nothing is known."""
+"""The bond of a family without any data."""
 
 CLOSEST = 0.95
-"""The highest bond: that packages never changed apart does not prove that they never will."""
+"""The highest bond: packages that have always changed together may still change separately."""
 
 BOND_WEIGHT = 2
-"""How many changes that could have been one that is worth."""
+"""How many changes of a family the assumed bond is worth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Odds:
-    """For each name the chance that it stays as it is in the next update; the family of those in one, and its bond."""
+    """For each name the chance that it does not change in the next update, and its family, if any; their bonds."""
 
     calm: Mapping[str, float]
     family: Mapping[str, str]
@@ -44,7 +44,7 @@ class Odds:
 
 
 def odds(churn: Churn, names: Iterable[str]) -> Odds:
-    """What `churn` says of packages with these names."""
+    """Estimate what packages with these names will do, from `churn`."""
     seen = {name: churn.names.get(name, Seen()) for name in sorted(set(names))}
     changes = sum(one.changed for one in seen.values()) + USUAL_RATE * USUAL_WEIGHT
     usual = min(1.0, changes / (sum(one.updates for one in seen.values()) + USUAL_WEIGHT))

@@ -1,4 +1,4 @@
-"""The two strategies that need no graph: everything together, and the largest packages alone."""
+"""The two strategies that need no graph: everything in one layer, and a layer for each of the largest packages."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from lamella.layering.strategy import Budget, Group, Previous
 
 
 def single(closure: Closure, _budget: Budget, _previous: Previous) -> Sequence[Group]:
-    """All packages in one group, by id: what a layer of the spec is when it says nothing else."""
+    """Return all packages in one group, by id: the default for a layer of the spec."""
     return one_each(sorted(closure.packages, key=lambda package: package.id), 1)
 
 
 def size(closure: Closure, budget: Budget, _previous: Previous) -> Sequence[Group]:
-    """The largest packages first, a group for each; the rest share the last."""
+    """Return a group for each of the largest packages, largest first; the rest share the last one."""
     return one_each(sorted(closure.packages, key=lambda package: (-package.size, package.id)), budget.layers)

@@ -1,13 +1,13 @@
-"""What most packages need lies deepest: the order and the split of nix2container's `maxLayers`.
+"""What most packages need is lowest: the order and the split of nix2container's `maxLayers`.
 
-The popularity of a package is the number of ways that lead to it along references, from any package, itself included:
+The popularity of a package is the number of paths of references that lead to it, from any package, including itself:
 
-    app --> numpy --> libc      app 1, numpy 2, python 4 (from itself, app, and numpy by two ways), ...
+    app --> numpy --> libc      app 1, numpy 2, python 4 (from itself, from numpy, and from app on two paths), ...
      |       |
      +-------+--> python
 
-Such numbers grow beyond all bounds (they may have a thousand digits), and they are compared exactly, so that the same
-closure gives the same layers as nix2container's. Its graphs have no cycles; where there is one, it is cut.
+Such numbers can have a thousand digits, and are compared exactly, so that the same closure gives the same layers as in
+nix2container. Its graphs have no cycles; a cycle here is cut.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,10 @@ from lamella.layering.strategy import Budget, Group, Previous
 
 
 def popularity(closure: Closure, budget: Budget, _previous: Previous) -> Sequence[Group]:
-    """The most popular packages first, a group for each; the rest share the last.
+    """Return a group for each of the most popular packages, most popular first; the rest share the last one.
 
-    Of two that are as popular, the one that is met later comes first, reading the packages in the closure's order,
-    each before what it refers to. So here the order of the input matters, where there are ties.
+    Of two equally popular packages, the one that appears later comes first, when the closure is read in its order, each
+    package before those it refers to. So for ties the order of the input matters.
     """
     walks = count_walks(closure)
     met = _numbered(closure)
@@ -30,7 +30,7 @@ def popularity(closure: Closure, budget: Budget, _previous: Previous) -> Sequenc
 
 
 def count_walks(closure: Closure) -> Mapping[str, int]:
-    """How many walks along references end in each package. A reference that closes a cycle does not count."""
+    """Count the paths of references that end in each package. A reference that closes a cycle does not count."""
     walks = dict.fromkeys(closure.by_id, 1)
     passed: set[str] = set()
     for package in topological(closure):

@@ -1,27 +1,27 @@
 """Layers that follow change: an update moves what changed, and little else.
 
-Whoever pulls an image again fetches the layers that are new. So what counts is not how packages are sorted today, but
-which of them will share a layer with something that changes tomorrow. `steady` looks at the image before:
+Users who pull an image again download its new layers. So what counts is not how packages are sorted today, but which
+of them will share a layer with something that changes tomorrow. `steady` starts from the previous image:
 
     before                 what changed     after
     -----------------------------------------------------------------------
     [torch          ]      torch                      gone
-    [cuda cudnn     ]                       [cuda cudnn     ]  kept, as it is
-    [numpy scipy lxml]     lxml             [numpy scipy    ]  new: whom lxml left
-    [python libc    ]                       [python libc    ]  kept, as it is
+    [cuda cudnn     ]                       [cuda cudnn     ]  kept as it is
+    [numpy scipy lxml]     lxml             [numpy scipy    ]  new: the calm rest of it
+    [python libc    ]                       [python libc    ]  kept as it is
     [uv app         ]      uv, app          [uv app lxml    ]  new: what is busy
                                             [torch          ]  new
 
-1. A layer of which every package is still there, unchanged, is kept verbatim. Kept layers stay in their order, lowest.
-2. The packages of all other layers must move anyway, so they are free to be laid out again: on top, calmest lowest.
-3. While there are more layers than the budget allows, the two merge whose union costs least, as an LSM tree compacts
-   its runs. A layer is expected to move its size times the chance that any of its packages changes; breaking a kept
-   layer costs its size on top, since it moves now.
-4. The chances are learned from all images before (`churn`, `odds`): busy packages come to lie with busy ones, calm with
-   calm ones, and a large package alone or with those that are released along with it.
+1. A layer all of whose packages are unchanged is kept verbatim. Kept layers stay in their order, lowest.
+2. The packages of all other layers must move anyway, so they are arranged anew: on top, calmest lowest.
+3. While there are more layers than the budget allows, the two whose union costs least are merged, as an LSM tree
+   compacts its runs. A layer is expected to move its size times the chance that any of its packages changes; merging a
+   kept layer costs its size on top, since it moves now.
+4. The chances are learned from all previous images (`churn`, `odds`): busy packages end up with busy ones, calm ones
+   with calm ones, and a large package alone or with those that are released together with it.
 
-So layers sort themselves as time goes by. What changes weekly breaks its layer weekly, and each time its neighbours are
-laid out again, away from it; what never changes stays where it is.
+So layers sort themselves over time. What changes weekly breaks its layer weekly, and each time its neighbours are
+arranged anew, away from it; what never changes stays where it is.
 """
 
 from collections import Counter, defaultdict
@@ -37,11 +37,11 @@ from lamella.layering.odds import odds
 from lamella.layering.strategy import Budget, Group, Previous
 
 PIECES = 60
-"""Into so many pieces at least what is free is condensed, and into twice as many as there may be layers."""
+"""Packages that move are condensed into this many pieces, or into two for each layer allowed, if that is more."""
 
 
 def steady(closure: Closure, budget: Budget, previous: Previous) -> Sequence[Group]:
-    """Whole layers of the `previous` image first, in its order; then new ones. The input's order does not matter."""
+    """Return the unchanged layers of `previous` in their order, then new ones. The input's order does not matter."""
     expected = odds(learn(previous, closure), (package.name for package in closure.packages))
     kept = [bundle(group, expected, kept=True) for group in whole_layers(closure, previous)]
     taken = {package.id for one in kept for package in one.packages}
@@ -59,7 +59,7 @@ def _by_id(one: Bundle) -> Group:
 
 
 def whole_layers(closure: Closure, previous: Previous) -> list[Group]:
-    """The layers of `previous` of which every package is in `closure`, as it is there now; each package once."""
+    """Return the layers of `previous` all of whose contents are in `closure`, with its packages; each package once."""
     here: defaultdict[str, list[str]] = defaultdict(list)
     for name in sorted(closure.by_id, reverse=True):
         here[closure.by_id[name].content].append(name)

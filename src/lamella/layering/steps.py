@@ -1,26 +1,26 @@
-"""Layerings in several steps: what a spec says when no single strategy fits.
+"""Layerings of several steps, for images that no single strategy fits.
 
     layering = [
         {split = ["torch*", "nvidia-*"]},       # these below all others
-        {subtract = "python3"},                 # python3 and all that it refers to, below what needs it
-        {popularity = 30, of = "python3"},      # the group that holds python3, in at most 30 layers
+        {subtract = "python3"},                 # python3 and everything it refers to, below what needs it
+        {popularity = 30, of = "python3"},      # the group with python3, in at most 30 layers
         {limit = 40},
     ]
 
-All packages begin in one group; each step makes new groups of the groups before it, lowest first:
+All packages start in one group; each step makes new groups from the groups before it, lowest first:
 
 | step | what it does |
 | --- | --- |
-| `split = PATTERNS` | in each group, what matches becomes a group of its own, below the rest |
-| `subtract = PATTERNS` | likewise what matches with all that it refers to |
-| `group = PATTERNS` | what matches, in whichever group, becomes one group, where the first of them was |
-| `popularity`, `dominators`, `size`, `steady` `= N` | each group is dealt out by that strategy, in at most N groups |
+| `split = PATTERNS` | in each group, matching packages become a group of their own, below the rest |
+| `subtract = PATTERNS` | the same for matching packages and everything they refer to |
+| `group = PATTERNS` | matching packages of all groups become one group, where the first of them was |
+| `popularity`, `dominators`, `size`, `steady` `= N` | each group is divided by that strategy, into at most N groups |
 | `limit = N` | the first N - 1 groups stay, the others become one |
-| `bytes = N` | groups of more bytes are cut between packages; a spec may say `"1.5 GB"` |
+| `bytes = N` | larger groups are cut between packages; a spec may say `"1.5 GB"` |
 
-`of = PATTERNS` beside any but `limit` holds the step to groups in which something matches. Patterns are shell patterns,
-one or a list, for the whole of a package's name or id; a step that matches nothing changes nothing. After the last
-step the budget's layers hold, as if it were one more `limit`.
+`of = PATTERNS`, in every step but `group` and `limit`, restricts the step to groups in which something matches.
+Patterns are shell patterns, one or a list, for a package's whole name or id; a step that matches nothing changes
+nothing. The number of layers in the budget applies at the end, as one more `limit`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ from lamella.package import Package
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a step may look at besides the groups."""
+    """What a step can use besides the groups."""
 
     closure: Closure
     budget: Budget
@@ -54,7 +54,7 @@ Matcher = Callable[[Package], bool]
 
 
 def pipeline(steps: Sequence[Mapping[str, object]]) -> Strategy:
-    """The strategy that these steps describe; a `LayeringError` names the step that is not one."""
+    """Return the strategy that these steps describe; a `LayeringError` names the step that is wrong."""
     if not steps:
         raise LayeringError("a layering in steps needs at least one step")
     ready = [_step(f"layering step {number}", told) for number, told in enumerate(steps, start=1)]
@@ -72,7 +72,7 @@ def pipeline(steps: Sequence[Mapping[str, object]]) -> Strategy:
 def _step(place: str, told: Mapping[str, object]) -> Step:
     names = [name for name in told if name != "of"]
     if len(names) != 1:
-        raise LayeringError(f"{place} must have one name besides 'of', and has {', '.join(names) or 'none'}")
+        raise LayeringError(f"{place} must have one key besides 'of', not {', '.join(names) or 'none'}")
     name = names[0]
     if name in _CUTS or name in STRATEGIES:
         make = _CUTS.get(name) or _strategy(name)
@@ -81,7 +81,7 @@ def _step(place: str, told: Mapping[str, object]) -> Step:
     if name not in _STEPS:
         raise unknown(f"{place}: there is no step", name, [*_CUTS, *_STEPS, *STRATEGIES])
     if "of" in told:
-        raise LayeringError(f"{place}: 'of' has no meaning for {name}, which looks at all groups at once")
+        raise LayeringError(f"{place}: 'of' cannot be used with {name}, which works on all groups together")
     return _STEPS[name](f"{place}, {name}", told[name])
 
 
@@ -159,7 +159,7 @@ def _patterns(place: str, value: object) -> Matcher:
 
 def _number(place: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise LayeringError(f"{place} must be a whole number from 1 on, not {value!r}")
+        raise LayeringError(f"{place} must be a whole number of at least 1, not {value!r}")
     return value
 
 

@@ -1,8 +1,8 @@
-"""What all layering strategies share: their signature, and what they are told.
+"""What all layering strategies share: their signature and their input.
 
-A strategy is a pure function. It sees packages, never files, and answers with groups: each group becomes a layer,
-lowest first. Every package of the closure is in exactly one group, no group is empty, and permuting equal input
-changes nothing but what the strategy documents (graph order, for `popularity`).
+A strategy is a pure function. It sees packages, never files, and returns groups: each group becomes a layer, lowest
+first. Every package of the closure is in exactly one group, no group is empty, and the order of the input does not
+matter, unless the strategy says so (`popularity`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from lamella.package import Package
 
 
 class LayeringError(LamellaError):
-    """A layering is asked for that does not exist."""
+    """There is no layering of that name, or its steps are wrong."""
 
     exit_code = 2
 
@@ -25,14 +25,14 @@ Group = tuple[Package, ...]
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many layers there may be, and how many bytes one may hold (0: any number)."""
+    """How many layers are allowed, and how many bytes in each (0: no limit)."""
 
     layers: int
     bytes: int = 0
 
 
 class Seen(NamedTuple):
-    """Of `updates` that were seen, how many brought a change."""
+    """How many of the `updates` so far brought a change."""
 
     changed: int = 0
     updates: int = 0
@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Churn:
-    """What earlier images tell of change: for each package name, and for each family of names (any member changed)."""
+    """What earlier images show about changes: for each package name, and for each family (any member changed)."""
 
     names: Mapping[str, Seen] = field(default_factory=dict)
     families: Mapping[str, Seen] = field(default_factory=dict)

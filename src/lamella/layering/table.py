@@ -1,4 +1,4 @@
-"""All strategies by name: the one place that knows them."""
+"""All strategies by name."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ STRATEGIES: Mapping[str, Strategy] = {
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> LayeringError:
-    """The error for a name that is not among those `known`; it suggests the one that is near."""
+    """Return the error for a name that is not `known`; it suggests a similar one."""
     names = sorted(known)
     near = difflib.get_close_matches(name.lower(), names, 1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"

@@ -1,10 +1,10 @@
 """Blocks of one fixed size, filled in place and passed on without a copy.
 
-    put, room/advance --> [ block ] --swap--> whoever hashes and compresses
+    put, room/advance --> [ block ] --swap--> hash and compress
                              ^------ a block to fill next
 
-Some compressors answer with other bytes when the same input comes in other pieces. So all that is compressed comes
-from here: every block is full but the last.
+Some compressors give different bytes when the same input comes in different pieces. So everything that is compressed
+comes from here: every block but the last is full.
 """
 
 import threading
@@ -18,14 +18,14 @@ BLOCK = 1 << 20
 _IN_FLIGHT = 3
 
 _SPARE: SimpleQueue[memoryview] = SimpleQueue()
-"""Blocks for the next stream. Given back to the system, they leave its heap in pieces, several times as large."""
+"""Blocks for the next stream. Freeing them instead would fragment the heap, which would grow several times as large."""
 
 Swap = Callable[[memoryview], memoryview]
-"""Takes a filled block, or the first part of the last one, and gives a whole block to fill next."""
+"""Takes a filled block, or the filled part of the last one, and returns a whole block to fill next."""
 
 
 def one_block(sink: Sink) -> Swap:
-    """Fills the same block over and over: `sink` is done with it when it returns."""
+    """Fill the same block over and over; `sink` must be done with it when it returns."""
     whole = memoryview(bytearray(BLOCK))
 
     def swap(filled: memoryview) -> memoryview:
@@ -44,7 +44,7 @@ def _block() -> memoryview:
 
 
 class Blocks:
-    """Takes bytes of any length, gives blocks of `BLOCK` bytes to `swap`."""
+    """Takes bytes of any length, and passes blocks of `BLOCK` bytes to `swap`."""
 
     def __init__(self, swap: Swap) -> None:
         self._swap = swap
@@ -52,7 +52,7 @@ class Blocks:
         self._filled = 0
 
     def put(self, data: Buffer) -> None:
-        """The next bytes."""
+        """Take the next bytes."""
         end = self._filled + len(data)
         if end < BLOCK:
             self._block[self._filled : end] = data
@@ -66,28 +66,28 @@ class Blocks:
             rest = rest[len(room) :]
 
     def room(self, most: int) -> memoryview:
-        """The place for the next bytes: at least one and at most `most`. Say with `advance` how many were filled in."""
+        """Return room for at least one and at most `most` bytes. Call `advance` with how many were filled in."""
         return self._block[self._filled : self._filled + most]
 
     def advance(self, count: int) -> None:
-        """The next `count` bytes are in `room`."""
+        """Take the next `count` bytes from the room."""
         self._filled += count
         if self._filled == BLOCK:
             self._block = self._swap(self._block)
             self._filled = 0
 
     def end(self) -> None:
-        """Passes on what is left."""
+        """Pass on what is left."""
         if self._filled:
             self._swap(self._block[: self._filled])
             self._filled = 0
 
 
 class Relay:
-    """Blocks go to a second thread, which works on them while the next ones are filled.
+    """Passes blocks to a second thread, which works on them while the next ones are filled.
 
-    The thread starts when a block is full, so short streams do without it. An error there is raised from the next
-    `swap`, or at the end; whichever side fails, the other stops, and leaving waits for the thread.
+    The thread starts when the first block is full, so short streams need none. Its errors are raised by the next `swap`
+    or at the end. If either side fails, the other stops; leaving the context waits for the thread.
     """
 
     def __init__(self, work: Callable[[memoryview], object]) -> None:
@@ -113,7 +113,7 @@ class Relay:
             raise self._error
 
     def swap(self, filled: memoryview) -> memoryview:
-        """Passes on a filled block; waits only when all blocks are in flight."""
+        """Pass on a filled block; wait only if all blocks are in flight."""
         if len(filled) == BLOCK:
             if not self._thread:
                 thread = threading.Thread(target=self._run, daemon=True)

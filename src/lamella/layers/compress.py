@@ -1,7 +1,7 @@
-"""Compressors, in one table, each with the identity that a layer's key holds.
+"""Compressors, in one table, each with the identity that becomes part of a layer's key.
 
-Equal input in equal blocks gives equal bytes, whatever the number of cores or threads: each stream is compressed by
-one thread. Between versions of the libraries bytes may differ, so an identity names the version too.
+Equal input in equal blocks gives equal bytes, however many cores there are: one thread compresses a stream. The bytes
+may differ between versions of a library, so the identity includes the version.
 """
 
 import sys
@@ -23,13 +23,13 @@ _ZSTD_LEVEL = 3
 
 
 class CompressionError(LamellaError):
-    """A compressor is asked for that does not exist."""
+    """There is no compressor of that name."""
 
     exit_code = 2
 
 
 class Stream(Protocol):
-    """A compression under way."""
+    """A stream that is being compressed."""
 
     def compress(self, data: memoryview, /) -> Buffer: ...
 
@@ -38,7 +38,7 @@ class Stream(Protocol):
 
 @dataclass(frozen=True)
 class Compressor:
-    """`start` begins a stream, which must be fed with full blocks; nothing is imported before it is called."""
+    """`start` begins a stream, which must be given full blocks; it imports the library."""
 
     name: str
     media_type: str
@@ -47,7 +47,7 @@ class Compressor:
 
     @property
     def identity(self) -> str:
-        """Algorithm, level, mode, block size and library version: all that the bytes depend on."""
+        """Algorithm, level, mode, block size and library version: everything the bytes depend on."""
         return self._identify()
 
 
@@ -82,7 +82,7 @@ def _zstd_identity() -> str:
 
 
 def _zstd_library() -> ModuleType:
-    """The standard library's module; before Python 3.14 the same one comes from a package."""
+    """The standard library's module, or before Python 3.14 its backport."""
     return import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 
@@ -97,7 +97,7 @@ COMPRESSORS = {
 
 
 def compressor(name: str) -> Compressor:
-    """The compressor of that name."""
+    """Return the compressor with that name."""
     if name not in COMPRESSORS:
         raise CompressionError(f"there is no compression {name!r}; there are {', '.join(COMPRESSORS)}")
     return COMPRESSORS[name]

@@ -1,11 +1,11 @@
-"""Tar headers, byte for byte as Go's `archive/tar` writes them: USTAR where everything fits, else PAX before it.
+"""Tar headers, byte for byte as Go's `archive/tar` writes them: USTAR, preceded by PAX where something does not fit.
 
     [ x header | records ]  header  data  padding
-      only where USTAR         ^
-      cannot say it            name, mode, owner, size, time, checksum, kind, link, owner's names, prefix
+      only if something        ^
+      does not fit             name, mode, owner, size, time, checksum, kind, link, owner's names, prefix
 
-Most headers of a layer differ in name and size only. All that mode, owner and kind contribute, to the bytes and to
-the checksum, is worked out once.
+Most headers of a layer differ only in name and size. What mode, owner and kind contribute to the bytes and to the
+checksum is computed once.
 """
 
 from functools import lru_cache
@@ -32,24 +32,24 @@ _BLANK_CHECKSUM = b" " * 8
 
 
 class HeaderError(LamellaError):
-    """A file cannot be told of in a tar archive."""
+    """A file cannot be described in a tar archive."""
 
     exit_code = 3
 
 
 class _Fixed(NamedTuple):
-    """What follows from kind, mode and owner. `total` is their share of the checksum."""
+    """The part of a header that depends on kind, mode and owner; `total` is its share of the checksum."""
 
     numbers: bytes
     kind: bytes
     names: bytes
     total: int
     records: tuple[tuple[bytes, bytes], ...]
-    """What of the owner does not fit into USTAR."""
+    """PAX records for parts of the owner that do not fit into USTAR."""
 
 
 def header(entry: Entry) -> bytes:
-    """Everything that comes before the entry's data."""
+    """Return everything that comes before the entry's data."""
     path, kind, mode, size, target, _, owner = entry
     fixed = _fixed(kind, mode, owner)
     prefix = b""
@@ -69,7 +69,7 @@ def header(entry: Entry) -> bytes:
     ):
         return _with_records(entry, fixed)
     digits = b"%011o\0" % size
-    # Adler-32 holds a plain sum of the bytes in its lower half; text this short cannot overflow it.
+    # The lower half of Adler-32 is the plain sum of the bytes; text this short cannot overflow it.
     total = fixed.total + (adler32(text + digits) & 0xFFFF) - 1
     return b"".join(
         (
@@ -92,7 +92,7 @@ def _fixed(kind: Kind, mode: int, owner: Owner) -> _Fixed:
         raise HeaderError(f"mode {mode:o} with owner {owner.uid}:{owner.gid} does not fit into a tar archive")
     uname, gname = owner.uname.encode(), owner.gname.encode()
     if b"\0" in uname + gname:
-        raise HeaderError(f"the owner's name {owner.uname!r} or group {owner.gname!r} holds a NUL byte")
+        raise HeaderError(f"the owner's name {owner.uname!r} or group {owner.gname!r} contains a NUL byte")
     numbers = b"%07o\0" % mode + _octal(owner.uid) + _octal(owner.gid)
     names = _MAGIC + _short(uname, _OWNER_NAME) + _short(gname, _OWNER_NAME) + _DEVICES
     large = [(key, n) for key, n in ((b"uid", owner.uid), (b"gid", owner.gid)) if n > _SMALL]
@@ -107,10 +107,10 @@ def _fixed(kind: Kind, mode: int, owner: Owner) -> _Fixed:
 
 
 def _with_records(entry: Entry, fixed: _Fixed) -> bytes:
-    """A PAX header with what USTAR cannot say, and then a USTAR header that says what it can."""
+    """A PAX header with what does not fit into USTAR, then a USTAR header with the rest."""
     path, size, target = entry.path, entry.size, entry.target
     if b"\0" in path + target:
-        raise HeaderError(f"the name or link target of {shown(path)} holds a NUL byte, which no file system has")
+        raise HeaderError(f"the name or link target of {shown(path)} contains a NUL byte")
     records = list(fixed.records)
     records += [(key, text) for key, text in ((b"path", path), (b"linkpath", target)) if not _fits(text, _NAME)]
     if size > _LARGEST:
@@ -129,7 +129,7 @@ def _with_records(entry: Entry, fixed: _Fixed) -> bytes:
 
 
 def _record(key: bytes, value: bytes) -> bytes:
-    """`<length> key=value`, where the length counts itself."""
+    """`<length> key=value`; the length includes itself."""
     size = len(key) + len(value) + 3
     size += len(str(size))
     text = b"%d %b=%b\n" % (size, key, value)
@@ -155,7 +155,7 @@ def _octal(number: int) -> bytes:
 
 
 def _short(text: bytes, width: int) -> bytes:
-    """What a field of `width` bytes can hold of `text`. A cut must not leave a slash at the end of the field."""
+    """`text` cut or padded to a field of `width` bytes. A cut must not leave a slash at the end of the field."""
     text = _ascii(text)
     if len(text) <= width:
         return text.ljust(width, b"\0")

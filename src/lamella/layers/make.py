@@ -1,13 +1,12 @@
-"""Plans become layers: one pass over the files gives tar, digests, compressed bytes, and the record of it all.
+"""Turns plans into layers: one pass over the files gives the tar, its digests, the compressed bytes and the record.
 
     entries --tar--> block --sha256 (diff_id)--> | --compress--> --sha256 (digest)--> sink
                  this thread                     |            a second thread
 
-All of these let other threads run while they work, so a layer alone keeps two cores busy, and layers side by side
-as many as there are. The bytes do not depend on it.
+All of this releases Python's lock, so a single layer keeps two cores busy, and several layers as many cores as there
+are. The bytes do not depend on it.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -17,23 +16,23 @@ from lamella.layers.blocks import Blocks, Relay
 from lamella.layers.compress import PLAIN, compressor
 from lamella.layers.split import part_entries
 from lamella.layers.tree import merge
-from lamella.oci.digest import Digest
+from lamella.oci.digest import Passed
 from lamella.oci.image import Buffer, Record, Sink
 from lamella.package import Entries, Entry
 from lamella.plan import LayerPlan
 
 Progress = Callable[[int], object]
-"""Told after each block how many bytes of the tar are done. What it raises stops the work."""
+"""Called after each block with how many bytes of the tar are done. What it raises stops the work."""
 
 
 class RemadeError(LamellaError):
-    """A layer was made again, and is not what its record says."""
+    """A layer that was made again differs from its record."""
 
     exit_code = 4
 
 
 def layer_entries(plan: LayerPlan, entries: Entries) -> Iterator[Entry]:
-    """All that is in the layer of `plan`, in the order of its tar."""
+    """Yield everything in the layer of `plan`, in the order of its tar."""
     return merge([part_entries(part, entries) for part in plan.parts], [part.package.id for part in plan.parts])
 
 
@@ -44,18 +43,18 @@ def make(
     sink: Sink | None = None,
     progress: Progress | None = None,
 ) -> Record:
-    """Reads the files of `plan` once, and gives the blob to `sink`, in a thread of its own."""
+    """Read the files of `plan` once, and pass the blob to `sink`, from a second thread."""
     return _run(lambda blocks: tar.fill(layer_entries(plan, entries), blocks), compression, sink, progress)
 
 
 def pack(source: Callable[[Sink], None], compression: str, sink: Sink | None = None) -> Record:
-    """The same of a tar that exists: `source` gives its bytes."""
+    """Do the same with a tar that exists: `source` gives its bytes."""
     return _run(lambda blocks: source(blocks.put), compression, sink, None)
 
 
 @dataclass(frozen=True)
 class PlannedBytes:
-    """The bytes of a layer that was made once: made again when asked for, and checked against its record."""
+    """The bytes of a layer that was made once; made again on request, and checked against the record."""
 
     plan: LayerPlan
     entries: Entries
@@ -78,7 +77,7 @@ class PlannedBytes:
             )
         if self.record.tar_size not in (0, made.tar_size):
             raise RemadeError(
-                f"layer {self.plan.name!r} has {made.tar_size} bytes, and its record told of {self.record.tar_size}"
+                f"layer {self.plan.name!r} has {made.tar_size} bytes, and its record says {self.record.tar_size}"
             )
         blob = (self.record.media_type, self.record.digest, self.record.size)
         if made.media_type == self.record.media_type and blob != (made.media_type, made.digest, made.size):
@@ -88,31 +87,15 @@ class PlannedBytes:
             )
 
 
-class _Sum:
-    """Hashes and counts what passes."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self.size = 0
-
-    def take(self, data: Buffer) -> None:
-        self._hash.update(data)
-        self.size += len(data)
-
-    @property
-    def digest(self) -> Digest:
-        return Digest(f"sha256:{self._hash.hexdigest()}")
-
-
 def _run(fill: Callable[[Blocks], None], compression: str, sink: Sink | None, progress: Progress | None) -> Record:
     method = compressor(compression)
     stream = method.start()
-    tar_sum = _Sum()
-    blob_sum = tar_sum if compression == PLAIN else _Sum()
+    tar_sum = Passed()
+    blob_sum = tar_sum if compression == PLAIN else Passed()
     passed = 0
 
     def ship(data: Buffer) -> None:
-        blob_sum.take(data)
+        blob_sum.add(data)
         if sink and data:
             sink(data)
 
@@ -120,7 +103,7 @@ def _run(fill: Callable[[Blocks], None], compression: str, sink: Sink | None, pr
         nonlocal passed
         passed += len(block)
         if blob_sum is not tar_sum:
-            tar_sum.take(block)
+            tar_sum.add(block)
         if progress and block:
             progress(passed)
         return relay.swap(block)

@@ -1,10 +1,10 @@
-"""Names inside an archive, which are bytes whatever system reads them."""
+"""Names inside an archive, which are bytes on every system."""
 
 
 def clean(path: bytes) -> bytes:
-    """The shortest name for the same place, as Go's `filepath.Clean` gives it: no `//`, no `.`, `..` only in front.
+    """Return the shortest name for the same place, like Go's `filepath.Clean`: no `//`, no `.`, `..` only in front.
 
-    Nothing climbs above `/`, and the empty name becomes `.`.
+    Nothing leads above `/`, and the empty name becomes `.`.
     """
     rooted = path.startswith(b"/")
     kept: list[bytes] = []

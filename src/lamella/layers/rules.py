@@ -1,8 +1,8 @@
-"""What a layer's rules make of a package's entries: other owners and modes, other places, or nothing.
+"""Applies a layer's rules to a package's entries, which change owner and mode, move, or are left out.
 
-    entry --permissions, by the path it comes with--> --rewrites--> --ignore, by the path it goes to--> entry
+    entry --permissions, by its original path--> --rewrites--> --ignore, by its path in the image--> entry
 
-Rules are written for Go programs too, so replacements are read as Go reads them.
+The same rules are used by Go programs, so regular expressions and replacements have their meaning in Go.
 """
 
 import re
@@ -25,13 +25,13 @@ class RuleError(LamellaError):
 
 
 class _Implied(Entry):
-    """A folder that its package does not list; it is in the layer only if a permission sets something of it."""
+    """A folder that its package does not list; it is in the layer only if a permission applies to it."""
 
 
 def apply(rules: Rules, entries: Iterator[Entry], at: str = "") -> Iterator[Entry]:
-    """`entries` as `rules` have them. They stay a stream, unless rewrites make it necessary to sort them.
+    """Yield `entries` with `rules` applied. They stay a stream, unless rewrites make it necessary to sort them.
 
-    Rules see the folders below `at`, the place of the package, even if it does not list them.
+    Rules also see folders below `at`, the package's place, that it does not list.
     """
     implied = bool(at and (rules.permissions or rules.ignore))
     if implied:
@@ -46,7 +46,7 @@ def apply(rules: Rules, entries: Iterator[Entry], at: str = "") -> Iterator[Entr
 
 
 def _with_folders(entries: Iterator[Entry], at: str) -> Iterator[Entry]:
-    """`entries`, each after the folders below `at` that it lies in and that are not among them."""
+    """`entries`, each after those of its folders below `at` that the package does not list."""
     root = at.rstrip("/").encode(errors="surrogateescape") + b"/"
     last = b""
     for entry in entries:
@@ -96,7 +96,7 @@ def _moved(rewrites: tuple[Rewrite, ...], entries: Iterator[Entry]) -> Iterator[
 
 
 def replacer(rewrite: Rewrite) -> Callable[[bytes], bytes]:
-    """Replaces every match, but for an empty one right behind another, as Go does."""
+    """Return a function that replaces every match, except an empty one right after another, as Go does."""
     regex = _compiled(rewrite.regex)
     template = _template(regex, rewrite.repl)
 
@@ -115,7 +115,7 @@ def replacer(rewrite: Rewrite) -> Callable[[bytes], bytes]:
 
 
 def _template(regex: re.Pattern[bytes], repl: str) -> list[bytes | int]:
-    """The replacement as text and numbers of groups; groups that the regex does not have are empty."""
+    """The replacement as texts and group numbers; groups that the regex does not have are empty."""
     text = repl.encode(errors="surrogateescape")
     found: list[bytes | int] = []
     end = 0
@@ -143,9 +143,9 @@ def _kept(ignore: str, entries: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def _compiled(regex: str) -> re.Pattern[bytes]:
-    """`regex` as Go reads it: `$` is the very end of the path, newline or not."""
+    """`regex` as Go understands it: `$` is the very end of the path, even after a newline."""
     if "[:" in regex:
-        raise RuleError(f"the rule {regex!r} has a class like [:alpha:]; spell it out, as in [A-Za-z]")
+        raise RuleError(f"the rule {regex!r} has a class such as [:alpha:]; write it out, as in [A-Za-z]")
     ends = "$" if "(?m" in regex else r"\Z"
     text = _TOKEN.sub(lambda token: ends if token[0] in ("$", r"\z") else token[0], regex)
     try:

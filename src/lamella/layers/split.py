@@ -1,7 +1,7 @@
-"""Layers that keep under a cap on bytes: packages are spread over several, and too large ones are cut by files.
+"""Keeps layers below a number of bytes: packages are spread over several, and larger ones are cut between files.
 
-A `Slice` counts the entries of a package's own tree, with the folders that it lies in. Each slice brings along the
-folders of the files in it, with their true modes; together the slices hold what the package holds.
+A `Slice` counts the entries of a package's own tree, including the folders above it. Each slice also contains the
+folders of its files, with their true modes; together the slices contain what the package contains.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,16 +19,16 @@ class SplitError(LamellaError):
 
 
 def part_entries(part: Part, entries: Entries) -> Iterator[Entry]:
-    """What `part` adds to its layer, under its rules."""
+    """Yield what `part` adds to its layer, with its rules applied."""
     found = rules.apply(part.rules, entries(part.package), part.package.at)
     return _sliced(tree.merge([found]), part.slice) if part.slice else found
 
 
 def split(parts: Sequence[Part], max_bytes: int, entries: Entries) -> list[tuple[Part, ...]]:
-    """`parts` in layers of at most `max_bytes` each (0: in one); nothing is read but of packages that are larger.
+    """Distribute `parts` over layers of at most `max_bytes` each (0: one layer); read only packages that are larger.
 
-    A part goes into the first layer that has room for its package's size. A package that no layer has room for gets
-    layers of its own, whose tars keep under the cap to the byte.
+    A part goes into the first layer that has room for its package's size: how its files add up in a tar is not known
+    before they are read. A larger package gets layers of its own, whose tars are at most `max_bytes` long.
     """
     if not max_bytes:
         return [tuple(parts)] if parts else []
@@ -51,7 +51,7 @@ def split(parts: Sequence[Part], max_bytes: int, entries: Entries) -> list[tuple
 
 
 def _sliced(entries: Iterator[Entry], piece: Slice) -> Iterator[Entry]:
-    """The entries of `piece`, after the folders that its first one lies in."""
+    """The entries of `piece`, after the folders of its first entry."""
     folders: list[Entry] = []
     for number, entry in enumerate(entries):
         if number >= piece.stop:
@@ -69,7 +69,7 @@ def _around(entry: Entry, folders: Sequence[Entry]) -> list[Entry]:
 
 
 def _cut(part: Part, max_bytes: int, entries: Entries) -> Iterator[Slice]:
-    """Slices that are as long as the cap lets them be."""
+    """Slices, each as long as the limit allows."""
     start = number = 0
     used = len(tar.END)
     folders: list[Entry] = []

@@ -1,8 +1,8 @@
-"""The tar writer: entries become an archive, byte for byte the one nix2container makes of the same files.
+"""The tar writer: turns entries into an archive, byte for byte the same as nix2container makes of these files.
 
-Small files cost what Python costs, so each takes one `open`, one `read`, one `close` and one copy; large ones are read
-straight into the block that is hashed and compressed. One byte more than expected is asked for, so a file that grew
-is found out like one that shrank.
+For small files Python's overhead counts, so each takes one `open`, one `read`, one `close` and one copy. Large files
+are read straight into the block that is hashed and compressed. One byte more than expected is requested, to detect
+files that have grown.
 """
 
 import contextlib
@@ -29,24 +29,24 @@ class TarError(LamellaError):
 
 
 def write(entries: Iterator[Entry], sink: Sink) -> None:
-    """The archive of `entries`, to `sink` in blocks of `BLOCK` bytes, the last one shorter."""
+    """Write the archive of `entries` to `sink` in blocks of `BLOCK` bytes; the last one is shorter."""
     blocks = Blocks(one_block(sink))
     fill(entries, blocks)
     blocks.end()
 
 
 def size(entries: Iterable[Entry]) -> int:
-    """How long the archive of `entries` is. Reads no file."""
+    """Return the length of the archive of `entries`, without reading files."""
     return sum(map(cost, entries)) + len(END)
 
 
 def cost(entry: Entry) -> int:
-    """How many bytes of an archive `entry` takes."""
+    """Return how many bytes `entry` takes in an archive."""
     return len(header(entry)) + (entry.size + UNIT - 1) // UNIT * UNIT
 
 
 def fill(entries: Iterator[Entry], blocks: Blocks) -> None:
-    """The archive of `entries`, into `blocks`."""
+    """Write the archive of `entries` into `blocks`."""
     put = blocks.put
     file = Kind.FILE
     for entry in entries:
@@ -127,16 +127,16 @@ def _opened(entry: Entry, blocks: Blocks) -> None:
 
 
 def _open(entry: Entry) -> BinaryIO:
-    """A file whose bytes are not on this machine's disk."""
+    """Open a file whose bytes are not a file on this machine."""
     if not callable(entry.content):
-        raise TarError(f"{shown(entry.path)} has no content; its source does not say where its bytes are")
+        raise TarError(f"{shown(entry.path)} has no content: its source does not say where its bytes are")
     with _reading(entry.path):
         return entry.content()
 
 
 @contextlib.contextmanager
 def _reading(path: bytes) -> Iterator[None]:
-    """What fails in here is the file's fault, not that of whoever takes the bytes."""
+    """Errors in here are about the file, not about where the bytes go."""
     try:
         yield
     except OSError as error:
@@ -144,7 +144,7 @@ def _reading(path: bytes) -> Iterator[None]:
 
 
 def _changed(path: bytes) -> TarError:
-    return TarError(f"{shown(path)} changed while it was read; build again when it is at rest")
+    return TarError(f"{shown(path)} changed while it was read; build again when nothing writes to it")
 
 
 def _unreadable(path: bytes, error: OSError) -> TarError:

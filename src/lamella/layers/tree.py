@@ -1,12 +1,12 @@
-"""Streams of entries become one tree, in the order of the archive.
+"""Merges streams of entries into one tree, in the order of the archive.
 
     /nix/store/a ...      >--+
     /nix/store/b ...      >--+--merge-->  /  /nix  /nix/store  /nix/store/a ...  /nix/store/b ...
     ...                   >--+
 
-The order compares names part by part, so a folder is followed by all it holds. Packages seldom share a place: as long
-as a stream is below the heads of all others, its entries pass with one comparison each, and nothing is read ahead
-but one entry a stream.
+Names are compared part by part, so a folder is followed by everything in it. Packages rarely share a place: as long as
+a stream is before the heads of all others, its entries pass with one comparison each. Only one entry per stream is
+read ahead.
 """
 
 import os
@@ -23,22 +23,22 @@ _COMPARED = 1 << 20
 
 
 class ConflictError(LamellaError):
-    """Two files want the same place in an image."""
+    """Two different files have the same place in an image."""
 
     exit_code = 3
 
 
 def parent(path: bytes) -> bytes:
-    """The folder that `path` lies in; empty for `/` and for the first part of a relative path."""
+    """Return the folder that contains `path`; empty for `/` and for the first part of a relative path."""
     cut = path.rfind(b"/")
     return path[:cut] if cut > 0 else b"/" if cut == 0 and path != b"/" else b""
 
 
 def merge(streams: Sequence[Iterator[Entry]], names: Sequence[str] = ()) -> Iterator[Entry]:
-    """One tree of all `streams`, each of which is in order.
+    """Yield one tree of all `streams`, each of which is in order.
 
-    Folders that others lie in and no stream tells of are made: mode 0755, owner root. One place may be told of twice
-    if both tell the same of it. `names` tell in errors whose stream it was.
+    Missing folders are added, with mode 0755 and owner root. Two streams may have the same place if they have the same
+    there. `names` are what errors call the streams.
     """
     folders = [b""]
     last = Entry(b"", Kind.DIRECTORY, 0)
@@ -48,7 +48,7 @@ def merge(streams: Sequence[Iterator[Entry]], names: Sequence[str] = ()) -> Iter
             _leave(folders, above)
             for missing in _between(folders[-1], above):
                 if missing == last.path:
-                    raise ConflictError(f"{shown(last.path)} is a file, and {shown(entry.path)} lies in it")
+                    raise ConflictError(f"{shown(last.path)} is a file, so {shown(entry.path)} cannot be in it")
                 folders.append(missing)
                 yield Entry(missing, Kind.DIRECTORY, FOLDER_MODE)
         yield entry
@@ -58,13 +58,13 @@ def merge(streams: Sequence[Iterator[Entry]], names: Sequence[str] = ()) -> Iter
 
 
 def _leave(folders: list[bytes], path: bytes) -> None:
-    """Drops the innermost of `folders` until `path` is the last one, or below it."""
+    """Drop the innermost of `folders` until the last one is `path` or contains it."""
     while folders[-1] and folders[-1] != path and not path.startswith(folders[-1].rstrip(b"/") + b"/"):
         folders.pop()
 
 
 def _between(above: bytes, path: bytes) -> list[bytes]:
-    """`path` and the folders it is in, up to but not including `above`; outermost first."""
+    """`path` and the folders that contain it, up to but not including `above`; outermost first."""
     found = []
     while path != above:
         found.append(path)
@@ -88,7 +88,7 @@ def _united(streams: Sequence[Iterator[Entry]], names: Sequence[str]) -> Iterato
 
 
 def _in_order(streams: Sequence[Iterator[Entry]]) -> Iterator[tuple[int, Entry]]:
-    """All entries with the number of their stream, which also orders equal ones."""
+    """All entries, each with the number of its stream, which also orders equal ones."""
     starts = enumerate(zip(_firsts(streams), streams, strict=True))
     heads = [(order(first.path), index, first, stream) for index, (first, stream) in starts if first]
     heapify(heads)
@@ -99,7 +99,7 @@ def _in_order(streams: Sequence[Iterator[Entry]]) -> Iterator[tuple[int, Entry]]
         for entry in stream:
             before, key = key, order(entry.path)
             if key < before:
-                raise ConflictError(f"{shown(entry.path)} comes too late: its source does not keep the order")
+                raise ConflictError(f"{shown(entry.path)} comes too late: its source is not in order")
             if limit and key >= limit[0]:
                 heapreplace(heads, (key, index, entry, stream))
                 break
@@ -109,7 +109,7 @@ def _in_order(streams: Sequence[Iterator[Entry]]) -> Iterator[tuple[int, Entry]]
 
 
 def _firsts(streams: Sequence[Iterator[Entry]]) -> list[Entry | None]:
-    """The first entry of each. Archives are unpacked before they give one, so they are asked side by side."""
+    """The first entry of each, in parallel: archives are unpacked before they yield one."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return list(threads.map(lambda stream: next(stream, None), streams))
 
@@ -127,7 +127,7 @@ def _check_same(one: Entry, other: Entry, names: Sequence[str]) -> None:
 
 
 def _same_bytes(one: Entry, other: Entry) -> bool:
-    """Whether it is all the same which of two files is taken; else the order of packages would tell in the bytes."""
+    """Whether two files are equal; otherwise the layer would depend on the order of packages."""
     if one.content is None or other.content is None or one.content == other.content:
         return True
     try:

@@ -1,4 +1,4 @@
 """The nouns of the Open Container Initiative: digests, descriptors, platforms, manifests, configs.
 
-Nothing here knows of packages, layers' origins or destinations.
+Nothing here knows about packages, where layers come from, or destinations.
 """

@@ -1,7 +1,7 @@
-"""Decompressing a stream block by block, whatever its kind, in bounded memory.
+"""Decompresses a stream of any supported kind, block by block, in bounded memory.
 
-Layers, and whole archives, may be made of several gzip members or zstd frames, some of them empty; a small block may
-stand for gigabytes. So output is handed on in pieces of limited size, and nothing is kept.
+Layers and archives may consist of several gzip members or zstd frames, some of them empty, and a small block may
+expand to gigabytes. So output is passed on in pieces of limited size, and nothing is kept.
 """
 
 import bz2
@@ -23,20 +23,20 @@ else:
 MAGIC_SIZE = 6
 _PIECE = 1 << 20
 _TAKEN = 32 << 10
-"""What an engine is given at once: at the end of each member it copies the rest of that."""
+"""How much an engine gets at once: at the end of each member it copies the rest."""
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2"}
 
 
 class DecompressError(LamellaError):
-    """A compressed stream is damaged, or of a kind that is not known."""
+    """A compressed stream is damaged, or of an unsupported kind."""
 
     exit_code = 4
 
 
 _FAULTS = (cast("type[Exception]", igzip_lib.IsalError), zstd.ZstdError, lzma.LZMAError, OSError, ValueError)
-"""isal declares its error as an instance; bz2 has none of its own."""
+"""isal declares its error as an instance; bz2 has no error of its own."""
 _MEMORY = 256 << 20
-"""What a stream of xz may ask for; those of `xz -9` take a quarter of it."""
+"""How much memory an xz stream may use; `xz -9` needs a quarter of it."""
 
 
 class _Engine(Protocol):
@@ -52,7 +52,7 @@ class _Engine(Protocol):
 
 
 def compression_of(start: bytes) -> str:
-    """The compression whose streams start like this: `gzip`, `zstd`, one that cannot be read here, or `none`."""
+    """Return the compression whose streams start like this: `gzip`, `zstd`, an unsupported one, or `none`."""
     if start[1:4] == b"\x2a\x4d\x18" and start[0] & 0xF0 == 0x50:
         return "zstd"
     return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), "none")
@@ -62,22 +62,22 @@ _IN_LAYERS: Mapping[str, Callable[[], _Engine]] = {
     "gzip": lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),
     "zstd": zstd.ZstdDecompressor,
 }
-IN_NARS: Mapping[str, Callable[[], _Engine]] = {
+IN_PACKAGES: Mapping[str, Callable[[], _Engine]] = {
+    **_IN_LAYERS,
     "xz": lambda: lzma.LZMADecompressor(memlimit=_MEMORY),
-    "zstd": zstd.ZstdDecompressor,
     "bzip2": bz2.BZ2Decompressor,
 }
 
 
 class Decompressor:
-    """Takes compressed blocks and gives plain ones to `sink`. As a context it finishes by itself."""
+    """Takes compressed blocks and passes plain ones to `sink`. As a context manager it calls `finish` itself."""
 
     def __init__(
         self, compression: str, sink: Sink, origin: str, kinds: Mapping[str, Callable[[], _Engine]] = _IN_LAYERS
     ) -> None:
         if compression not in ("none", *kinds):
             readable = " and ".join(kinds)
-            raise DecompressError(f"{origin} is compressed with {compression}; {readable} can be read")
+            raise DecompressError(f"{origin} is compressed with {compression}; only {readable} are supported")
         self._start = kinds.get(compression)
         self._compression = compression
         self._sink = sink
@@ -93,12 +93,12 @@ class Decompressor:
             self.finish()
 
     def finish(self) -> None:
-        """Sees to it that the stream was whole."""
+        """Raise an error if the stream was not complete."""
         if self._start and (self._engine or not self._members):
             raise DecompressError(f"{self._origin} is cut short")
 
     def write(self, block: Buffer) -> None:
-        """Takes the next compressed bytes."""
+        """Take the next compressed bytes."""
         if self._start is None:
             self._sink(block)
             return
@@ -110,12 +110,12 @@ class Decompressor:
                 data = self._feed(data, self._engine)
 
     def _feed(self, data: bytes, engine: _Engine) -> bytes:
-        """Gives `data` to the member at hand; returns what lies behind its end."""
+        """Pass `data` to the current member; return what comes after its end."""
         while True:
             try:
                 piece = engine.decompress(data, _PIECE)
             except _FAULTS as error:
-                raise DecompressError(f"{self._origin} is not whole {self._compression}: {error}") from error
+                raise DecompressError(f"{self._origin} is not valid {self._compression}: {error}") from error
             if piece:
                 self._sink(piece)
             if engine.eof:

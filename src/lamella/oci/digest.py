@@ -1,4 +1,4 @@
-"""Digests: the only names that cannot lie."""
+"""Digests: names that follow from the bytes they name."""
 
 import hashlib
 import re
@@ -12,51 +12,62 @@ _SHAPE = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
 class DigestError(LamellaError):
-    """A digest is malformed, or bytes are not what their digest says."""
+    """A digest is malformed, or bytes do not match their digest."""
 
     exit_code = 4
 
 
 def parse_digest(text: str) -> Digest:
-    """`text` as a digest, safe to become part of a path."""
+    """Return `text` as a digest, which is safe as part of a path."""
     if not _SHAPE.fullmatch(text):
         raise DigestError(f"{text!r} is not a digest (sha256: and 64 hexadecimal digits)")
     return Digest(text)
 
 
+def parse_sha256(text: str) -> Digest:
+    """Return `text` as a digest; refuse sha512, which images here cannot use, before anything is read or sent."""
+    if text.startswith("sha512:"):
+        raise DigestError(f"{text[:20]}... is a sha512 digest; lamella supports only images that use sha256")
+    return parse_digest(text)
+
+
 def sha256(data: bytes | bytearray) -> Digest:
-    """The digest of `data`."""
+    """Return the digest of `data`."""
     return Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
 
 
 def encoded(digest: Digest) -> str:
-    """The hexadecimal part."""
+    """Return the hexadecimal part."""
     return digest.partition(":")[2]
 
 
 def hasher(digest: Digest) -> "hashlib._Hash":
-    """A new hash of the kind that `digest` is of."""
+    """Return a new hash of the kind of `digest`."""
     return hashlib.new(parse_digest(digest).partition(":")[0])
 
 
 class Passed:
-    """Bytes that passed by: how many they were, and their sha256."""
+    """Counts and hashes bytes that pass; the hash is of the kind of `like`, or else sha256."""
 
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._size = 0
+    def __init__(self, like: Digest | None = None) -> None:
+        self._hash = hasher(like) if like else hashlib.sha256()
+        self.size = 0
 
     def add(self, block: bytes | bytearray | memoryview) -> None:
-        """Counts the next bytes."""
+        """Count the next bytes."""
         self._hash.update(block)
-        self._size += memoryview(block).nbytes
+        self.size += memoryview(block).nbytes
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the bytes so far."""
+        return Digest(f"{self._hash.name}:{self._hash.hexdigest()}")
 
     def check(self, digest: Digest, size: int) -> None:
-        """A `DigestError` if they are not what they are said to be."""
-        if not digest.startswith("sha256:"):
-            raise DigestError(f"{digest} cannot be stored: only digests of sha256 are supported here")
-        if (self._hash.hexdigest(), self._size) != (encoded(digest), size):
-            raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, and are something else")
+        """Raise a `DigestError` unless the bytes have this digest and size."""
+        parse_sha256(digest)
+        if (self.digest, self.size) != (digest, size):
+            raise DigestError(f"{self.size} bytes were written as {digest} of {size} bytes, which they are not")
 
 
 def is_digest_of(digest: Digest, data: bytes) -> bool:

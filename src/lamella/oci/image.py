@@ -1,4 +1,4 @@
-"""Images and layers as values: everything that is known of them, and how their bytes are had when asked for."""
+"""Images and layers as values: everything known about them, and a way to get their bytes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,27 +10,27 @@ from lamella.oci.wire import Descriptor, History, ImageConfig, Manifest, Platfor
 
 Buffer = bytes | bytearray | memoryview
 Sink = Callable[[Buffer], object]
-"""Takes bytes, block by block. A block is only valid during the call."""
+"""Takes bytes block by block. A block is only valid during the call."""
 
 Body = Callable[[Sink], None]
-"""Gives all bytes of a blob, again each time it is called."""
+"""Gives all bytes of a blob; can be called again."""
 
 Progress = Callable[[str, int, int], object]
-"""Told of bytes of a layer that passed: its name, how many so far, and of how many; equal when it is done.
+"""Called when bytes of a layer have passed, with its name, how many so far, and of how many; equal when it is done.
 
-May be called by any thread.
+May be called from any thread.
 """
 
 
 def silent(_name: str, _done: int, _expected: int) -> None:
-    """Nobody is told."""
+    """Show no progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is remembered of a built layer. `tar_size` and `diff_id` speak of the tar, the rest of the shipped blob.
+    """What is remembered of a built layer. `tar_size` and `diff_id` describe the tar, the rest the blob that is sent.
 
-    `tar_size` is 0 where nobody has told it: a compressed layer that was read says it only when it is unpacked.
+    `tar_size` is 0 if unknown: that of a compressed layer shows only when it is unpacked.
     """
 
     diff_id: Digest
@@ -41,18 +41,18 @@ class Record:
 
 
 class LayerBytes(Protocol):
-    """Where the bytes of a layer come from; each call makes or copies all of them, and checks them on the way."""
+    """Where the bytes of a layer come from; each call makes or copies all of them, and verifies them."""
 
     def blob(self, sink: Sink) -> None:
-        """The blob as it is shipped."""
+        """Pass the blob, as it is sent, to `sink`."""
 
     def tar(self, sink: Sink) -> None:
-        """The tar inside it."""
+        """Pass the tar inside it to `sink`."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer whose digests are known; its bytes may not exist before somebody asks for them."""
+    """A layer whose digests are known; its bytes may not exist until they are requested."""
 
     record: Record
     content: LayerBytes
@@ -70,16 +70,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class Image:
-    """One platform's image. `config_bytes` are kept as they came."""
+    """The image for one platform. `config_bytes` are kept unchanged."""
 
     config: ImageConfig
     config_bytes: bytes
     layers: tuple[Layer, ...]
     annotations: dict[str, str] = field(default_factory=dict)
     manifest_bytes: bytes = b""
-    """The manifest as it came with an image that was read; empty for one that was made here."""
+    """The manifest of an image that was read; empty for an image that is made here."""
     root: Descriptor | None = None
-    """What named the manifest where it was read."""
+    """The descriptor under which the manifest was read."""
 
     @property
     def config_descriptor(self) -> Descriptor:
@@ -87,7 +87,7 @@ class Image:
 
     @property
     def platform(self) -> Platform:
-        """What the image runs on, as its config says; the variant also as the index says that led here."""
+        """The platform in the config; if that has no variant, the one in the index that led here."""
         own, told = self.config.platform, self.root.platform if self.root else None
         fits = told is not None and (told.os, told.architecture) == (own.os, own.architecture)
         return told if told and fits and not own.variant else own
@@ -95,9 +95,9 @@ class Image:
 
 @dataclass(frozen=True)
 class Parcel:
-    """All that travels with an image, or with an index of several: blobs, and then documents.
+    """Everything that is sent for an image, or for an index of several: layers, then documents.
 
-    Each document comes after all that it leads to, with its bytes. The last one is what names get given to.
+    Each document comes after those it refers to, with its bytes. The last one gets the name.
     """
 
     layers: tuple[Layer, ...]
@@ -109,7 +109,7 @@ class Parcel:
 
 
 def manifest_of(image: Image) -> bytes:
-    """The image's manifest: the bytes it came with, or those that follow from its parts."""
+    """Return the image's manifest: the bytes it came with, or new ones made from its parts."""
     if image.manifest_bytes:
         return image.manifest_bytes
     return encode(
@@ -124,12 +124,12 @@ def manifest_of(image: Image) -> bytes:
 
 
 def image_of(config: ImageConfig, layers: Sequence[Layer]) -> Image:
-    """A new image of `layers` under `config`."""
+    """Return a new image of `layers` with `config`."""
     return Image(config, encode(config), tuple(layers))
 
 
 def parcel_of(image: Image) -> Parcel:
-    """What travels with one image."""
+    """Return everything that is sent for one image."""
     manifest = manifest_of(image)
     told = decode(manifest, Manifest, "the image's manifest")
     root = Descriptor(

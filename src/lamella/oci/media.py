@@ -1,4 +1,4 @@
-"""Media types, OCI's and Docker's."""
+"""Media types of OCI and Docker."""
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -26,12 +26,12 @@ LAYERS = frozenset(
 
 
 def is_manifest(media_type: str) -> bool:
-    """Whether a blob of this media type is a manifest or an index, which registries keep apart from others."""
+    """Whether this is a manifest or an index, which registries keep separate from other blobs."""
     return media_type in MANIFESTS or media_type in INDEXES
 
 
 def compression(media_type: str) -> str:
-    """How a layer of this media type is compressed: `none`, `gzip` or `zstd`."""
+    """Return how a layer of this media type is compressed: `none`, `gzip` or `zstd`."""
     if media_type.endswith("gzip"):
         return "gzip"
     return "zstd" if media_type.endswith("zstd") else "none"

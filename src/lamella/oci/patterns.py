@@ -1,4 +1,4 @@
-"""Patterns of names: `*` stands for any characters but `/`, `**` for any characters; all else stands for itself."""
+"""Patterns for names: `*` matches any characters except `/`, `**` any characters; everything else matches itself."""
 
 import re
 from functools import cache
@@ -13,5 +13,5 @@ def _regex(pattern: str) -> re.Pattern[str]:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether `pattern` is true of the whole of `text`."""
+    """Whether `pattern` matches all of `text`."""
     return _regex(pattern).fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Platforms as people write them, and which of them serves whom."""
+"""Platforms as people write them, and which image fits which platform."""
 
 import platform
 import re
@@ -7,19 +7,19 @@ from lamella.errors import LamellaError
 from lamella.oci.wire import Platform
 
 OTHER_NAMES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "i686": "386"}
-"""What machines and people call the architectures that OCI has another name for."""
+"""Other names of architectures, and OCI's names for them."""
 
 _IMPLIED = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
 
 
 class PlatformError(LamellaError):
-    """What should be a platform is none."""
+    """A text is not a platform."""
 
     exit_code = 2
 
 
 def parse_platform(text: str) -> Platform:
-    """`linux/arm64` or `linux/arm/v7` as a platform."""
+    """Parse a platform such as `linux/arm64` or `linux/arm/v7`."""
     match = re.fullmatch(r"([a-z0-9]+)/([a-z0-9_]+)(?:/([a-z0-9.]+))?", text)
     if not match:
         raise PlatformError(f"{text!r} is not a platform such as linux/amd64 or linux/arm/v7")
@@ -27,23 +27,23 @@ def parse_platform(text: str) -> Platform:
 
 
 def wanted_platform(text: str) -> Platform | None:
-    """The platform that a user asks for; None where nobody says."""
+    """Return the platform that the user wants; None for an empty text."""
     return parse_platform(text) if text else None
 
 
 def here() -> Platform:
-    """The platform of this machine's containers."""
+    """Return the platform of containers on this machine."""
     machine = platform.machine()
     return parse_platform(f"linux/{OTHER_NAMES.get(machine, machine)}")
 
 
 def spelled(told: Platform) -> str:
-    """The platform as people write it."""
+    """Return the platform as people write it."""
     return f"{told.os}/{told.architecture}" + (f"/{told.variant}" if told.variant else "")
 
 
 def matches(wanted: Platform, has: Platform) -> bool:
-    """Whether an image for `has` is one for `wanted`. Variants count when both are told, or are implied."""
+    """Whether an image for `has` runs on `wanted`. Variants count if `wanted` has one; that of `has` may be implied."""
     if (wanted.os, wanted.architecture) != (has.os, has.architecture):
         return False
     implied = _IMPLIED.get(has.architecture, "")

@@ -1,7 +1,7 @@
-"""How people write where an image is: `docker://HOST/NAME:TAG`, `oci:DIR:TAG`, `docker-daemon:NAME:TAG`, a file.
+"""How users write where an image is: `docker://HOST/NAME:TAG`, `oci:DIR:TAG`, `docker-daemon:NAME:TAG`, a file.
 
-The spellings are skopeo's, which people know. A path ends at the first colon after the kind; what follows is the name.
-A digest may follow an `@` instead.
+The syntax is skopeo's. A path ends at the first colon after the kind; the rest is the name. A digest may follow an `@`
+instead.
 """
 
 import difflib
@@ -20,16 +20,16 @@ DOCKER_DAEMON = "docker-daemon"
 PODMAN = "containers-storage"
 CONTAINERD = "containerd"
 DAEMONS = (DOCKER_DAEMON, PODMAN, CONTAINERD)
-"""Programs that run images and keep them."""
+"""Programs that run and store images."""
 
 FILE = "file"
-"""An `image.json` or a `lamella.toml`, written without a kind."""
+"""An `image.json` or `lamella.toml`, written without a kind."""
 
 STREAM = "-"
-"""The path that stands for stdout or stdin."""
+"""The path that means stdout or stdin."""
 
 _IN_STORE = "nix:0/"
-"""Stands before the path of an image in the Nix store, which nix-snapshotter takes for a reference."""
+"""A prefix that makes the path of an image in the Nix store a reference for nix-snapshotter."""
 
 _HUB = "docker.io"
 _USUAL = {
@@ -58,7 +58,7 @@ _REF_NAME = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9._:@/+-]*[a-zA-Z0-9_])?")
 
 
 class PlaceError(LamellaError):
-    """Where an image is, or what it is called, is not written as it should be."""
+    """The place or name of an image is malformed."""
 
     exit_code = 2
 
@@ -80,7 +80,7 @@ class Place:
 
 
 def parse_place(text: str) -> Place:
-    """The place that `text` speaks of."""
+    """Parse the place of an image."""
     match = _KIND.match(text)
     if match is None:
         if not text:
@@ -92,19 +92,19 @@ def parse_place(text: str) -> Place:
     if kind not in _USUAL:
         near = difflib.get_close_matches(kind.lower(), _USUAL, 1)
         hint = f"did you mean {near[0]}:{rest}?" if near else f"there are {', '.join(f'{k}:' for k in _USUAL)}"
-        raise PlaceError(f"{text!r}: places of the kind {kind!r} are not known; {hint}")
+        raise PlaceError(f"{text!r}: unknown kind of place {kind!r}; {hint}")
     if kind == DOCKER:
         if not rest.startswith("//"):
             raise PlaceError(f"{text!r}: write {_USUAL[kind]}")
         reference = parse_reference(rest[2:])
-        return Place(DOCKER, f"{reference.registry}/{reference.repository}", reference.name)
+        return place_of(reference)
     if kind in DAEMONS:
         return Place(kind, docker_name(rest))
     if kind == DIR and rest:
         return Place(kind, rest)
     path, _, name = re.sub(f"@({_DIGEST})$", r":\1", rest).partition(":")
     if not path:
-        raise PlaceError(f"{text!r} names no path; write {_USUAL[kind]}")
+        raise PlaceError(f"{text!r} has no path; write {_USUAL[kind]}")
     if kind == OCI and path == STREAM:
         raise PlaceError(f"{text!r}: a layout is a folder and cannot be a stream; write oci-archive:- for one")
     return Place(kind, path, docker_name(name) if kind == DOCKER_ARCHIVE and name else _layout_name(name))
@@ -123,7 +123,7 @@ class Reference:
 
 
 def parse_reference(text: str) -> Reference:
-    """`text` as Docker reads it: without a host it is in Docker's own registry, without a tag it is `latest`."""
+    """Parse `text` as Docker does: the default host is Docker Hub, the default tag `latest`."""
     place, at, digest = text.partition("@")
     if at and not re.fullmatch(_DIGEST, digest):
         raise PlaceError(f"{text!r}: {digest!r} is not a digest (sha256: and 64 hexadecimal digits)")
@@ -140,13 +140,18 @@ def parse_reference(text: str) -> Reference:
 
 
 def reference_of(place: Place) -> Reference:
-    """The image that a place in a registry names."""
+    """Return the image that a place in a registry names."""
     host, _, repository = place.path.partition("/")
     return Reference(host, repository, place.name)
 
 
+def place_of(reference: Reference) -> Place:
+    """The same as a place."""
+    return Place(DOCKER, f"{reference.registry}/{reference.repository}", reference.name)
+
+
 def docker_name(text: str) -> str:
-    """`text` as `name:tag`; the tag is `latest` where none is written."""
+    """Return `text` as `name:tag`; the default tag is `latest`."""
     name, colon, tag = text.rpartition(":")
     if not colon or "/" in tag:
         name, tag = text, "latest"
@@ -160,7 +165,7 @@ def docker_name(text: str) -> str:
 
 
 def check_tag(text: str) -> str:
-    """`text`, if registries take it as a tag."""
+    """Return `text` if registries accept it as a tag."""
     if not re.fullmatch(TAG, text):
         raise PlaceError(f"{text!r} is not a tag (letters, digits, and . _ - after the first; at most 128)")
     return text

@@ -1,7 +1,7 @@
-"""JSON as typed values, in any thread.
+"""Decodes JSON into typed values, in any thread.
 
-msgspec finds out what a type is made of when one is decoded first, and leaves it half known to any other thread that
-decodes one meanwhile, which ends the process. So that is found out here, for one type at a time.
+msgspec examines a type when it is first decoded. Another thread that decodes the same type meanwhile sees it half
+examined, which crashes the process. So types are examined here first, one at a time.
 """
 
 import threading
@@ -16,13 +16,13 @@ _lock = threading.Lock()
 
 
 def decode_as(data: bytes | str, kind: type[T]) -> T:
-    """`data` as a `kind`; a `msgspec.DecodeError` if it is none."""
+    """Decode `data` as a `kind`; raise a `msgspec.DecodeError` if it is not one."""
     decoded: T = _decoder(kind).decode(data)
     return decoded
 
 
 def convert_to(value: object, kind: type[T]) -> T:
-    """The same for what was read already."""
+    """Do the same with a value that is decoded already."""
     _decoder(kind)
     return msgspec.convert(value, kind)
 

@@ -1,4 +1,4 @@
-"""Is an image what it says it is? Everything is read and hashed again, and everything wrong is told."""
+"""Validates images: reads and hashes everything again, and returns everything that is wrong."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lamella.errors import LamellaError
 from lamella.oci import media
 from lamella.oci.decompress import Decompressor
-from lamella.oci.digest import Digest, encoded, hasher, is_digest_of, sha256
+from lamella.oci.digest import Digest, Passed, encoded, is_digest_of, sha256
 from lamella.oci.image import Buffer, Image, Layer, Progress, manifest_of, silent
 from lamella.oci.platforms import matches, spelled
 from lamella.oci.wire import Descriptor, Manifest, decode
@@ -18,14 +18,14 @@ _SIDE_BY_SIDE = 2
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `layer` is the position of the layer it is wrong with, or None."""
+    """Something that is wrong; `layer` is the position of the layer concerned, or None."""
 
     message: str
     layer: int | None = None
 
 
 def validate(image: Image, progress: Progress = silent) -> list[Problem]:
-    """All that is wrong with `image`: first the documents, then the layers in order."""
+    """Return everything that is wrong with `image`: first in documents, then in layers, in order."""
     problems = [*_documents(image), *_counts(image)]
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         checks = pool.map(lambda layer: _layer(layer, progress), image.layers)
@@ -35,7 +35,7 @@ def validate(image: Image, progress: Progress = silent) -> list[Problem]:
 
 
 def _documents(image: Image) -> Iterator[Problem]:
-    """Manifest and config against what names them, and the manifest against the layers."""
+    """Compare manifest and config with their descriptors, and the manifest with the layers."""
     data = manifest_of(image)
     if image.root:
         yield from _named(image.root, data, "manifest", media.MANIFESTS)
@@ -48,7 +48,7 @@ def _documents(image: Image) -> Iterator[Problem]:
         yield Problem(str(error))
         return
     if manifest.schema_version != 2:
-        yield Problem(f"the manifest is of schema {manifest.schema_version}, not 2")
+        yield Problem(f"the manifest has schema version {manifest.schema_version}, not 2")
     yield from _named(manifest.config, image.config_bytes, "config", media.CONFIGS)
     told = [(blob.digest, blob.size, blob.media_type) for blob in manifest.layers]
     if told != [(r.digest, r.size, r.media_type) for r in (layer.record for layer in image.layers)]:
@@ -57,7 +57,7 @@ def _documents(image: Image) -> Iterator[Problem]:
 
 def _named(descriptor: Descriptor, data: bytes, what: str, kinds: frozenset[str]) -> Iterator[Problem]:
     if descriptor.media_type not in kinds:
-        yield Problem(f"the {what} is of the kind {descriptor.media_type!r}, which is not a {what}'s")
+        yield Problem(f"the {what} has the media type {descriptor.media_type!r}, which is not a {what}'s")
     if descriptor.size != len(data):
         yield Problem(f"the {what} has {len(data)} bytes, and its descriptor says {descriptor.size}")
     if not is_digest_of(descriptor.digest, data):
@@ -65,26 +65,26 @@ def _named(descriptor: Descriptor, data: bytes, what: str, kinds: frozenset[str]
 
 
 def _counts(image: Image) -> Iterator[Problem]:
-    """The config against the layers."""
+    """Compare the config with the layers."""
     diff_ids = [layer.record.diff_id for layer in image.layers]
     if image.config.rootfs.diff_ids != diff_ids:
         yield Problem(
-            f"the config tells of {len(image.config.rootfs.diff_ids)} diff_ids that are not those of "
+            f"the config has {len(image.config.rootfs.diff_ids)} diff_ids, which are not those of "
             f"the {len(diff_ids)} layers"
         )
     history = sum(not entry.empty_layer for entry in image.config.history)
     if image.config.history and history != len(diff_ids):
-        yield Problem(f"the history tells of {history} layers, and there are {len(diff_ids)}")
+        yield Problem(f"the history has {history} layers, and the image {len(diff_ids)}")
 
 
 def _layer(layer: Layer, progress: Progress) -> list[str]:
-    """What is wrong with a layer, found in one pass over it."""
+    """Return what is wrong with a layer, in one pass over it."""
     record = layer.record
     name = layer.name or record.digest
     if record.media_type not in media.LAYERS:
-        return [f"{record.media_type!r} is not a kind of layer"]
-    blob = _Sum(record.digest)
-    tar = blob if record.digest == record.diff_id else _Sum(record.diff_id)
+        return [f"{record.media_type!r} is not a layer's media type"]
+    blob = Passed(record.digest)
+    tar = blob if record.digest == record.diff_id else Passed(record.diff_id)
     reading: list[str] = []
     unpacking: list[str] = []
     add = tar.add if tar is not blob else lambda _: None
@@ -104,8 +104,8 @@ def _layer(layer: Layer, progress: Progress) -> list[str]:
     if not unpacking:
         with _collected(unpacking):
             plain.finish()
-    tar_problems = unpacking or tar.against(record.diff_id, record.tar_size)
-    return list(dict.fromkeys([*blob.against(record.digest, record.size), *tar_problems]))
+    tar_problems = unpacking or _differences(tar, record.diff_id, record.tar_size)
+    return list(dict.fromkeys([*_differences(blob, record.digest, record.size), *tar_problems]))
 
 
 @contextlib.contextmanager
@@ -116,20 +116,9 @@ def _collected(found: list[str]) -> Iterator[None]:
         found.append(str(error))
 
 
-class _Sum:
-    """How many bytes have passed, and their hash, of the kind that `digest` is of."""
-
-    def __init__(self, digest: Digest) -> None:
-        self._hash = hasher(digest)
-        self.size = 0
-
-    def add(self, block: Buffer) -> None:
-        self._hash.update(block)
-        self.size += len(block)
-
-    def against(self, digest: Digest, size: int) -> Iterator[str]:
-        """What differs from what was told; a size of 0 was not told."""
-        if size and self.size != size:
-            yield f"{digest} should have {size} bytes and has {self.size}"
-        if self._hash.hexdigest() != encoded(digest):
-            yield f"{digest} is {self._hash.hexdigest()}"
+def _differences(passed: Passed, digest: Digest, size: int) -> Iterator[str]:
+    """Yield what differs from the expected digest and size; a size of 0 is unknown."""
+    if size and passed.size != size:
+        yield f"{digest} should have {size} bytes and has {passed.size}"
+    if passed.digest != digest:
+        yield f"{digest} is {encoded(passed.digest)}"

@@ -1,7 +1,7 @@
 """The JSON documents of images, as they are on the wire.
 
-They are written with fields in this order and without empty ones, so equal values give equal bytes. What comes from
-outside is kept as the bytes it came in; these classes only read it.
+They are written with fields in this order and without empty ones, so equal values give equal bytes. Documents from
+outside are kept as the original bytes; these classes only read them.
 """
 
 import json
@@ -15,17 +15,20 @@ from lamella.oci.typed import convert_to, decode_as
 
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
-"""What an index calls an image: by a name within itself, and by one that is good everywhere."""
+"""Where an index has the name of an image: one that is only valid in the layout, and one that is valid everywhere."""
+
+EPOCH = "1970-01-01T00:00:00Z"
+"""When images were made that do not say when."""
 
 
 class WireError(LamellaError):
-    """A document is not what its place promises."""
+    """A document is malformed."""
 
     exit_code = 4
 
 
 class Document(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Base of all: immutable; unknown fields are passed over, as the specification demands."""
+    """Base of all documents: immutable; unknown fields are ignored, as the specification demands."""
 
 
 class Platform(Document, frozen=True, kw_only=True):
@@ -37,7 +40,7 @@ class Platform(Document, frozen=True, kw_only=True):
 
 
 class Descriptor(Document, frozen=True, kw_only=True, rename="camel"):
-    """Names bytes by digest, size and kind."""
+    """Describes bytes by digest, size and media type."""
 
     media_type: str
     digest: Digest
@@ -47,7 +50,7 @@ class Descriptor(Document, frozen=True, kw_only=True, rename="camel"):
     artifact_type: str = ""
     urls: tuple[str, ...] = ()
     data: str = ""
-    """What other tools tell of bytes: of what use they are, where else they are, and the bytes themselves."""
+    """These three are written by other tools: what the bytes are for, where else they are, and the bytes themselves."""
 
 
 class Manifest(Document, frozen=True, kw_only=True, rename="camel"):
@@ -66,7 +69,7 @@ class Index(Document, frozen=True, kw_only=True, rename="camel"):
 
 
 class AnyManifest(Document, frozen=True, kw_only=True, rename="camel"):
-    """An image, an index or an artifact: whatever it is, its parts stand at one of these places."""
+    """An image, an index or an artifact: its parts are in some of these fields."""
 
     media_type: str = ""
     artifact_type: str = ""
@@ -125,7 +128,7 @@ class ImageConfig(Document, frozen=True, kw_only=True):
 
     @property
     def platform(self) -> Platform:
-        """What the image runs on."""
+        """The platform that the image runs on."""
         return Platform(architecture=self.architecture, os=self.os, variant=self.variant)
 
 
@@ -133,12 +136,12 @@ T = TypeVar("T")
 
 
 def encode(document: object) -> bytes:
-    """`document` as compact JSON."""
+    """Encode `document` as compact JSON."""
     return msgspec.json.encode(document)
 
 
 def decode(data: bytes, kind: type[T], origin: str) -> T:
-    """`data` as a `kind`; `origin` says where it is from when it is not one. A field that is null counts as absent."""
+    """Decode `data` as a `kind`; errors name the `origin`. A field that is null counts as absent."""
     try:
         try:
             return decode_as(data, kind)
@@ -149,14 +152,14 @@ def decode(data: bytes, kind: type[T], origin: str) -> T:
 
 
 def _without_nulls(value: Any) -> Any:
-    """`value` without the fields that programs in Go write for lists and maps that are empty."""
+    """`value` without null fields, which Go programs write for empty lists and maps."""
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def kind_of(data: bytes, told: str) -> str:
-    """The media type of a manifest: what it says itself, or else how it came."""
+    """Return the media type of a manifest: what it says itself, or else what was `told`."""
     try:
         own = json.loads(data).get("mediaType")
     except (ValueError, AttributeError, RecursionError):

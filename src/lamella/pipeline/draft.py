@@ -12,7 +12,7 @@ from lamella.errors import LamellaError
 from lamella.images.document import ImageItem
 from lamella.layering import Churn
 from lamella.oci.image import Image, Layer
-from lamella.oci.wire import Platform, RuntimeConfig
+from lamella.oci.wire import EPOCH, Platform, RuntimeConfig
 from lamella.plan import LayerPlan, Planned
 
 
@@ -20,9 +20,6 @@ class NoLayerError(LamellaError):
     """A layer is asked for that the image does not have."""
 
     exit_code = 2
-
-
-EPOCH = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -56,9 +53,14 @@ class Draft:
     """The image before this one, as far as one is known."""
     where: Where = Where()
 
+    @property
+    def groups(self) -> list[str]:
+        """For each layer, what the spec calls it: it may be one of several that were split."""
+        return [planned.plan.group for planned in self.layers]
+
     def only(self, layer: str, *, below: bool) -> "Draft":
         """The layer of that name as an image of its own, the same bytes as in the whole; or the image up to it."""
-        groups = [planned.plan.group for planned in self.layers]
+        groups = self.groups
         if layer not in groups:
             there = ", ".join(dict.fromkeys(groups))
             raise NoLayerError(f"{self.name} has no layer {layer!r} with anything of its own in it; there are: {there}")

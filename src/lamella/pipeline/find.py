@@ -12,8 +12,8 @@ from lamella.oci import media
 from lamella.oci.image import Image, Parcel, Record, parcel_of
 from lamella.oci.platforms import matches, spelled
 from lamella.oci.reference import DAEMONS, DIR, DOCKER, FILE, OCI, OCI_ARCHIVE, Place, parse_place, reference_of
-from lamella.oci.wire import Platform
-from lamella.pipeline.draft import EPOCH, Draft, Where
+from lamella.oci.wire import EPOCH, Platform
+from lamella.pipeline.draft import Draft, Where
 from lamella.pipeline.memory.documents import churn_of
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.workplace import Workplace
@@ -34,7 +34,9 @@ def open_place(
 
 
 def _open(place: Place, folder: Path, platform: Platform | None, outside: Outside | None) -> Image:
-    from lamella.images.reading import open_directory, open_docker_archive, open_layout, open_oci_archive
+    from lamella.images.directory import open_directory
+    from lamella.images.docker_archive import open_docker_archive
+    from lamella.images.layout import open_layout, open_oci_archive
 
     if place.kind == DOCKER:
         from lamella.pipeline.remote import open_remote
@@ -55,7 +57,8 @@ def _open(place: Place, folder: Path, platform: Platform | None, outside: Outsid
 
 def open_parcel(place: Place, outside: Outside | None) -> Parcel:
     """All that is at `place` under its name, for all platforms."""
-    from lamella.images import reading
+    from lamella.images.directory import directory_parcel
+    from lamella.images.layout import layout_parcel, oci_archive_parcel
 
     if place.kind == DOCKER:
         from lamella.pipeline.remote import remote_parcel
@@ -63,11 +66,11 @@ def open_parcel(place: Place, outside: Outside | None) -> Parcel:
         return remote_parcel(reference_of(place), outside)
     path = Path(place.path)
     if place.kind == OCI:
-        return reading.layout_parcel(path, place.name)
+        return layout_parcel(path, place.name)
     if place.kind == OCI_ARCHIVE:
-        return reading.oci_archive_parcel(path, place.name)
+        return oci_archive_parcel(path, place.name)
     if place.kind == DIR:
-        return reading.directory_parcel(path)
+        return directory_parcel(path)
     return parcel_of(open_place(place, outside=outside))
 
 

@@ -1,6 +1,5 @@
 """Requests to a registry: authorization, redirects, retries, and errors that name what was requested."""
 
-import contextlib
 import socket
 import ssl
 import threading
@@ -11,7 +10,7 @@ from email.message import Message
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from lamella.oci.image import Buffer
+from lamella.oci.image import Body, Sink
 from lamella.registry.challenge import challenges
 from lamella.registry.credentials import Keychain
 from lamella.registry.errors import LoginError, RegistryError, own_words
@@ -36,9 +35,6 @@ _HINTS = {
     429: "; try again later, or log in for a higher limit",
 }
 
-Give = Callable[[Callable[[Buffer], None]], None]
-"""Pushes the bytes of a body."""
-
 
 @dataclass(frozen=True)
 class Ask:
@@ -53,7 +49,7 @@ class Ask:
     scopes: Sequence[str] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    give: Give | None = None
+    give: Body | None = None
     length: int | None = 0
     repeatable: bool = True
 
@@ -135,8 +131,7 @@ class Host:
     def _speaks_tls(self, url: str) -> bool:
         try:
             with self._connections.exchange(url) as exchange:
-                exchange.start("GET", {})
-                exchange.answer().read(_LONGEST_BODY, self._settings.patience)
+                exchange.request("GET", {}).read(_LONGEST_BODY, self._settings.patience)
         except LostError as error:
             cause = error.__cause__
             if isinstance(cause, (ConnectionRefusedError, TimeoutError, socket.gaierror)):
@@ -256,21 +251,15 @@ class Host:
 
 def _sent(exchange: Exchange, ask: Ask, headers: Mapping[str, str]) -> Response:
     """Send the request. An error that is answered before the request is complete counts as the answer."""
-    exchange.start(ask.method, headers, ask.length if ask.give else len(ask.body))
-    try:
-        if ask.give:
-            ask.give(exchange.send)
-        elif ask.body:
-            exchange.send(ask.body)
-    except LostError as error:
-        if not isinstance(error.__cause__, (BrokenPipeError, ConnectionResetError)):
-            raise
-        with contextlib.suppress(LostError):
-            response = exchange.answer(complete=False)
-            if response.status >= 300:
-                return response
-        raise
-    return exchange.answer()
+
+    def give(send: Sink) -> None:
+        send(ask.body)
+
+    length = ask.length if ask.give else len(ask.body)
+    response = exchange.request(ask.method, headers, ask.give or give, length)
+    if response.lost and response.status < 300:
+        raise response.lost
+    return response
 
 
 def _same_host(url: str, origin: str) -> bool:

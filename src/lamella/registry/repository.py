@@ -95,9 +95,19 @@ class Repository:
 
     def has_manifest(self, reference: str) -> bool:
         """Whether a manifest exists."""
+        answer = self._head(reference)
+        told = answer.header("Docker-Content-Digest")
+        return answer.status == 200 and (":" not in reference or told in ("", reference))
+
+    def digest_of(self, tag: str) -> str:
+        """The digest of the manifest under a tag; empty if there is none, or the registry does not report it."""
+        answer = self._head(tag)
+        return answer.header("Docker-Content-Digest") if answer.status == 200 else ""
+
+    def _head(self, reference: str) -> Answer:
         what = f"a check for {self._spelled(reference)}"
         ask = Ask("HEAD", self.url("manifests", reference), what, [pull(self.name)], _ACCEPT)
-        return self.host.ask(ask, (200, 404)).status == 200
+        return self.host.ask(ask, (200, 404))
 
     def put_manifest(self, reference: str, media_type: str, data: bytes) -> Answer:
         """Store a manifest under a tag or under its digest."""

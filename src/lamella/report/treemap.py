@@ -47,10 +47,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A part in its place, with room for `letters` letters of its name, at `position` among its siblings."""
+    """A part in its place, with room for `letters` letters of its name."""
 
     part: Part
-    position: int
     box: Box
     letters: int
     tiles: tuple["Tile", ...] = ()
@@ -67,13 +66,13 @@ def label(name: str, letters: int) -> str:
 
 
 def _placed(parts: Sequence[Part], box: Box) -> tuple[Tile, ...]:
-    return tuple(_tile(part, i, place.within(_GAP / 2)) for i, (part, place) in enumerate(_places(parts, box)))
+    return tuple(_tile(part, place.within(_GAP / 2)) for part, place in _places(parts, box))
 
 
-def _tile(part: Part, position: int, box: Box) -> Tile:
+def _tile(part: Part, box: Box) -> Tile:
     letters = _letters(box, 3 * _HEAD if part.parts else _LINE)
     inner = box.below(_HEAD) if letters else box.within(_GAP / 2)
-    return Tile(part, position, box, letters, _placed(part.parts, inner))
+    return Tile(part, box, letters, _placed(part.parts, inner))
 
 
 def _letters(box: Box, height: float) -> int:

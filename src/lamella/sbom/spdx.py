@@ -62,7 +62,7 @@ def _layer(own: str, layer: Part) -> dict[str, Any]:
 
 
 def _is_expression(licence: str) -> bool:
-    """Whether it is an expression of licences that SPDX knows."""
+    """Whether it is a valid SPDX licence expression."""
     try:
         canonicalize_license_expression(licence)
     except InvalidLicenseExpression:

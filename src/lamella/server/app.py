@@ -90,7 +90,7 @@ class Server:
             app.on_cleanup.append(_closing(service))
         caches = [cache.name for cache in settings.caches]
         about = About(settings.sources, settings.mirrors, caches, settings.writable)
-        looks = Looks(images, jobs, metrics, health, about, proxies.origin, door.has_logins, settings.open_here)
+        looks = Looks(images, jobs, metrics, health, about, proxies.origin, door.has_logins, door.is_of_this_machine)
         looks.add_to(app)
         return app
 

@@ -109,12 +109,6 @@ class Settings(Value, frozen=True, kw_only=True):
         except ValueError:
             return host == _LOCAL
 
-    @property
-    def open_here(self) -> bool:
-        """Whether only this machine can reach the server, and the settings do not say who may do what."""
-        access = self.access
-        return self.loopback and access.anonymous is None and not access.trusted_proxies
-
 
 def parse_settings(text: str, file: str) -> Settings:
     """Parse the settings in `text`; errors call it `file`."""

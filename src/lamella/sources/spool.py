@@ -1,23 +1,17 @@
 """Archives that are compressed as a whole: unpacked into a file without a name, whose parts are opened as entries."""
 
-import bz2
 import contextlib
-import gzip
 import io
-import lzma
 import os
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO, cast
 
+from lamella import staging
+from lamella.oci.decompress import IN_PACKAGES, DecompressError, Decompressor
+from lamella.oci.image import Buffer, Sink
 from lamella.sources.tree import SourceError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 _BLOCK = 1 << 20
 
@@ -37,7 +31,7 @@ class Spool:
         """Part of it; fewer bytes only at the end."""
         return os.pread(self.number, count, at)
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Buffer) -> int:
         """Adds to its end."""
         view = memoryview(data)
         while view:
@@ -73,7 +67,7 @@ def opened(path: Path, origin: str) -> Spool:
 
 def nameless(folder: Path) -> Spool:
     """A new file on the disk of `folder`."""
-    return Spool(os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC))
+    return Spool(staging.nameless(folder))
 
 
 class _Window(io.RawIOBase):
@@ -104,30 +98,24 @@ class _Window(io.RawIOBase):
         return data
 
 
-_OPENERS: dict[str, Callable[[BinaryIO], IO[bytes]]] = {
-    "xz": lzma.LZMAFile,
-    "gz": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
-    "gzip": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
-    "zst": lambda file: cast("IO[bytes]", zstd.ZstdFile(file)),
-    "zstd": lambda file: cast("IO[bytes]", zstd.ZstdFile(file)),
-    "bzip2": lambda file: cast("IO[bytes]", bz2.BZ2File(file)),
-    "": lambda file: file,
-    "none": lambda file: file,
-}
+_SPELLED = {"gz": "gzip", "zst": "zstd", "": "none"}
+"""What the ends of file names stand for."""
 
 
-def decompress(packed: BinaryIO, how: str, write: Callable[[bytes], object], limit: int, origin: str) -> None:
+def decompress(packed: BinaryIO, how: str, write: Sink, limit: int, origin: str) -> None:
     """What is in `packed`; more than `limit` bytes are not believed."""
-    if how not in _OPENERS:
-        raise DamagedError(f"{origin} is compressed by {how!r}, and nobody here knows what that is")
     passed = 0
-    with explained(origin):
-        file = _OPENERS[how](packed)
-        while data := file.read(_BLOCK):
-            passed += len(data)
-            if passed > limit:
-                raise DamagedError(f"{origin} unpacks to more than {limit} bytes; do not trust it")
-            write(data)
+
+    def checked(piece: Buffer) -> None:
+        nonlocal passed
+        passed += len(piece)
+        if passed > limit:
+            raise DamagedError(f"{origin} unpacks to more than {limit} bytes; do not trust it")
+        write(piece)
+
+    with explained(origin), Decompressor(_SPELLED.get(how, how), checked, "it", IN_PACKAGES) as plain:
+        while data := packed.read(_BLOCK):
+            plain.write(data)
 
 
 @contextlib.contextmanager
@@ -135,7 +123,9 @@ def explained(origin: str) -> Iterator[None]:
     """Turns what decompressors and readers of archives raise into one line."""
     try:
         yield
-    except (lzma.LZMAError, gzip.BadGzipFile, zstd.ZstdError, tarfile.TarError, EOFError, ValueError) as error:
+    except (tarfile.TarError, EOFError, ValueError) as error:
         raise DamagedError(f"{origin} is damaged: {error}") from error
+    except DecompressError as error:
+        raise DamagedError(f"{origin} cannot be unpacked: {error}") from error
     except OSError as error:
         raise DamagedError(f"{origin} cannot be unpacked: {error.strerror or error}") from error

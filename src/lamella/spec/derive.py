@@ -8,14 +8,12 @@ import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from lamella.oci.wire import Platform, RuntimeConfig
+from lamella.oci.wire import EPOCH, RuntimeConfig
 from lamella.package import Permission, Rewrite, Rules
 from lamella.spec.globs import as_regex
 from lamella.spec.model import Config, Layer, Spec
 from lamella.spec.problems import Problem, SpecError
 from lamella.spec.wants import FilesWant
-
-EPOCH = "1970-01-01T00:00:00Z"
 
 
 def runtime_config(config: Config) -> RuntimeConfig:
@@ -65,12 +63,6 @@ def _commit_time(spec: Spec) -> str:
         message = f'"git" has no commit to tell the time of ({told}); commit first, or give a date'
         raise SpecError(str(spec.file or spec.folder), [Problem(("created",), message)]) from error
     return datetime.fromtimestamp(int(ran.stdout), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def platform(text: str) -> Platform:
-    """`os/architecture` or `os/architecture/variant`."""
-    os, architecture, *variant = text.split("/")
-    return Platform(architecture=architecture, os=os, variant="".join(variant))
 
 
 def place(want: FilesWant) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from lamella.transport.home import home
+
 
 @dataclass(frozen=True)
 class Credential:
@@ -28,11 +30,6 @@ class Credential:
     def basic(self) -> str:
         """The value of an `Authorization` header."""
         return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-
-
-def home(environment: Mapping[str, str]) -> Path:
-    """The user's home folder."""
-    return Path(environment.get("HOME") or "~").expanduser()
 
 
 def of_netrc(host: str, environment: Mapping[str, str]) -> Credential | None:

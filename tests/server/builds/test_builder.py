@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 from aiohttp import web
+from tests.buckets import Memory
 from tests.made import sample
 from tests.server.running import open_registry, running
 from tests.waiting import until
 
-from lamella.cache.bucket import Item, Memory, SharedBucket
+from lamella.cache.bucket import Item, SharedBucket
 from lamella.cache.collect import collect
 from lamella.cache.holds import DOOMED, Doom
 from lamella.cache.policies import DAY, Rules
@@ -36,8 +37,7 @@ from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.gate import GATE
 from lamella.server.shelf import Shelf
 from lamella.staging import StorageError
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import GoneError
+from lamella.transport.errors import GoneError, TransportError
 
 SOURCES = [Source(name="deb", kind="deb", platforms=["linux/amd64"])]
 
@@ -202,7 +202,7 @@ def test_names_that_cannot_be_built(name: str, tag: str, status: int) -> None:
 def test_what_was_pushed_comes_first() -> None:
     with made() as (one, host):
         bring(parcel_of(sample()), shelf := Shelf(Repository(one.bucket, "deb/bash")))
-        shelf.tag("latest", parcel_of(sample()).root)
+        shelf.tag("latest", *parcel_of(sample()).documents[-1])
         assert asked(host, "deb/bash")[0] == 200
         assert one.built == []
 

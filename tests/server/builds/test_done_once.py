@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from tests.buckets import Memory
 from tests.waiting import soon
 
 from lamella.cache import jobs as kept
-from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.bucket import SharedBucket
 from lamella.cache.folder import Folder
 from lamella.cache.jobs import SILENCE, Job
 from lamella.errors import LamellaError

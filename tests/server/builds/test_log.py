@@ -4,9 +4,9 @@ import asyncio
 import time
 
 import pytest
+from tests.buckets import Memory
 from tests.waiting import soon
 
-from lamella.cache.bucket import Memory
 from lamella.server.builds import log
 from lamella.server.builds.log import Log, log_name
 

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.buckets import Memory
 from tests.waiting import soon, until
 
-from lamella.cache.bucket import Memory
 from lamella.server.builds.jobs import Outcome
 from lamella.server.builds.log import log_name
 from lamella.server.builds.orders import Order

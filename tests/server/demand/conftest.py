@@ -25,6 +25,6 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
 @contextlib.contextmanager
 def open_workshop(folder: Path) -> Iterator[Workshop]:
     place = workplace(folder)
-    downloads = Downloads(folder, Fetcher(Settings()))
+    downloads = Downloads(folder, lambda: Fetcher(Settings()))
     with contextlib.closing(Outside(Registries({}), Daemons({}), place.blobs, downloads)) as outside:
         yield Workshop(replace(place, outside=outside))

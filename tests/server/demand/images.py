@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.made import collected
 
 from lamella.destinations.layout import Layout
-from lamella.images.reading import open_layout
+from lamella.images.layout import open_layout
 from lamella.oci.image import Image
 from lamella.oci.platforms import parse_platform
 from lamella.oci.validate import validate
@@ -16,7 +16,7 @@ from lamella.oci.wire import Descriptor
 
 def opened(layout: Path, root: Descriptor, platform: str = "") -> Image:
     """Read an image, and check all its bytes against their digests."""
-    Layout(layout).tag("built", root)
+    Layout(layout).tag("built", root, b"")
     image = open_layout(layout, "built", parse_platform(platform) if platform else None)
     assert validate(image) == []
     return image

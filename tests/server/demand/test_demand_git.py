@@ -8,7 +8,7 @@ import pytest
 from tests.server.demand.repositories import Repository
 
 from lamella.cache.folder import Folder
-from lamella.pipeline.explain.roots import ROOTS, forget
+from lamella.cache.roots import ROOTS, prune
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.git import checkout, commit_of, moment
 
@@ -70,10 +70,10 @@ def test_a_pruned_cache_never_gives_half_a_commit(repository: Repository, tmp_pa
     for days in (1, -1):
         for item in cache.list():
             cache.delete(item.name)
-        forget(cache.root, days * 86400)
+        prune(cache.root, days * 86400)
         assert (checkout(repository.url, first, cache.root) / "folder" / "file").read_text() == "1"
     repository.folder.rename(tmp_path / "elsewhere")
-    forget(cache.root, -1)
+    prune(cache.root, -1)
     with pytest.raises(DemandError):
         checkout(repository.url, first, cache.root)
 
@@ -93,9 +93,9 @@ def test_who_prunes_and_is_killed_leaves_no_half_commit(
     with monkeypatch.context() as patch:
         patch.setattr("shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
-            forget(cache, -1)
+            prune(cache, -1)
     assert (checkout(repository.url, commit, cache) / "folder" / "file").read_text() == "1"
-    forget(cache, -1)
+    prune(cache, -1)
     assert not list((cache / ROOTS).glob(f"*{commit}*"))
 
 

@@ -166,6 +166,17 @@ def test_a_commit_may_hold_the_base(repository: Repository, workshop: Workshop, 
     assert image.layers[0].record.diff_id == base.layers[0].record.diff_id
 
 
+@pytest.mark.parametrize("line", ['base = "oci:{}/base:v1"', 'base = "dir:../../base"', 'files = ["{}/a/"]'])
+def test_a_commit_holds_all_that_its_spec_takes(
+    repository: Repository, workshop: Workshop, tmp_path: Path, line: str
+) -> None:
+    """Otherwise the image would be remembered under the commit, whatever becomes of the rest."""
+    spec = f'name = "app"\n{line.format(tmp_path)}\n'
+    request = asked(repository.url, "app", repository.commit({"app/lamella.toml": spec}))
+    with pytest.raises(DemandError, match=r"^images/app takes .*, which is not in its repository; commit it there$"):
+        build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))
+
+
 def test_names_in_a_repository_that_lead_nowhere(repository: Repository, workshop: Workshop, tmp_path: Path) -> None:
     request = asked(repository.url, "nowhere")
     pin = pin_of(request, workshop.place)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.buckets import Memory
 from tests.server.page import house
 from tests.server.page.house import Client, served
 from tests.waiting import soon
 
-from lamella.cache.bucket import Item, Memory
+from lamella.cache.bucket import Item
 from lamella.cache.jobs import FOLDER
 from lamella.cache.narinfos import LOGS, NARINFOS, NARS
 from lamella.cache.nearby import SHARED

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientPayloadError
+from tests.buckets import Memory
 from tests.index import Index, serving
 from tests.nars import Cache, nar_of, store_path
 from tests.server.nixcache.house import AT, Client, Sent, lines, served, tree
 
-from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.bucket import SharedBucket
 from lamella.cache.folder import Folder
 from lamella.server import threads
 from lamella.server.nixcache.settings import NixCache, Upstream

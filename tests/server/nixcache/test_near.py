@@ -30,7 +30,7 @@ FILES = ["", "/bin", "/bin/run", "/empty", "/link", "/none", "/text"]
 
 def place_at(folder: Path, bucket: SharedBucket) -> Workplace:
     made = workplace(folder)
-    downloads = Downloads(folder, Fetcher(Settings())).beside(nars_in(bucket))
+    downloads = Downloads(folder, lambda: Fetcher(Settings())).beside(nars_in(bucket))
     return replace(made, outside=Outside(Registries({}), Daemons({}), made.blobs, downloads))
 
 

@@ -12,10 +12,11 @@ import msgspec
 import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.buckets import Memory
 from tests.nars import Cache, store_path
 from tests.server.nixcache.house import AT, Client, Sent, lines, served, tree
 
-from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.bucket import SharedBucket
 from lamella.cache.holds import DOOMED, Doom
 from lamella.cache.narinfos import leads, nar_of, narinfo_item
 from lamella.server.answers import RefusedError

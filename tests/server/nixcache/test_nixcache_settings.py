@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
+from tests.buckets import Memory
 from tests.nars import Cache
 
-from lamella.cache.bucket import Memory
 from lamella.server.nixcache.cache import cache_of
 from lamella.server.nixcache.settings import NixCache
 from lamella.sources.nix import store

@@ -161,7 +161,7 @@ def server(
     fetcher = Fetcher(Settings(), pause=lambda _: None)
     place = workplace(folder)
     registries = Registries({"HOME": "/nowhere"})
-    outside = Outside(registries, Daemons({}), place.blobs, Downloads(folder, fetcher, silent))
+    outside = Outside(registries, Daemons({}), place.blobs, Downloads(folder, lambda: fetcher, silent))
     with contextlib.closing(outside):
         tell = None if lines is None else lines.append
         made = Server(parse_settings(text, "serve.toml"), text, bucket, replace(place, outside=outside), (), tell)

@@ -1,8 +1,8 @@
 """What the pages remember of a bucket is bounded in bytes, however large its items are."""
 
 import pytest
+from tests.buckets import Memory
 
-from lamella.cache.bucket import Memory
 from lamella.server.page import latest
 from lamella.server.page.latest import Latest
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.buckets import Memory
 from tests.server.page import house
 from tests.server.page.house import LOG, served
 
-from lamella.cache.bucket import Item, Memory
+from lamella.cache.bucket import Item
 from lamella.cache.folder import Folder
 from lamella.server.answers import NUMBER
 from lamella.server.builds.log import STEADY, Log, log_name

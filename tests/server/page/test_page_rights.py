@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.buckets import Memory
 from tests.server.access.house import hashed
 from tests.server.page import house
 from tests.server.page.house import Client, Made, served
 from tests.server.page.markup import read
 
-from lamella.cache.bucket import Memory
 from lamella.cache.repositories import Repository
 
 OPEN, HIDDEN, OLD = "a" * 32, "b" * 32, "c" * 32

@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
+from tests.buckets import Memory
 from tests.server.page import house
 from tests.server.page.house import LOG, Client, Made, served
 from tests.server.page.markup import Page, read
 
-from lamella.cache.bucket import Memory
 from lamella.cache.folder import Folder
 from lamella.cache.repositories import Repository
 from lamella.oci import media

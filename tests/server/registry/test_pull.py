@@ -7,10 +7,10 @@ import socket
 from typing import Any
 from urllib.parse import quote
 
+from tests.buckets import Memory
 from tests.server.registry.asking import BYTES, Asking, descriptor, image_of, index_of
 from tests.server.running import open_registry, running
 
-from lamella.cache.bucket import Memory
 from lamella.oci import media
 from lamella.oci.digest import sha256
 

@@ -7,10 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.buckets import Memory
 from tests.server.registry.asking import BYTES, Answer, Asking
 from tests.server.running import open_registry, running
 
-from lamella.cache.bucket import Memory, SharedBucket
+from lamella.cache.bucket import SharedBucket
 from lamella.cache.folder import Folder
 from lamella.oci.digest import Digest, sha256
 from lamella.server.registry.registry import Largest

@@ -15,7 +15,7 @@ from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import Platform, decode
 from lamella.sources.locked import Exact, LockedDeb, LockedPath, LockedWheel
 from lamella.spec.model import Spec
-from lamella.staging import explained, staged_beside, write_all
+from lamella.staging import explained, write_file
 
 _VERSION = 1
 
@@ -162,6 +162,5 @@ def write_lock(path: Path, lock: Lock) -> bool:
     with explained(path, "cannot read"):
         if path.exists() and path.read_bytes() == data:
             return False
-    with staged_beside(path) as file, explained(path, "cannot write"):
-        write_all(file, data)
+    write_file(path, data)
     return True

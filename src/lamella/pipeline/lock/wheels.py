@@ -18,7 +18,6 @@ from lamella.sources.python.zipped import Bytes, LocalBytes
 from lamella.spec.globs import as_regex
 from lamella.spec.python import Python
 from lamella.transport.downloads import Wanted
-from lamella.transport.remote import RemoteBytes, WholeOnlyError
 
 
 def lock_python(asked: Asking, folder: Path, kept: LockedPython, place: Workplace) -> LockedPython:
@@ -62,18 +61,8 @@ def _look(one: Chosen, target: Target, place: Workplace, outside: Outside) -> Ca
             return LocalBytes(path)
 
         return lambda: pypi.summary(built, one.file.name, path.parent.name, place.records)
-    return lambda: pypi.summary(lambda: _opened(one, outside), one.file.name, one.source, place.records)
-
-
-def _opened(one: Chosen, outside: Outside) -> Bytes:
-    """A wheel, of which only the parts that are looked at are fetched, if that can be."""
-    file, kept = one.file, outside.downloads.path(one.file.sha256)
-    if kept.exists():
-        return LocalBytes(kept)
-    try:
-        return RemoteBytes(outside.downloads.fetcher, file.url)
-    except WholeOnlyError:
-        return LocalBytes(outside.downloads.fetch_one(Wanted(file.name, file.sha256, file.size), [file.url]))
+    wanted = Wanted(one.file.name, one.file.sha256, one.file.size)
+    return lambda: pypi.summary(lambda: outside.opened(wanted, one.file.url), one.file.name, one.source, place.records)
 
 
 def _allowed(patterns: Sequence[str]) -> Callable[[str], bool]:

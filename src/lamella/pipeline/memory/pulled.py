@@ -16,6 +16,7 @@ from lamella.staging import StagedBlob
 class KeptLayers:
     """The cache as a destination of layers; it knows no names."""
 
+    keeps_whole = False
     blobs: Blobs
 
     def has(self, blob: Descriptor) -> bool:
@@ -30,7 +31,7 @@ class KeptLayers:
         """Keeps `blob`; documents are small, and change what a name leads to, so they are not kept."""
         return blob.media_type not in media.LAYERS or put_staged(self, blob, body)
 
-    def tag(self, name: str, root: Descriptor) -> None:
+    def tag(self, _name: str, _root: Descriptor, _data: bytes) -> None:
         """Names are for the registry."""
 
 

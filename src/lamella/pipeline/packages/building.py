@@ -7,7 +7,7 @@ from lamella.pipeline.outside import Outside
 from lamella.sources.python.build import build_archive, build_commit, built_path
 from lamella.sources.python.target import Target
 from lamella.transport.downloads import Wanted
-from lamella.transport.fetch import GoneError
+from lamella.transport.errors import GoneError
 
 
 @dataclass(frozen=True)

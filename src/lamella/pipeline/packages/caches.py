@@ -14,10 +14,10 @@ from lamella.pipeline.workplace import Workplace
 from lamella.sources.locked import LockedPath
 from lamella.sources.nix.graph import NixError
 from lamella.sources.nix.narinfo import NarInfo, PublicKeys, narinfo_name, parse
-from lamella.transport.credential import home
 from lamella.transport.depot import KINDS, S3, below
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import Fetcher, GoneError
+from lamella.transport.errors import GoneError, TransportError
+from lamella.transport.fetch import Fetcher
+from lamella.transport.home import home
 
 AT_ONCE = 16
 _TRUSTED = "trusted=1"

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 
 from lamella.errors import LamellaError
 from lamella.staging import StorageError
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import GoneError
+from lamella.transport.errors import GoneError, TransportError
 
 
 class DemandError(LamellaError):

@@ -18,7 +18,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lamella.pipeline.explain.roots import ROOTS
+from lamella.cache.roots import ROOTS
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.origin import COMMIT, scheme_of
 from lamella.server.demand.programs import ProgramError, run

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from lamella.oci.platforms import parse_platform
 from lamella.oci.wire import decode
 from lamella.pipeline.packages.nix import system_of
 from lamella.server.demand.errors import DemandError, UnavailableError, UnknownError
@@ -24,7 +25,6 @@ from lamella.server.demand.names import LATEST, Pin, Request
 from lamella.server.demand.origin import COMMIT
 from lamella.server.demand.programs import ProgramError, run
 from lamella.server.demand.workshop import PATH, Workshop, config
-from lamella.spec.derive import platform
 from lamella.spec.model import Image, Layer, Spec
 from lamella.spec.wants import FilesWant, NixWant
 
@@ -70,7 +70,7 @@ def specs(request: Request, pin: Pin, folder: Path, workshop: Workshop) -> Itera
     """Yield the image for each platform. Its packages are in the store, and stay there as long as `folder` exists."""
     where = _set_of(request, pin, workshop)
     for name in request.platforms:
-        system = system_of(platform(name))
+        system = system_of(parse_platform(name))
         workshop.log(f"looking up {', '.join(request.packages)} for {system}")
         own = folder / system
         own.mkdir()

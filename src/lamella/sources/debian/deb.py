@@ -5,7 +5,6 @@ var/lib/dpkg/status.d     tells scanners of the package, as there is no dpkg tha
 """
 
 import io
-import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,12 +15,12 @@ import msgspec
 from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Owner, Package, order
 from lamella.sources.debian import alternatives, fixups
+from lamella.sources.debian.fixups import MERGED
 from lamella.sources.spool import DamagedError, Spool, decompress, explained, nameless, opened
 
 RULES = "deb-2"
 """Changes whenever the entries of a deb would."""
 
-MERGED = re.compile(r"/(bin|sbin|lib|lib32|lib64|libx32|libo32)(?=/|$)")
 _MAGIC = b"!<arch>\n"
 _HEADER = 60
 _MOST_MEMBERS = 500_000
@@ -110,9 +109,7 @@ def _check_links(links: Sequence[tuple[str, str]], documents: Mapping[str, bytes
     own = {link for one in alternatives.read(documents.get("postinst", b"")) for link in alternatives.links(one)}
     wrong = next((f"{place} -> {target}" for place, target in links if (place, target) not in own), "")
     if wrong:
-        raise DamagedError(
-            f"{origin} sets up no alternative {wrong[:200]}; do not trust the lock; lock again with an empty cache"
-        )
+        raise DamagedError(f"{origin} sets up no alternative {wrong[:200]}, so the lock is wrong; run lamella lock")
 
 
 def _ending(part: Part) -> str:

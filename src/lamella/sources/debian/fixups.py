@@ -4,11 +4,15 @@ Packages differ in what they need, so the table below is by name; the rest is th
 """
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from lamella.package import Entry, Kind
 from lamella.sources.debian import authorities
+
+MERGED = re.compile(r"/(bin|sbin|lib|lib32|lib64|libx32|libo32)(?=/|$)")
+"""What is in `/usr` on a merged system."""
 
 _STATUS = "/var/lib/dpkg/status.d"
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from lamella.sources.debian.deb import MERGED
+from lamella.sources.debian.fixups import MERGED
 
 PLACE = "/etc/ld.so.cache"
 CONFIGURED = re.compile(r"/etc/ld\.so\.conf\.d/[^/]+\.conf")

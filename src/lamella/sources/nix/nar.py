@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from lamella.oci.image import Buffer
 from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Package
 from lamella.sources import tree
@@ -52,7 +53,7 @@ def _unpacked(source: Spool, recipe: Recipe, origin: str) -> Spool:
     out = nameless(Path(recipe.file).parent)
     hashed = hashlib.sha256()
 
-    def write(data: bytes) -> None:
+    def write(data: Buffer) -> None:
         hashed.update(data)
         out.write(data)
 

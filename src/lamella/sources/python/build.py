@@ -5,14 +5,13 @@ What comes out is kept under what it was made from, and counts as that: the same
 
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lamella.sources.python.target import Target
-from lamella.sources.python.uv import uv_command
+from lamella.sources.python.uv import python_command, uv_command
 from lamella.sources.tree import SourceError
 from lamella.staging import explained
 
@@ -72,9 +71,7 @@ def _workshop(out: Path) -> Iterator[Path]:
 def _build(source: Path, name: str, target: Target, folder: Path, out: Path) -> None:
     made = folder / "out"
     command = [*uv_command(), "build", "--quiet", "--wheel", "--out-dir", str(made), "--no-python-downloads"]
-    found = _run([*uv_command(), "python", "find", "--no-python-downloads", "--no-project", target.version])
-    python = sys.executable if found.returncode else found.stdout.strip()
-    ran = _run([*command, "--python", python, str(source)])
+    ran = _run([*command, "--python", python_command(target.version), str(source)])
     wheels = list(made.glob("*.whl"))
     if ran.returncode or len(wheels) != 1:
         raise BuildError(f"{name} cannot be built to a wheel: {_last(ran.stderr)}")

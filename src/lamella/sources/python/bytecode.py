@@ -5,20 +5,21 @@ It follows from the module's text and the exact version of the Python that compi
 that files in layers have, so a module that somebody edits in a running container is compiled anew.
 """
 
+import os
 import subprocess
-import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
 from lamella.package import MTIME
-from lamella.sources.python.uv import uv_command
+from lamella.sources.python.uv import python_command
 from lamella.sources.tree import SourceError
 
 TOO_NEW = (3, 14)
 """From here on the form of bytecode that is the same everywhere cannot say all that there is."""
 
-_PROGRAM = f"""
+PROGRAM = f"""
 import importlib.util, marshal, sys, warnings
 
 def words(number):
@@ -45,11 +46,16 @@ class BytecodeError(SourceError):
 
 
 class Compiler:
-    """A Python that compiles, in a process of its own. `tag` is what its bytecode is called by."""
+    """A Python that compiles, in a process of its own. `version` is its exact one, which it says itself."""
 
-    def __init__(self, process: subprocess.Popen[bytes], tag: str) -> None:
-        self._process = process
-        self._tag = tag
+    def __init__(self, version: str) -> None:
+        command = [python_command(version), "-S", "-s", "-B", "-c", PROGRAM]
+        plain = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=plain)
+        said = self._pipes()[1].readline().decode("ascii", "replace").strip()
+        self.version, _, self._tag = said.partition(" ")
+        self._lock = threading.Lock()
+        self.users = 0
 
     def place(self, path: str) -> str:
         """Where Python looks for the bytecode of the module at `path`."""
@@ -59,10 +65,11 @@ class Compiler:
     def compile(self, source: bytes) -> bytes:
         """What is to stand in `__pycache__`; nothing if this is no module of that Python."""
         into, out = self._pipes()
-        into.write(len(source).to_bytes(4, "little") + source)
-        into.flush()
-        size = out.read(4)
-        data = out.read(int.from_bytes(size, "little"))
+        with self._lock:
+            into.write(len(source).to_bytes(4, "little") + source)
+            into.flush()
+            size = out.read(4)
+            data = out.read(int.from_bytes(size, "little"))
         if len(size) < 4 or len(data) < int.from_bytes(size, "little"):
             raise BytecodeError("the Python that compiles modules has ended in the middle of one")
         return data
@@ -72,42 +79,58 @@ class Compiler:
         assert self._process.stdout is not None
         return self._process.stdin, self._process.stdout
 
+    def stop(self) -> None:
+        """Ends the process."""
+        with self._process:
+            self._process.kill()
+
+
+_MOST = os.cpu_count() or 1
+_running: dict[str, list[Compiler]] = {}
+_starting = threading.RLock()
+
 
 @contextmanager
 def compiler(version: str) -> Iterator[Compiler]:
-    """The Python of that very version (`3.12.4`), for as long as it is wanted."""
-    with _running(f"=={version}") as (said, found):
-        if said != version:
-            raise BytecodeError(
-                f"bytecode is to be compiled by Python {version}, which is not here; run uv python install {version}, "
-                "or lamella lock --upgrade python to take the one that is"
-            )
+    """The Python of that very version (`3.12.4`), for as long as it is wanted.
+
+    A layer may be made of many wheels at once, so they share no more processes than there are processors.
+    """
+    with _starting:
+        running = _running.setdefault(version, [])
+        if len(running) < _MOST:
+            running.append(_exactly(version))
+        found = min(running, key=lambda one: one.users)
+        found.users += 1
+    try:
         yield found
+    finally:
+        with _starting:
+            found.users -= 1
+            if not found.users:
+                running.remove(found)
+                found.stop()
+
+
+def _exactly(version: str) -> Compiler:
+    found = Compiler(f"=={version}")
+    if found.version != version:
+        found.stop()
+        raise BytecodeError(
+            f"bytecode is to be compiled by Python {version}, which is not here; run uv python install {version}, "
+            "or lamella lock --upgrade python to take the one that is"
+        )
+    return found
 
 
 def newest(version: str) -> str:
     """The exact version of the Python `version` (`3.12`) that is here."""
     if tuple(map(int, version.split("."))) >= TOO_NEW:
         raise BytecodeError(f"bytecode that is the same on every machine cannot be made for Python {version} yet")
-    with _running(version) as (said, _):
-        if not said.startswith(f"{version}."):
-            raise BytecodeError(
-                f"bytecode is compiled by a Python {version}, which is not here; run uv python install {version}"
-            )
-        return said
-
-
-@contextmanager
-def _running(version: str) -> Iterator[tuple[str, Compiler]]:
-    """A Python that suits, and which it says it is; where there is none, our own."""
-    find = [*uv_command(), "python", "find", "--no-project", "--no-python-downloads", version]
-    found = subprocess.run(find, capture_output=True, text=True, check=False)
-    command = [found.stdout.strip() or sys.executable, "-S", "-s", "-B", "-c", _PROGRAM]
-    plain = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=plain) as process:
-        try:
-            assert process.stdout is not None
-            exact, _, tag = process.stdout.readline().decode("ascii", "replace").strip().partition(" ")
-            yield exact, Compiler(process, tag)
-        finally:
-            process.kill()
+    found = Compiler(version)
+    found.stop()
+    if not found.version.startswith(f"{version}."):
+        raise BytecodeError(
+            f"bytecode is compiled by a Python {version}, which is not here; run uv python install {version}"
+        )
+    return found.version

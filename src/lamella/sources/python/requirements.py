@@ -80,7 +80,7 @@ def read_file(file: Path, depth: int = 0) -> Asked:
         if word in ("-r", "--requirement"):
             found += read_file(file.parent / rest.strip(), depth + 1)
         elif word in ("-c", "--constraint"):
-            found += Asked(constraints=(file.parent / rest.strip(),))
+            found += Asked(constraints=with_nested(file.parent / rest.strip(), depth + 1))
         elif word in _PASSED_ON:
             found += Asked(options=(line,))
         elif word.startswith("-"):
@@ -88,6 +88,11 @@ def read_file(file: Path, depth: int = 0) -> Asked:
         else:
             found += Asked((parse(line, f"{file}:{number}"),))
     return found
+
+
+def with_nested(constraints: Path, depth: int = 0) -> tuple[Path, ...]:
+    """A file of constraints, and all those that it includes."""
+    return (constraints, *read_file(constraints, depth).constraints)
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

@@ -98,6 +98,12 @@ def uv_command() -> list[str]:
     return [found]
 
 
+def python_command(version: str) -> str:
+    """The Python of that version on this machine; if there is none, our own."""
+    find = [*uv_command(), "python", "find", "--no-project", "--no-python-downloads", version]
+    return subprocess.run(find, capture_output=True, text=True, check=False).stdout.strip() or sys.executable
+
+
 def resolve(question: Question) -> list[Candidate]:
     """The packages that answer the question, by name."""
     target = question.target
