@@ -28,6 +28,7 @@ with Told(verbose="-v" in sys.argv) as told:
     for done in range(0, 101, 20):
         told.progress("a layer with quite a long name, and with a name", done * 10**6, 100 * 10**6)
         told.progress("another", done * 10**7, 10**9)
+        told.progress("never done", done * 10**6, 10**9)
         take(0.12, str(done))
 """
 STUBBORN = """
