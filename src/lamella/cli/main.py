@@ -73,7 +73,7 @@ class Verbs(click.Group):
     def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not context.resilient_parsing:
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(COMMANDS)}"
+            hint = f"; did you mean {near[0]!r}?" if near else "; see lamella --help"
             context.fail(f"no such command {args[0]!r}{hint}")
         return super().resolve_command(context, args)
 
