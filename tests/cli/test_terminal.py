@@ -31,6 +31,17 @@ with Told(verbose="-v" in sys.argv) as told:
         told.progress("never done", done * 10**6, 10**9)
         take(0.12, str(done))
 """
+STEPS = """
+import time
+from pathlib import Path
+from lamella.cli.progress import Told
+from lamella.oci.image import Steps
+with Told(verbose=True) as told:
+    told.progress(Steps("asking"), 2, 3)
+    while not Path("go").exists():
+        time.sleep(0.01)
+    told.progress(Steps("asking"), 3, 3)
+"""
 STUBBORN = """
 import sys, time
 from lamella.cli import main
@@ -95,6 +106,15 @@ def test_a_terminal_that_becomes_narrower_is_followed(folder: Path) -> None:
     last = CONTROLS.sub("", terminal.shown.rpartition("another")[2])
     assert " 80 %" in last
     assert len(last.partition("\r")[0]) <= 30 - len("another")
+
+
+def test_steps_are_not_shown_as_bytes(folder: Path) -> None:
+    terminal = Terminal(100, folder, STEPS)
+    terminal.wait_for("2 of 3")
+    (folder / "go").touch()
+    assert terminal.ended() == 0
+    assert "asking: 3 in " in terminal.shown
+    assert " B" not in terminal.shown
 
 
 def test_a_pipe_gets_lines_only_if_they_are_asked_for(folder: Path) -> None:
