@@ -197,6 +197,9 @@ def test_a_reference_where_a_place_is_wanted(work: Path) -> None:
     assert said.endswith("an image in a registry is written docker://registry.example.com/hello:v1")
     assert mistake(work, "push", ".", "oci:out", code=2).endswith("or use lamella copy for other places")
     assert "did you mean docker://" in mistake(work, "copy", ".", "dokcer://a.example.com/b", code=2)
+    said = "out is not a place for an image; write docker://HOST/NAME:TAG, or for a folder oci:out"
+    assert mistake(work, "copy", ".", "out", code=2) == said
+    assert mistake(work, "copy", ".", "docker://", code=2) == "'docker://': write docker://HOST/NAME:TAG"
 
 
 def test_no_image_yet(work: Path) -> None:
@@ -209,6 +212,8 @@ def test_a_misspelled_command_or_option(work: Path) -> None:
     assert mistake(work, "build", "--platfrom", "x", code=2).endswith("Did you mean '--platform'?")
     assert mistake(work, "cache", "lst", code=2).endswith("Did you mean 'list'?")
     assert mistake(work, "copy", ".", code=2) == "Missing argument 'DESTINATION'; see lamella copy --help"
+    said = "Missing argument 'SHELL'. Choose from: bash, zsh, fish; see lamella completion --help"
+    assert mistake(work, "completion", code=2) == said
 
 
 def test_a_misspelled_layer_or_package(work: Path, index: Index) -> None:

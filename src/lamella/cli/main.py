@@ -177,7 +177,7 @@ def _with_help(error: click.ClickException) -> str:
     ours = type(error) is click.UsageError and not said.startswith("Got ")
     if ours or not isinstance(error, click.UsageError) or error.ctx is None or "Did you mean" in said:
         return said
-    return f"{said.removesuffix('.')}; see {error.ctx.command_path} --help"
+    return f"{' '.join(said.split()).removesuffix('.')}; see {error.ctx.command_path} --help"
 
 
 def _hint(error: BaseException) -> str:
