@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lamella.oci.image import Steps
 from lamella.pipeline.lock.file import LockedPython
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.packages.building import Source, build, may_build
@@ -36,7 +37,7 @@ def lock_python(asked: Asking, folder: Path, kept: LockedPython, place: Workplac
     found = pypi.choose(uv.resolve(question), asked.target, builds=builds)
     chosen = {one.candidate.name: one for one in found}
     looks = {name: _look(one, asked.target, place, outside) for name, one in chosen.items()}
-    told = pypi.summaries(looks, lambda done: place.progress("looking up packages", done, len(looks)))
+    told = pypi.summaries(looks, lambda done: place.progress(Steps("looking up packages"), done, len(looks)))
     refer = pypi.references(asked.whole.requirements, {name: one.requires for name, one in told.items()}, asked.target)
     left_out = pypi.conflicts(told, _allowed(asked.python.shared))
     wheels = [_locked(chosen[name], told[name], refer[name], left_out.get(name, ())) for name in sorted(chosen)]

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from lamella.oci.image import Steps
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.locked import LockedPath
@@ -82,7 +83,7 @@ class Caches:
                 for path, told in zip(batch, pool.map(self.find, batch), strict=True):
                     found[path] = self._believed(path, told, keys)
                 waiting = {name for path in batch for name in found[path].references} - set(found)
-                self.place.progress("asking caches", len(found), len(found) + len(waiting))
+                self.place.progress(Steps("asking caches"), len(found), len(found) + len(waiting))
         return list(found.values())
 
     def _believed(self, path: str, told: Told | None, keys: PublicKeys) -> LockedPath:
