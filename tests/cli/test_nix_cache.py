@@ -10,6 +10,8 @@ import pytest
 from tests.command import run
 from tests.index import Index, serving
 from tests.nars import Cache, nar_of, store_path
+from tests.registry.fake import Fake, Trouble
+from tests.registry.fake import serving as serving_registry
 
 APP, LIBC, TEXT = store_path("a", "app-1.0"), store_path("b", "libc-2.36"), store_path("c", "text")
 
@@ -195,6 +197,15 @@ def test_over_http(work: Path, cache: Cache) -> None:
     assert "Connection refused" in bad(work, "build") or "cannot be reached" in bad(work, "build")
 
 
+def test_a_cache_that_denies_what_it_lacks_is_named_if_no_other_has_it(work: Path, cache: Cache) -> None:
+    with serving_registry(Fake()) as denying:
+        denying.trouble = [Trouble("", 999, 403)]
+        write(work, f"http://{denying.name}", cache.key)
+        assert "does not exist, or requires a login" in bad(work, "build")
+        write(work, f"http://{denying.name}", cache.url, cache.key)
+        good(work, "build")
+
+
 LIES = {
     "nobody signed it": {"Sig": ""},
     "another key signed it": {"Sig": "other-1:" + "A" * 86 + "=="},
@@ -281,5 +292,5 @@ def test_a_watched_command_that_a_signal_ends_gives_the_exit_code_that_shells_gi
 def test_a_wrong_key_is_named_before_the_command_runs(work: Path, data: bytes) -> None:
     (work / "key").write_bytes(data)
     said = bad(work, "cache", "watch", "--to", f"file://{work}/to", "--key", "key", "--", "touch", "ran")
-    assert said == "lamella: key: this is not a secret key as Nix writes them: NAME:BASE64\n"
+    assert said == "lamella: key: this is not a secret key in Nix's format, NAME:BASE64\n"
     assert not (work / "ran").exists()
