@@ -1,4 +1,4 @@
-"""Closures: sets of packages that contain everything their members refer to. Pure, and linear in the graph's size."""
+"""Closures: sets of packages with everything they refer to. All functions are pure, and linear in the graph's size."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from lamella.package import Package
 
 
 class ClosureError(LamellaError):
-    """A graph is not a closure, or something is not in it."""
+    """A graph is not a closure, or a package is not in it."""
 
     exit_code = 3
 
@@ -31,7 +31,7 @@ class Closure:
 
 
 def closure(packages: Iterable[Package], roots: Iterable[str]) -> Closure:
-    """A checked `Closure`: ids are unique, and every reference and root is a member."""
+    """Return a checked `Closure`: ids are unique, and every reference and root is a member."""
     found: dict[str, Package] = {}
     for package in packages:
         known = found.setdefault(package.id, package)
@@ -49,13 +49,13 @@ def closure(packages: Iterable[Package], roots: Iterable[str]) -> Closure:
 
 
 def merge(closures: Iterable[Closure]) -> Closure:
-    """All packages and roots of `closures`, in order."""
+    """Return a closure of all packages and roots of `closures`, in order."""
     parts = tuple(closures)
     return closure((p for part in parts for p in part.packages), (r for part in parts for r in part.roots))
 
 
 def without(given: Closure, taken: frozenset[str] | set[str]) -> Closure:
-    """`given` minus the packages in `taken`, as a closure of its own: references to them are removed too."""
+    """Return `given` without the packages in `taken`, and without references to them."""
     if not taken:
         return given
     kept = [
@@ -67,7 +67,7 @@ def without(given: Closure, taken: frozenset[str] | set[str]) -> Closure:
 
 
 def reachable(given: Closure, roots: Iterable[str]) -> set[str]:
-    """The ids of `roots` and of everything they refer to, directly or not."""
+    """Return the ids of `roots` and of everything they refer to."""
     seen: set[str] = set()
     waiting = list(roots)
     while waiting:
@@ -79,14 +79,14 @@ def reachable(given: Closure, roots: Iterable[str]) -> set[str]:
 
 
 def restrict(given: Closure, roots: Iterable[str]) -> Closure:
-    """The part of `given` that `roots` need."""
+    """Return the part of `given` that `roots` need."""
     wanted = tuple(dict.fromkeys(roots))
     ids = reachable(given, wanted)
     return Closure(tuple(p for p in given.packages if p.id in ids), wanted)
 
 
 def topological(given: Closure) -> Iterator[Package]:
-    """The packages, each after all that refer to it; a cycle is cut where it is first entered."""
+    """Yield packages, each after all that refer to it; a cycle is cut where it is first met."""
     finished: list[Package] = []
     seen: set[str] = set()
     for start in (*given.roots, *given.by_id):
@@ -107,7 +107,7 @@ def topological(given: Closure) -> Iterator[Package]:
 
 
 def why(given: Closure, target: str) -> tuple[str, ...]:
-    """The shortest chain of references from a root to `target`, both ends included; empty if there is none."""
+    """Return the shortest chain of references from a root to `target`, including both; empty if there is none."""
     found = brought_by(given)
     chain = [target] if target in found else []
     while chain and found[chain[-1]]:
@@ -116,7 +116,7 @@ def why(given: Closure, target: str) -> tuple[str, ...]:
 
 
 def brought_by(given: Closure) -> dict[str, str]:
-    """For each package reachable from the roots, the one before it in the shortest chain; empty for roots."""
+    """Return for each package that roots lead to its predecessor in the shortest chain; empty for roots."""
     found: dict[str, str] = dict.fromkeys(given.roots, "")
     line = list(given.roots)
     for here in line:
