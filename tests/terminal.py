@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 
+import pyte
+
 MAIN = "from lamella.cli.main import main; main()"
 
 
@@ -48,6 +50,12 @@ class Terminal:
         while words not in self.shown:
             assert time.monotonic() < end, self.shown
             time.sleep(0.01)
+
+    def screen(self, width: int) -> str:
+        """What is to be seen on it in the end."""
+        screen = pyte.Screen(width, 24)
+        pyte.Stream(screen).feed(self.shown)
+        return "\n".join(screen.display)
 
     def press(self, keys: bytes) -> None:
         os.write(self._ours, keys)

@@ -83,8 +83,8 @@ def test_libraries_that_nobody_has(work: Path, index: Index) -> None:
     wanting(work, "top")
     found = problems(work, index)
     assert {kind for kind, _ in found} == {"library"}
-    assert "top-1.0 needs libc.so.6, and nothing here has it" in "".join(text for _, text in found)
-    assert "the deb libselinux1 may bring it" in "".join(text for _, text in found)
+    assert "top-1.0 needs libc.so.6, which is not in the image" in "".join(text for _, text in found)
+    assert "the deb libselinux1 may have it" in "".join(text for _, text in found)
     assert problems(work, index, "--ignore", "lib*", code=0) == []
     for library in (elf.parse(LS) or pytest.fail("ls is no ELF file")).needed:
         (work / "usr" / "local" / "lib" / library).write_bytes(b"")
@@ -100,7 +100,7 @@ def test_the_deb_that_holds_a_library_is_looked_up(work: Path, index: Index, tmp
     archive.add("libc6", files={"./lib/other": b""})
     (work / "archives").write_text(archive.line)
     texts = [text for _, text in problems(work, index)]
-    assert any(text.endswith("; the deb libselinux1t64 brings it") for text in texts)
+    assert any(text.endswith("; the deb libselinux1t64 has it") for text in texts)
     assert any("libc.so.6" in text and "deb" not in text.rpartition(")")[2] for text in texts)
 
 
@@ -125,14 +125,16 @@ def test_programs_for_another_machine(work: Path, index: Index) -> None:
     make_wheel(index.folder, "top", files={"top/tool.so": bytes(other)})
     wanting(work, "top")
     assert ("machine", True) in [
-        (kind, "is for arm, and the image for" in text) for kind, text in problems(work, index)
+        (kind, "is for arm, but the image is for" in text) for kind, text in problems(work, index)
     ]
 
 
 def test_scripts_that_call_nothing(work: Path, index: Index) -> None:
     make_wheel(index.folder, "top", scripts=SCRIPT)
     wanting(work, "top")
-    assert problems(work, index) == [("script", "the script bad of top-1.0 calls top.nowhere, which is not here")]
+    assert problems(work, index) == [
+        ("script", "the script bad of top-1.0 calls top.nowhere, which is not in the image")
+    ]
 
 
 def test_the_python_that_is_not_there(work: Path, index: Index) -> None:
@@ -141,8 +143,8 @@ def test_the_python_that_is_not_there(work: Path, index: Index) -> None:
     shutil.move(work / "usr" / "local" / "lib" / "python3.12", work / "usr" / "local" / "lib" / "python3.11")
     (work / "usr" / "local" / "bin" / "python3.12").unlink()
     assert problems(work, index) == [
-        ("interpreter", "the interpreter /usr/local/bin/python3.12, with which scripts start, is not here"),
-        ("interpreter", "the packages are for Python 3.12, and the image has Python 3.11"),
+        ("interpreter", "the interpreter /usr/local/bin/python3.12, which scripts start with, is not in the image"),
+        ("interpreter", "the packages are for Python 3.12, but the image has Python 3.11"),
     ]
 
 
@@ -158,7 +160,7 @@ def test_requirements_that_the_lock_was_robbed_of(work: Path, index: Index) -> N
     (work / "lamella.lock").write_text(json.dumps(lock))
     ran = lamella(work, index, "check")
     assert ran.returncode == 3
-    assert "top-1.0 requires low>=1, and it is not here" in ran.stdout
+    assert "top-1.0 requires low>=1, which is not in the image" in ran.stdout
 
 
 def test_what_is_in_which_layer(work: Path, index: Index) -> None:

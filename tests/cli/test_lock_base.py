@@ -64,6 +64,6 @@ def test_another_base_is_not_taken_for_the_one_that_was_locked(work: Path, regis
     for command in (["build"], ["lock", "--check"]):
         ran = run(work, *command)
         assert (ran.returncode, ran.stderr.count("\n")) == (3, 1)
-        assert "the base is another than when the spec was locked" in ran.stderr
+        assert "the base has changed since the spec was locked" in ran.stderr
     assert "~ base" in good(work, "lock")
     assert lowest(work) != first

@@ -132,7 +132,7 @@ def test_versions_stay_until_they_are_upgraded(work: Path, archive: Repository) 
 
 
 def test_specs_that_are_not_of_the_lock(work: Path) -> None:
-    assert "it is not decided yet which Debian packages" in bad(work, "build")
+    assert "the spec's Debian packages are not locked" in bad(work, "build")
     good(work, "lock")
     text = (work / "lamella.toml").read_text()
     (work / "lamella.toml").write_text(text.replace('deb = ["top"]', 'deb = ["top", "gawk"]'))

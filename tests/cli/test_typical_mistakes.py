@@ -147,10 +147,10 @@ def test_a_wrong_platform(work: Path, fake: Fake) -> None:
     assert run(work, "build").code == run(work, "push", ".", there).code == 0
     for args in (("inspect", there), ("copy", there, "oci:out"), ("pull", there)):
         said = mistake(work, *args, "--platform", "linux/arm64", code=4)
-        assert said == f"{there} is an image for linux/amd64, and one for linux/arm64 is wanted"
+        assert said == f"{there} is an image for linux/amd64, not for linux/arm64"
     for args in (("inspect", "image.json"), ("copy", "image.json", "oci:out")):
         said = mistake(work, *args, "--platform", "linux/arm64", code=4)
-        assert said == "image.json is an image for linux/amd64, and one for linux/arm64 is wanted"
+        assert said == "image.json is an image for linux/amd64, not for linux/arm64"
     said = mistake(work, "build", "--platform", "linux/arm64", code=2)
     assert said == "lamella.toml is for linux/amd64, not for linux/arm64"
     (work / "lamella.toml").write_text(SPEC)
@@ -168,7 +168,7 @@ def test_an_unreachable_registry(work: Path) -> None:
 def test_a_stale_lock(work: Path, index: Index) -> None:
     (work / "lamella.toml").write_text(PYTHON)
     said = mistake(work, "build", code=3)
-    assert said == "it is not decided yet which Python packages these are; run lamella lock"
+    assert said == "the spec's Python packages are not locked; run lamella lock"
     assert run(work, "lock", UV_DEFAULT_INDEX=index.url).code == 0
     (work / "lamella.toml").write_text(PYTHON.replace('"low"', '"low", "high"'))
     for args in (("build",), ("plan",), ("lock", "--check")):
@@ -197,17 +197,23 @@ def test_a_reference_where_a_place_is_wanted(work: Path) -> None:
     assert said.endswith("an image in a registry is written docker://registry.example.com/hello:v1")
     assert mistake(work, "push", ".", "oci:out", code=2).endswith("or use lamella copy for other places")
     assert "did you mean docker://" in mistake(work, "copy", ".", "dokcer://a.example.com/b", code=2)
+    said = "out is not a place for an image; write docker://HOST/NAME:TAG, or for a folder oci:out"
+    assert mistake(work, "copy", ".", "out", code=2) == said
+    assert mistake(work, "copy", ".", "docker://", code=2) == "'docker://': write docker://HOST/NAME:TAG"
 
 
 def test_no_image_yet(work: Path) -> None:
-    assert mistake(work, "explain", "app", code=5) == "there is no image.json; lamella build writes such files"
+    assert mistake(work, "explain", "app", code=5) == "image.json does not exist; lamella build writes such files"
 
 
 def test_a_misspelled_command_or_option(work: Path) -> None:
     assert mistake(work, "biuld", code=2) == "no such command 'biuld'; did you mean 'build'?"
+    assert mistake(work, "foo", code=2) == "no such command 'foo'; see lamella --help"
     assert mistake(work, "build", "--platfrom", "x", code=2).endswith("Did you mean '--platform'?")
     assert mistake(work, "cache", "lst", code=2).endswith("Did you mean 'list'?")
     assert mistake(work, "copy", ".", code=2) == "Missing argument 'DESTINATION'; see lamella copy --help"
+    said = "Missing argument 'SHELL'. Choose from: bash, zsh, fish; see lamella completion --help"
+    assert mistake(work, "completion", code=2) == said
 
 
 def test_a_misspelled_layer_or_package(work: Path, index: Index) -> None:
@@ -238,6 +244,19 @@ def test_an_image_that_is_not_there(work: Path, fake: Fake) -> None:
 def test_a_spec_that_is_not_toml(work: Path) -> None:
     (work / "lamella.toml").write_text('name = "hello"\nfiles = ["app"\n')
     assert mistake(work, "build", code=2).startswith("lamella.toml:2: not valid TOML: ")
+
+
+def test_a_base_as_docker_writes_it(work: Path) -> None:
+    for base in ("alpine", "alpine:3.22", "registry.example.com/team/base"):
+        (work / "lamella.toml").write_text(f'name = "hello"\nbase = "{base}"\n')
+        assert mistake(work, "build", code=2).endswith(f'; did you mean "docker://{base}"?')
+    (work / "lamella.toml").write_text('name = "hello"\nbase = "docker-daemon:alpine"\n')
+    assert "did you mean" not in mistake(work, "build", code=2)
+
+
+def test_a_platform_that_does_not_exist(work: Path) -> None:
+    said = mistake(work, "build", "--platform", "linux/x86_64", code=2)
+    assert said == '--platform: "linux/x86_64" is not a platform such as "linux/amd64"; did you mean "linux/amd64"?'
 
 
 def test_a_folder_that_is_not_there(work: Path) -> None:

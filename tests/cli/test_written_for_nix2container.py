@@ -143,7 +143,7 @@ def test_the_layers_of_a_base_lie_where_we_say(work: Path) -> None:
     assert "3 layers, 0 problems" in good(work, "validate", "image.json")
     write(work, image(KNOWN[1]), "other.json")
     good(work, "copy", "other.json", "oci:base")
-    with pytest.raises(AssertionError, match=r"base 'oci:base' is not what image\.json was built on"):
+    with pytest.raises(AssertionError, match=r"base 'oci:base' has changed since .*image\.json was built on it"):
         good(work, "copy", "image.json", "oci:out")
 
 
@@ -152,5 +152,5 @@ def test_what_json_cannot_name_gets_one_line(work: Path) -> None:
     folder.mkdir()
     (folder / "file").touch()
     (folder / "lamella.toml").write_text('name = "ours"\nfiles = ["file"]\n')
-    with pytest.raises(AssertionError, match=r"lamella: .* is not UTF-8, and no image\.json can name it"):
+    with pytest.raises(AssertionError, match=r"lamella: .* is not UTF-8, so it cannot be in an image\.json"):
         good(folder, "build")

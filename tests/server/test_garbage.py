@@ -18,7 +18,7 @@ from lamella.server.garbage import Garbage, collect_now_and_then
 
 
 class Clock:
-    """A clock that moves only while somebody sleeps, and stops them after so many hours."""
+    """A clock that moves only during sleeps; after so many hours, a sleep is cancelled."""
 
     def __init__(self, hours: float) -> None:
         self.now = 1e9

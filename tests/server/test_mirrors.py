@@ -29,7 +29,7 @@ from lamella.server.mirrors import Mirror, Mirrors
 
 @contextlib.contextmanager
 def seen_through(folder: Path, upstream: str, largest: int | None = None, login: str = "") -> Iterator[Repository]:
-    """The repository `up/team/app` of our registry, which is `team/app` of the other one, where we log in."""
+    """`up/team/app` of our registry, a mirror of `team/app` of the other one; `login` is our login there."""
     creds = [f"{upstream}={login}"] if login else []
     with contextlib.closing(Registries({"HOME": "/nowhere"}, creds)) as registries:
 
@@ -41,7 +41,7 @@ def seen_through(folder: Path, upstream: str, largest: int | None = None, login:
 
 
 def asked(url: str) -> tuple[int, bytes]:
-    """The status and the body of an answer."""
+    """Return the status and the body of an answer."""
     try:
         with urllib.request.urlopen(url) as answer:
             return answer.status, answer.read()
@@ -62,7 +62,7 @@ def push(image: Image, fake: Fake, tag: str = "v1") -> None:
 
 
 def pull(repository: Repository, image: Image, reference: str = "v1") -> None:
-    """Pulls all of `image`, and sees that it is that."""
+    """Pull everything in `image`, and check it."""
     found = repository.manifest(reference)
     assert found
     assert found[0].digest == parcel_of(image).root.digest

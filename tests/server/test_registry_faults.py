@@ -45,7 +45,7 @@ class Kept:
         self.manifests: dict[str, Manifest] = {}
 
     def check(self, ask: Asking) -> None:
-        """All of it is there."""
+        """Check that all of it is still there."""
         for digest, data in self.blobs.items():
             assert ask("GET", f"blobs/{digest}").body == data
         for tag, manifest in self.manifests.items():
@@ -54,7 +54,7 @@ class Kept:
 
 
 def push_one(ask: Asking, kept: Kept, random_: random.Random, tag: str) -> None:
-    """Pushes an image in one of many ways, and notes what was acknowledged at the moment when it was."""
+    """Push an image in one of many ways, and record what is acknowledged as soon as it is."""
     data = random_.randbytes(random_.choice([0, 1000, 300_000, 2_000_000]))
     digest, cut = sha256(data), random_.randrange(len(data) + 1)
     begun = ask("POST", "blobs/uploads/")
@@ -70,7 +70,7 @@ def push_one(ask: Asking, kept: Kept, random_: random.Random, tag: str) -> None:
 
 
 def kill_in_the_middle(server: Served, bucket: Path, size: int = 0) -> None:
-    """Kills a server at a moment when it is writing to a file that is not in its place yet, and has `size` bytes."""
+    """Kill a server while it is writing a file that is not in its place yet and has at least `size` bytes."""
 
     def is_writing() -> bool:
         server.process.send_signal(signal.SIGSTOP)
@@ -108,7 +108,7 @@ def test_a_server_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     with served(tmp_path, config=WRITABLE + OPEN) as server, contextlib.closing(Asking(server.host)) as ask:
         kept.check(ask)
         assert len(kept.manifests) > KILLS
-        for tag in ask("GET", "tags/list").json["tags"]:  # also what was not acknowledged is whole, if it is there
+        for tag in ask("GET", "tags/list").json["tags"]:  # even what was not acknowledged is complete, if it exists
             manifest = ask("GET", f"manifests/{tag}")
             assert sha256(manifest.body) == manifest.headers["Docker-Content-Digest"]
     for file in (tmp_path / "bucket" / "layers").iterdir():
@@ -131,7 +131,7 @@ def test_an_upload_goes_on_when_its_server_was_killed(tmp_path: Path) -> None:
 
 
 def begin_sending(host: str, address: str, data: bytes, length: int) -> socket.socket:
-    """A client that says that it sends more than it does."""
+    """Send less of a body than announced."""
     name, port = host.split(":")
     client = socket.create_connection((name, int(port)))
     client.sendall(f"PATCH {address} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode() + data)
@@ -139,7 +139,7 @@ def begin_sending(host: str, address: str, data: bytes, length: int) -> socket.s
 
 
 class Flaky:
-    """A bucket that fails now and then, after it did what it was asked to or before."""
+    """A bucket that sometimes fails, before or after it has done what was requested."""
 
     def __init__(self, inner: SharedBucket, seed: int) -> None:
         self.inner = inner
@@ -226,7 +226,7 @@ class FlakyStaged:
 
 
 class Watching(Asking):
-    """Sees that whatever fails does so as it should; a blob that is cut short counts as failed."""
+    """Checks that failures look as they should; a blob that is cut short counts as a failure."""
 
     failed = 0
 
@@ -278,7 +278,7 @@ def test_a_bucket_that_fails_gives_no_wrong_byte(kind: str, tmp_path: Path) -> N
 
 
 def again(act: Callable[[], Answer], wanted: int) -> Answer:
-    """Asks until it is granted."""
+    """Repeat a request until it succeeds."""
     for _ in range(100):
         answer = act()
         if answer.status != 503:

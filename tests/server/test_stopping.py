@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +22,7 @@ from lamella.cache.folder import Folder
 
 OPEN = '[access]\nanonymous = ["*"]\n'
 LARGE = os.urandom(1 << 20) * 32
-"""More than the buffers between two programs hold."""
+"""More than fits into the buffers between two programs."""
 DIGEST = f"sha256:{hashlib.sha256(LARGE).hexdigest()}"
 WORKER = """\
 import os, pathlib, sys, time
@@ -37,7 +36,7 @@ while not (folder / "go").exists():
     time.sleep(0.01)
 os.execv(sys.executable, [sys.executable, "-m", "lamella.cli.worker"])
 """
-"""Waits to be let go, and then builds."""
+"""Waits for permission, and then builds."""
 GIT = """\
 #!/bin/sh
 case $(tr '\\0' ' ' </proc/$PPID/cmdline) in
@@ -48,7 +47,7 @@ case $(tr '\\0' ' ' </proc/$PPID/cmdline) in
     *) echo 1700000000 ;;
 esac
 """
-"""Tells the server when a commit was made, and makes the worker wait for that."""
+"""Tells the server when a commit was made, and never answers the worker."""
 
 
 def connect(server: Served) -> http.client.HTTPConnection:
@@ -56,7 +55,7 @@ def connect(server: Served) -> http.client.HTTPConnection:
 
 
 def get(server: Served, path: str) -> tuple[int, bytes]:
-    """The status and the body of an answer."""
+    """Return the status and the body of an answer."""
     with contextlib.closing(connect(server)) as connection:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -64,7 +63,7 @@ def get(server: Served, path: str) -> tuple[int, bytes]:
 
 
 def refuses(server: Served) -> bool:
-    """Whether it takes no new connections; who was in the queue when it closed is reset, and asks again."""
+    """Whether it accepts no new connections. One that was queued when it closed is reset; then try again."""
     connection = connect(server)
     try:
         connection.connect()
@@ -106,7 +105,7 @@ def pulling() -> Iterator[ThreadPoolExecutor]:
 
 
 def send_head(connection: http.client.HTTPConnection, path: str) -> None:
-    """Begins an upload of `LARGE`, and waits until the server wants the rest."""
+    """Begin an upload of `LARGE`, and wait until the server asks for the body."""
     connection.putrequest("PUT", path)
     connection.putheader("Content-Length", str(len(LARGE)))
     connection.putheader("Expect", "100-continue")
@@ -158,17 +157,20 @@ def test_a_download_on_its_way_arrives(tmp_path: Path) -> None:
 
 
 def test_connections_where_nothing_is_asked_are_closed(tmp_path: Path) -> None:
-    with served(tmp_path) as server, contextlib.closing(connect(server)) as used, socket.socket() as unused:
+    patient = "stop_seconds = 600\n"
+    with (
+        served(tmp_path, config=patient) as server,
+        contextlib.closing(connect(server)) as used,
+        socket.socket() as unused,
+    ):
         used.request("GET", "/v2/")
         used.getresponse().read()
         host, _, port = server.host.partition(":")
         unused.connect((host, int(port)))
-        began = time.monotonic()
         server.process.terminate()
         assert used.sock.recv(1) == b""
         assert unused.recv(1) == b""
-        assert server.process.wait(20) == 0
-        assert time.monotonic() - began < 5
+        assert server.process.wait(60) == 0
 
 
 def test_a_build_is_ended_and_who_waits_gets_it(
@@ -197,11 +199,11 @@ def test_a_build_that_takes_longer_is_left_to_another(
         assert (status, server.process.wait(20)) == (503, 0)
         assert "stopping" in json.loads(told)["errors"][0]["message"]
         assert not is_alive(builder)
+    (given_up,) = jobs(Folder(tmp_path / "bucket")).values()
+    assert (given_up.state, given_up.until) == ("running", 0), "it looks alive, and others would have to wait"
     (tmp_path / "go").touch()
     with served(tmp_path, config=images, worker=worker) as server:
-        began = time.monotonic()
         assert get(server, "/v2/images/app/manifests/latest")[0] == 200
-        assert time.monotonic() - began < 10, "nobody has to wait until the first is taken for dead"
 
 
 def test_a_second_signal_ends_it_at_once(
@@ -219,7 +221,7 @@ def test_a_second_signal_ends_it_at_once(
 
 
 def test_who_is_killed_leaves_no_builder_behind(tmp_path: Path, images: str, pulling: ThreadPoolExecutor) -> None:
-    """Neither that, nor the program that it runs: a git that does not end."""
+    """Nor the program that the builder runs: here, a git that never ends."""
     (tmp_path / "git").write_text(GIT.replace("FOLDER", str(tmp_path)))
     (tmp_path / "git").chmod(0o755)
     (tmp_path / "specs" / "app" / "lamella.toml").write_text(
@@ -239,7 +241,7 @@ def test_who_is_killed_leaves_no_builder_behind(tmp_path: Path, images: str, pul
 
 
 def test_nobody_else_can_hold_it_up(tmp_path: Path, pulling: ThreadPoolExecutor) -> None:
-    """A registry that it sees others through never answers."""
+    """Here, a mirrored registry that never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mirror = f'stop_seconds = 0\n{OPEN}[[mirror]]\nname = "far"\nfrom = "127.0.0.1:{silent.getsockname()[1]}"\n'
         with served(tmp_path, "--insecure", config=mirror) as server:

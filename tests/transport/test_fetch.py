@@ -20,7 +20,7 @@ from lamella.transport.connections import Settings
 from lamella.transport.downloads import Downloads, Wanted
 from lamella.transport.errors import ForbiddenError, GoneError, TransportError
 from lamella.transport.fetch import Fetcher
-from lamella.transport.remote import RemoteBytes, WholeOnlyError
+from lamella.transport.remote import RemoteFile, WholeOnlyError
 
 DATA = os.urandom(700_001)
 
@@ -93,7 +93,7 @@ def test_local_files(tmp_path: Path) -> None:
 
 def test_parts(index: Index) -> None:
     with fetching() as fetcher:
-        remote = RemoteBytes(fetcher, url(index))
+        remote = RemoteFile(fetcher, url(index))
         assert remote.size() == len(DATA)
         for at, count in ((0, 10), (len(DATA) - 5, 10), (300_000, 300_000), (len(DATA), 1)):
             assert remote.read_at(count, at) == DATA[at : at + count]
@@ -102,7 +102,7 @@ def test_parts(index: Index) -> None:
         assert len(index.asked) == asked
         index.ranges = False
         with pytest.raises(WholeOnlyError):
-            RemoteBytes(fetcher, url(index))
+            RemoteFile(fetcher, url(index))
 
 
 @pytest.mark.parametrize("how", ["address", "index", "netrc", "named", "nobody", "another"])
@@ -301,3 +301,20 @@ def test_a_refusal_is_heard_before_all_is_sent(tmp_path: Path, status: str, said
         pytest.raises(TransportError, match=said),
     ):
         fetcher.put(address, tmp_path / "file", "x/y")
+
+
+def test_a_password_for_an_encrypted_index_is_not_sent_in_the_open() -> None:
+    with serving_registry(Fake()) as fake:
+        fake.trouble = [Trouble("", 99, 200, body=DATA)]
+        with fetching(UV_INDEX=f"mine=https://me:secret@{fake.name}/simple") as fetcher:
+            assert fetcher.document(f"http://{fake.name}/file") == DATA
+        assert fake.told == [None]
+
+
+@pytest.mark.parametrize("hashed", ["../../victim", "", "0" * 63, "A" * 64, f"{'0' * 64}\n"])
+def test_what_is_no_hash_names_no_file(tmp_path: Path, hashed: str) -> None:
+    (tmp_path / "victim").write_bytes(b"precious")
+    (tmp_path / "file").write_bytes(DATA)
+    with fetching() as fetcher, pytest.raises(DigestError, match="is not a SHA-256"):
+        Downloads(tmp_path / "cache", lambda: fetcher).fetch_one(Wanted("x", hashed), [(tmp_path / "file").as_uri()])
+    assert (tmp_path / "victim").read_bytes() == b"precious"

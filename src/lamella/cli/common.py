@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lamella.pipeline.draft import Draft
     from lamella.pipeline.explain.view import ImageView
     from lamella.pipeline.workplace import Workplace
-    from lamella.spec.model import Spec
+    from lamella.spec.model import Image, Spec
     from lamella.transport.fetch import Fetcher
 
 image_argument = click.argument("image", default=".", type=IMAGE)
@@ -186,20 +186,24 @@ def draft_at(
     spec = read(path)
     image = msgspec.structs.replace(spec.image, compression=compression or spec.image.compression)
     if platform:
-        image = msgspec.structs.replace(image, platforms=[_known(platform, spec)])
+        image = _for_platform(platform, image, spec.file)
     spec = type(spec)(image, spec.folder, spec.file)
     told = _for_machine_of(spec, place.previous)
     return pipeline.plan(spec, place, previous_of(previous) or pipeline.last(spec, place) or told or _beside(spec))
 
 
-def _known(platform: str, spec: "Spec") -> str:
-    from lamella.oci.platforms import parse_platform
+def _for_platform(platform: str, image: "Image", file: Path | None) -> "Image":
+    import msgspec
 
-    parse_platform(platform)
-    named = spec.image.platforms
-    if named and platform not in named:
-        raise click.UsageError(f"{spec.file} is for {', '.join(named)}, not for {platform}")
-    return platform
+    from lamella.spec.problems import SpecError
+
+    try:
+        chosen = msgspec.structs.replace(image, platforms=[platform])
+    except SpecError as error:
+        raise click.UsageError(f"--platform: {error.problems[0].message}") from error
+    if image.platforms and platform not in image.platforms:
+        raise click.UsageError(f"{file} is for {', '.join(image.platforms)}, not for {platform}")
+    return chosen
 
 
 def _beside(spec: "Spec") -> "ImageItem | None":

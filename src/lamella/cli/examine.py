@@ -129,7 +129,7 @@ def docker() -> Finding:
     """Docker's engine, at the address that Docker's own commands use."""
     host = docker_host(os.environ)
     with Engine(host).reached() as requests:
-        told: Mapping[str, Any] = requests.get("/version")
+        told: Mapping[str, Any] = requests.get("/version") or {}
     return Finding("docker", OK, f"{told.get('Version', 'some version')}, at {host.address}")
 
 

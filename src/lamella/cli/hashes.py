@@ -7,6 +7,7 @@ import click
 
 from lamella.cli import show
 from lamella.cli.common import connection_options, json_option, open_workplace, quiet_option, reach_of, reaching_out
+from lamella.oci.image import Steps
 
 if TYPE_CHECKING:
     from lamella.hashes.wanted import Missing
@@ -63,7 +64,7 @@ def _fill(texts: "dict[Path, str]", wanted: "dict[Path, list[Missing]]", how: di
         found = find(
             [one for _, one in every],
             place.outside.downloads.fetcher,
-            lambda done: place.progress("finding hashes", done, len(every)),
+            lambda done: place.progress(Steps("finding hashes"), done, len(every)),
         )
     for file, text in texts.items():
         own = [one for (where, _), one in zip(every, found, strict=True) if where == file]

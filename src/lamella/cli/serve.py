@@ -115,6 +115,7 @@ def settings_of(how: dict[str, Any]) -> "tuple[Settings, str]":
     """Return the settings with the options applied, and their text for the workers."""
     import msgspec
 
+    from lamella.spec.problems import SpecError
     from lamella.spec.reader import text_of
 
     try:
@@ -126,7 +127,11 @@ def settings_of(how: dict[str, Any]) -> "tuple[Settings, str]":
     settings = parse_settings(written, str(file or "the usual settings"))
     told = {name: how[name] for name in ("listen", "bucket", "writable") if how.get(name)}
     told.setdefault("bucket", settings.bucket or str(_data_folder() / "bucket"))
-    return msgspec.structs.replace(settings, **told), written
+    try:
+        return msgspec.structs.replace(settings, **told), written
+    except SpecError as error:
+        problem = error.problems[0]
+        raise click.UsageError(f"--{problem.path[0]}: {problem.message}") from error
 
 
 def _usual() -> str:

@@ -36,7 +36,7 @@ class Docker:
         An engine that rejects an incomplete archive gets a complete one.
         """
         with self.engine.reached() as requests:
-            if self.engine.is_here and _CONTAINERDS_STORE in (requests.get("/info").get("DriverStatus") or ()):
+            if self.engine.is_here and _CONTAINERDS_STORE in ((requests.get("/info") or {}).get("DriverStatus") or ()):
                 return _pull(requests, image, name, progress)
             return _load(requests, image, name, progress)
 
@@ -83,7 +83,7 @@ def _pull(requests: Requests, image: Image, name: str, progress: Progress) -> tu
 def _chains(requests: Requests) -> set[Chain]:
     """All chains of layers in the engine's images; an image may be removed while we look."""
     found: set[Chain] = set()
-    for listed in requests.get("/images/json"):
+    for listed in requests.get("/images/json") or ():
         told = requests.get(f"/images/{quote(listed['Id'], safe=':')}/json") or {}
         layers = tuple(Digest(layer) for layer in told.get("RootFS", {}).get("Layers") or ())
         found.update(layers[:length] for length in range(1, len(layers) + 1))

@@ -2,6 +2,9 @@
 
 A client that sees the name finds everything that it leads to. If this is stopped at any instant, the next run uses
 what has arrived.
+
+A registry that has the manifest is not asked for each part: it accepted the manifest because it had them all, and its
+garbage collection keeps them. If it has lost one and says so when the manifest is named, what is missing is sent.
 """
 
 import threading
@@ -21,7 +24,7 @@ _INCOMPLETE = (400, 404)
 """How registries refuse to name a manifest that leads to what they have lost."""
 
 EXISTS = "exists"
-HAD = "mounted"
+MOUNTED = "mounted"
 SENT = "uploaded"
 
 
@@ -123,7 +126,7 @@ def _send(layer: Layer, destination: Destination, progress: Progress, stop: thre
         needed = destination.put(layer.descriptor, body)
     except RegistryError as error:
         raise error.about(f"layer {name}") from error
-    return Sent(layer, SENT if needed else HAD, time.monotonic() - started)
+    return Sent(layer, SENT if needed else MOUNTED, time.monotonic() - started)
 
 
 def counted(layer: Layer, progress: Progress) -> Body:

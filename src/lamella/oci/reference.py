@@ -94,7 +94,7 @@ def parse_place(text: str) -> Place:
         hint = f"did you mean {near[0]}:{rest}?" if near else f"there are {', '.join(f'{k}:' for k in _USUAL)}"
         raise PlaceError(f"{text!r}: unknown kind of place {kind!r}; {hint}")
     if kind == DOCKER:
-        if not rest.startswith("//"):
+        if not rest.startswith("//") or rest == "//":
             raise PlaceError(f"{text!r}: write {_USUAL[kind]}")
         reference = parse_reference(rest[2:])
         return place_of(reference)

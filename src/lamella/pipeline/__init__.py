@@ -3,14 +3,15 @@
     spec -> sources -> closure -> layering -> layers -> image -> destination
      1         2          3          4          5        6          7
 
-`plan` takes the first four and reads no file's bytes that the cache can vouch for; `build` takes the rest, and reads
-only what no record tells of. The modules beside this one are what the steps are made of here: `gather` (1 to 3),
-`arrange` (4), `make` (5), and `find` for images that are there. What they need lies below:
+`plan` does the first four, and reads only files that the cache does not know; `build` does the rest, and reads only the
+layers that have no record. The result of `plan` is a `Draft`, and that of `build` is `Built` (both in `draft`). The
+steps are in the modules beside this one: `gather` (1 to 3), `arrange` (4) and `make` (5); `find` opens images that
+exist. Below:
 
-    packages/    what a spec's words come to, and where the files of that are
-    lock/        how that is decided, and written down
+    packages/    which packages a spec means, and how their files get here
+    lock/        how that is decided and written down
     memory/      what is remembered of images and layers
-    explain/     what can be told of an image; nothing here builds by it
+    explain/     answers about images; nothing is built with it
 """
 
 from collections.abc import Sequence
@@ -46,7 +47,7 @@ from lamella.spec.model import Spec
 
 
 def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Draft:
-    """What `spec` would become, given the image before it: each layer with its key, and its record if there is one."""
+    """Plan the image of `spec`, given the previous one: each layer with its key, and its record if there is one."""
     image = spec.image
     wanted = platform_of(spec)
     lock = locked(spec, wanted)
@@ -75,9 +76,9 @@ def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Dra
 
 
 def build(draft: Draft, place: Workplace, targets: Sequence[Target] = ()) -> Built:
-    """The image of `draft`, also at `targets`. What is not known is read once, and goes there in that pass.
+    """Build the image of `draft`, and send it to `targets`. Layers without a record are read once, and sent meanwhile.
 
-    A layer of which something wrong was remembered is made anew.
+    A layer whose record turns out to be wrong is made again.
     """
     mended: set[Key] = set()
     while True:
@@ -114,7 +115,7 @@ def _build(draft: Draft, place: Workplace, targets: Sequence[Target]) -> Built:
 
 
 def deliver(image: Image, target: Target, tag: str, place: Workplace) -> Published:
-    """Brings `image` to `target`, which may have a name for it; else it is called `tag`."""
+    """Send `image` to `target`, under the target's name for it, or else `tag`."""
     parcel = parcel_of(in_form(image, target.form) if target.form else image)
     if not target.named:
         return bring(parcel, target.destination, place.progress)
@@ -122,7 +123,7 @@ def deliver(image: Image, target: Target, tag: str, place: Workplace) -> Publish
 
 
 def remember(built: Built, place: Workplace) -> ImageItem:
-    """The image's document, which the cache keeps as the last one of that name."""
+    """Return the image's document, and keep it in the cache as the last one of that name."""
     stored: dict[str, str] = {}
     for planned, own in zip(built.draft.layers, built.layers, strict=True):
         diff_id = own.layer.record.diff_id
@@ -135,7 +136,7 @@ def remember(built: Built, place: Workplace) -> ImageItem:
 
 
 def last(spec: Spec, place: Workplace) -> ImageItem | None:
-    """The last image that was built of this name and tag here, for that platform."""
+    """Return the last image that was built here with the name, tag and platform of `spec`."""
     return place.records.read(_last(spec.image.name, spec.image.tag, platform_of(spec)), ImageItem)
 
 
@@ -166,7 +167,7 @@ def _layer(planned: Planned, draft: Draft, place: Workplace) -> Layer:
 
 
 def _pinned(text: str, base: Image | None) -> str:
-    """Where the base is; in a registry by its digest, for a tag may lead elsewhere tomorrow."""
+    """The place of the base; in a registry by digest, because tags can move."""
     place = parse_place(text) if text else None
     if place and place.kind == DOCKER and base and base.root:
         return str(replace(place, name=base.root.digest))

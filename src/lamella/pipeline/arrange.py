@@ -1,4 +1,4 @@
-"""Step 4: the packages of each section are dealt out to layers, each package once over the whole image."""
+"""Step 4: distributes the packages of each section over layers, each package once in the whole image."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,28 +12,28 @@ from lamella.pipeline.gather import Section
 from lamella.plan import LayerPlan, Part
 
 USUAL_LAYERS = 100
-"""How many layers an image has at most by default. More would work, but are left to people who build on top of it."""
+"""The default limit for layers. More would work, but are left for images that are built on top."""
 
 
 class BudgetError(LamellaError):
-    """There are more layers than an image can have."""
+    """An image would have more layers than its limit."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True)
 class Arrangement:
-    """The plans of all layers, lowest first, and the bytes that would be in the image twice without chaining."""
+    """The plans of all layers, lowest first, and the bytes saved because sections do not repeat lower ones."""
 
     plans: tuple[LayerPlan, ...]
     saved: int
 
 
 def arrange(sections: Sequence[Section], most: int, previous: Mapping[str, Previous], entries: Entries) -> Arrangement:
-    """Each section's closure minus what lies in the sections before it, in layers by the section's strategy.
+    """Return each section's closure, minus the sections before it, in layers by the section's strategy.
 
-    `most` is how many layers there may be. A section says how many of them it takes; the last one, the application's,
-    gets what is left. `previous` holds what the image before had in the sections of the same name.
+    `most` is the limit for all layers. A section may set its own; the last one, the application's, gets what is left.
+    `previous` is what the previous image had in the sections of the same name.
     """
     plans: list[LayerPlan] = []
     taken: dict[str, Rules] = {}
@@ -50,7 +50,7 @@ def arrange(sections: Sequence[Section], most: int, previous: Mapping[str, Previ
 
 
 def _is_there(section: Section, package: str, taken: Mapping[str, Rules]) -> bool:
-    """Whether a lower layer holds the package as this section wants it."""
+    """Whether a lower layer has the package as this section needs it."""
     if package not in taken:
         return False
     wanted = section.rules.get(package, NO_RULES)
@@ -77,6 +77,6 @@ def _layers(section: Section, own: Closure, left: int, before: Previous, entries
 
 
 def title(parts: Sequence[Part]) -> str:
-    """The largest package, and how many more there are."""
+    """Return a title for a layer: its largest package, and how many more there are."""
     largest = max(parts, key=lambda part: (part.package.size, part.package.id))
     return largest.package.name + (f" +{len(parts) - 1}" if len(parts) > 1 else "")

@@ -1,6 +1,6 @@
-"""An image between step 4 and step 6: everything is decided, and nothing is made yet.
+"""Images between step 4 and step 6: a `Draft`, where everything is decided and nothing is made, and the `Built` image.
 
-A spec that was planned and an `image.json` that was read both become a `Draft`, and one way leads on from there.
+A spec that is planned and an `image.json` that is read both become a `Draft`; from there on they are treated the same.
 """
 
 import re
@@ -17,16 +17,16 @@ from lamella.plan import LayerPlan, Planned
 
 
 class NoLayerError(LamellaError):
-    """A layer is asked for that the image does not have."""
+    """The image has no layer of that name."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
 class Where:
-    """How packages may be had, if the spec says: archives of debs, caches of store paths, and whether wheels are built.
+    """How packages get here, if the spec says: archives of debs, caches of store paths, and whether wheels are built.
 
-    Nothing is built of what an image in a registry tells of itself, for anybody may have made it.
+    No wheels are built for images from a registry, because anyone may have made them.
     """
 
     archives: tuple[str, ...] = ()
@@ -36,6 +36,8 @@ class Where:
 
 @dataclass(frozen=True)
 class Draft:
+    """A planned image. Its `layers` come on top of those of the `base`."""
+
     name: str
     tag: str
     platform: Platform
@@ -48,9 +50,9 @@ class Draft:
     annotations: dict[str, str] = field(default_factory=dict)
     churn: Churn = field(default_factory=Churn)
     saved: int = 0
-    """Bytes that would lie in the image more than once if layers were not chained."""
+    """Bytes saved because layers do not repeat packages of lower ones."""
     previous: ImageItem | None = None
-    """The image before this one, as far as one is known."""
+    """The previous image, if one is known."""
     where: Where = Where()
 
     @property
@@ -63,7 +65,7 @@ class Draft:
         groups = self.groups
         if layer not in groups:
             there = ", ".join(dict.fromkeys(groups))
-            raise NoLayerError(f"{self.name} has no layer {layer!r} with anything of its own in it; there are: {there}")
+            raise NoLayerError(f"{self.name} has no layer {layer!r} with packages of its own; there are: {there}")
         first = 0 if below else groups.index(layer)
         last = len(groups) - groups[::-1].index(layer)
         return replace(
@@ -78,9 +80,9 @@ class Draft:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a built image goes, and its name there; without one it is the image's tag. Some get none.
+    """Where a built image goes, and its name there; the default is its tag. With `named` false it gets no name.
 
-    `form` is that of the manifest, where it is not OCI's.
+    `form` is the manifest's form; empty for OCI.
     """
 
     destination: Destination
@@ -91,7 +93,7 @@ class Target:
 
 @dataclass(frozen=True)
 class BuiltLayer:
-    """A layer of ours as it is in the image; `made` says that its files were read in this run."""
+    """A layer of a built image, above the base; `made` says that its files were read in this run."""
 
     plan: LayerPlan
     layer: Layer
@@ -106,9 +108,9 @@ class Built:
     image: Image
     layers: tuple[BuiltLayer, ...]
     published: tuple[Published, ...] = ()
-    """What became of it at each target."""
+    """The result for each target."""
 
 
 def slug(text: str) -> str:
-    """`text` as part of the name of an image or a file."""
+    """Return `text` as part of the name of an image or a file."""
     return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-") or "layer"

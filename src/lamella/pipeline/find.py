@@ -1,4 +1,4 @@
-"""Images that exist: opened by the place that a user names, whatever form they have there."""
+"""Opens images that exist, from the place that a user names, in whatever form they have there."""
 
 import contextlib
 from pathlib import Path
@@ -24,9 +24,9 @@ from lamella.staging import StorageError, explained
 def open_place(
     place: Place, folder: Path = Path(), platform: Platform | None = None, outside: Outside | None = None
 ) -> Image:
-    """The image in a registry, a daemon, a layout or an archive; relative paths start from `folder`.
+    """Open the image in a registry, a daemon, a layout or an archive; relative paths start at `folder`.
 
-    One for another platform than the one that is asked for is refused.
+    An image for a platform other than `platform` is refused.
     """
     image = _open(place, folder, platform, outside)
     check_platform(str(place), image.platform, platform)
@@ -56,7 +56,7 @@ def _open(place: Place, folder: Path, platform: Platform | None, outside: Outsid
 
 
 def open_parcel(place: Place, outside: Outside | None) -> Parcel:
-    """All that is at `place` under its name, for all platforms."""
+    """Open everything under the name in `place`, for all platforms."""
     from lamella.images.directory import directory_parcel
     from lamella.images.layout import layout_parcel, oci_archive_parcel
 
@@ -75,7 +75,7 @@ def open_parcel(place: Place, outside: Outside | None) -> Parcel:
 
 
 def open_base(text: str, folder: Path, platform: Platform, outside: Outside | None) -> Image | None:
-    """The image to build on for that platform, if one is named."""
+    """Open the base image for that platform; None if `text` is empty."""
     if not text:
         return None
     image = _open(parse_place(text), folder, platform, outside)
@@ -84,20 +84,20 @@ def open_base(text: str, folder: Path, platform: Platform, outside: Outside | No
 
 
 def check_platform(name: str, has: Platform, wanted: Platform | None) -> None:
-    """Refuses an image for another platform than the one that is wanted, if one is."""
+    """Refuse an image that does not run on the `wanted` platform, if one is given."""
     if wanted and not matches(wanted, has):
-        raise ImageError(f"{name} is an image for {spelled(has)}, and one for {spelled(wanted)} is wanted")
+        raise ImageError(f"{name} is an image for {spelled(has)}, not for {spelled(wanted)}")
 
 
 def is_bytes(place: Place) -> bool:
-    """Whether the bytes of an image lie at `place`, rather than its recipe."""
+    """Whether `place` has the bytes of an image, not its recipe."""
     return place.kind != FILE
 
 
 def read_document(path: Path) -> ImageItem:
-    """The `image.json` or `layers.json` at `path`."""
+    """Read the `image.json` or `layers.json` at `path`."""
     if not path.exists():
-        raise StorageError(f"there is no {path}; lamella build writes such files")
+        raise StorageError(f"{path} does not exist; lamella build writes such files")
     with explained(path, "cannot read"):
         data = path.read_bytes()
     item = read_image(data, str(path))
@@ -105,7 +105,7 @@ def read_document(path: Path) -> ImageItem:
 
 
 def _sized(layer: LayerItem) -> LayerItem:
-    """nix2container does not say how large the layers of a base image are; the files that hold them do."""
+    """Add the size of a base image's layer, which nix2container leaves out, from its file."""
     if layer.size or not layer.layer_path:
         return layer
     with contextlib.suppress(OSError):
@@ -114,7 +114,7 @@ def _sized(layer: LayerItem) -> LayerItem:
 
 
 def draft_of(item: ImageItem, path: Path, place: Workplace, compression: str = "") -> Draft:
-    """What an `image.json` says, ready to be made: what it has digests for is known already."""
+    """Return the draft of an `image.json`; layers whose digests it has need not be made."""
     notes = item.lamella or ImageNotes()
     chosen = compression or notes.compression
     base = open_base(notes.base, path.parent, platform_of(item), place.outside)
@@ -137,11 +137,11 @@ def draft_of(item: ImageItem, path: Path, place: Workplace, compression: str = "
 
 
 def _check_base(base: Image | None, item: ImageItem, path: Path) -> None:
-    """Refuses a base that is another one by now than that which the image was built on."""
+    """Refuse a base that is no longer the one that the image was built on."""
     notes = item.lamella or ImageNotes()
     told = [layer.diff_ids for layer in (item.layers or [])[: notes.base_layers]]
     if told != [layer.record.diff_id for layer in (base.layers if base else ())]:
-        raise ImageError(f"the base {notes.base!r} is not what {path} was built on any more; build the image again")
+        raise ImageError(f"the base {notes.base!r} has changed since {path} was built on it; build the image again")
 
 
 def _planned(layer: LayerItem, number: int, origin: str, compression: str, place: Workplace) -> Planned:

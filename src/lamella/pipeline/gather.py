@@ -1,4 +1,4 @@
-"""Steps 1 to 3: what the layers of a spec name becomes packages, and what those refer to comes along."""
+"""Steps 1 to 3: finds the packages that the layers of a spec name, with everything they refer to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,12 +19,12 @@ from lamella.spec.wants import DebWant, FilesWant, NixWant, PypiWant, Want
 
 @dataclass(frozen=True)
 class Section:
-    """One `[[layer]]` of the spec, or what the image takes besides them, with the closure of what it names."""
+    """One `[[layer]]` of the spec, or what the image lists itself, with the closure of its packages."""
 
     name: str
     closure: Closure
     rules: Mapping[str, Rules]
-    """By package; most have none."""
+    """By package; most packages have none."""
     layering: Layering
     max_layers: int
     max_bytes: int
@@ -33,7 +33,7 @@ class Section:
 
 
 def gather(spec: Spec, wanted: Platform, lock: LockedPlatform, place: Workplace) -> list[Section]:
-    """The sections of `spec`, lowest first. Each source is asked once for all of them."""
+    """Return the sections of `spec`, lowest first. Each source is asked once, for all of them."""
     image = spec.image
     layers = [*image.layers, *([_rest(image)] if image.take else [])]
     store: dict[Want, Closure] = {}
@@ -56,7 +56,7 @@ def gather(spec: Spec, wanted: Platform, lock: LockedPlatform, place: Workplace)
 
 
 def _linked(sections: list[Section]) -> list[Section]:
-    """With a note of shared libraries in the last one with debs, where the image has a loader that goes by it."""
+    """Add the cache of shared libraries to the last section with debs, if the image has a loader that uses it."""
     note = linking.noted([section.closure for section in sections])
     if note is None:
         return sections

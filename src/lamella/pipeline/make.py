@@ -1,7 +1,7 @@
-"""Step 5: plans become layers. Where a record tells what a plan gives, nothing is read; the rest is made in one pass.
+"""Step 5: turns plans into layers. Layers with a record need no work; the others are made in one pass.
 
-What is made streams to where it is wanted (destinations, the blob cache) while it is hashed. The record is written
-last: when the blob has its name, and the files are seen to be still what the key says.
+A layer streams to its targets (destinations, the blob cache) while it is hashed. The record is written last, after the
+blob has its name, and after checking that the files still match the key.
 """
 
 import threading
@@ -22,17 +22,17 @@ from lamella.plan import Key, LayerPlan, Planned, key, tar_key
 from lamella.sources import files
 
 Stage = Callable[[], Staging]
-"""Gives a place for one blob whose digest is not known before it has passed."""
+"""Returns a place for one blob whose digest is only known after it has passed."""
 
 
 class LayerChangedError(LamellaError):
-    """A layer that was made again is not what it was."""
+    """A layer that was made again has changed."""
 
     exit_code = 4
 
 
 def look_up(plan: LayerPlan, compression: str, place: Workplace) -> Planned:
-    """The plan with its key, and with its record if it was made before and need not be made again."""
+    """Return the plan with its key, and with its record if the layer need not be made again."""
     name = key(plan.parts, compressor(compression).identity)
     record = place.records.find(name)
     if record and not plan.reproducible and not place.blobs.has(record.diff_id, record.tar_size):
@@ -43,7 +43,7 @@ def look_up(plan: LayerPlan, compression: str, place: Workplace) -> Planned:
 
 
 def look_again(planned: Planned, wrong: Key, compression: str, place: Workplace) -> Planned:
-    """What is known of a layer now, after the record of the layer `wrong` was found to be that."""
+    """Look up a layer again, after the record of the layer `wrong` has turned out to be wrong."""
     if planned.diff_id is None:
         return look_up(planned.plan, compression, place)
     return replace(planned, record=None) if planned.key == wrong else planned
@@ -52,7 +52,7 @@ def look_again(planned: Planned, wrong: Key, compression: str, place: Workplace)
 def make_missing(
     layers: Sequence[Planned], compression: str, place: Workplace, entries: Entries, stages: Sequence[Stage]
 ) -> tuple[Planned, ...]:
-    """`layers` with all their records; those that had none are made, the largest first, as many at once as threads."""
+    """Make the layers that have no record, in parallel, the largest first; return all `layers` with their records."""
     missing = sorted((p for p in layers if p.record is None), key=lambda planned: (-planned.plan.size, planned.key))
     stop = threading.Event()
     maker = _Maker(compression, place, entries, stages, stop)
@@ -77,7 +77,7 @@ class _Maker:
     stop: threading.Event
 
     def make(self, planned: Planned) -> Record:
-        """Makes one layer, and remembers it."""
+        """Make one layer, and write its record."""
         plan, place = planned.plan, self.place
         with ExitStack() as stack:
             wanted = [*self.stages, *([place.blobs.stage] if place.keep_blobs else [])]
@@ -112,7 +112,7 @@ class _Maker:
     def _progress(self, plan: LayerPlan) -> Callable[[int], None]:
         def tell(done: int) -> None:
             if self.stop.is_set():
-                raise LamellaError(f"layer {plan.name!r} was given up, for another failed")
+                raise LamellaError(f"layer {plan.name!r} was stopped because another layer failed")
             self.place.progress(plan.name, done, max(plan.size, done + 1))
 
         return tell

@@ -1,4 +1,4 @@
-"""What is beyond the files that a user names: registries and daemons. Nothing is asked before it is needed."""
+"""The outside world: registries, daemons and downloads. Nothing is contacted before it is needed."""
 
 import contextlib
 from collections.abc import Mapping
@@ -27,13 +27,13 @@ class Outside:
     _scratch: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def file(self) -> Path:
-        """A name for a file that is gone when all is done."""
+        """Return the name for a temporary file, which is removed by `close`."""
         import tempfile
 
         return Path(self._scratch.enter_context(tempfile.TemporaryDirectory(prefix="lamella-")), "file")
 
     def nearest(self, content: "Content") -> "Content":
-        """`content`, but for what is kept."""
+        """Return `content`, with layers from the cache where it has them."""
         from lamella.pipeline.memory.pulled import Nearest
 
         return Nearest(self.kept, content)
@@ -41,39 +41,39 @@ class Outside:
     def opened(self, wanted: "Wanted", url: str, *, from_start: bool = False) -> "Bytes":
         """A file, of which only the parts that are read are downloaded, if it is not here and its server allows it."""
         from lamella.sources.python.zipped import LocalBytes
-        from lamella.transport.remote import RemoteBytes, WholeOnlyError
+        from lamella.transport.remote import RemoteFile, WholeOnlyError
 
         kept = self.downloads.path(wanted.sha256)
         if kept.exists():
             return LocalBytes(kept)
         try:
-            return RemoteBytes(self.downloads.fetcher, url, from_start=from_start)
+            return RemoteFile(self.downloads.fetcher, url, from_start=from_start)
         except WholeOnlyError:
             return LocalBytes(self.downloads.fetch_one(wanted, [url]))
 
     def close(self) -> None:
-        """Ends connections, and removes files that were meant to go."""
+        """Close connections and remove temporary files."""
         self.registries.close()
         self.downloads.close()
         self._scratch.close()
 
 
 def password_of(address: str, username: str, environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """The name and password for an address, of other programs that keep such."""
+    """Return the user name and password that other programs have stored for an address."""
     from lamella.sources.python.accounts import stored
 
     return stored(address, username, environment)
 
 
 def words_of_uv() -> list[str]:
-    """How uv is called, which chooses Python packages."""
+    """Return the command that starts uv, which resolves Python packages."""
     from lamella.sources.python.uv import uv_command
 
     return uv_command()
 
 
 def needed(outside: Outside | None, what: str) -> Outside:
-    """`outside`, where `what` is; an error if nothing there can be asked."""
+    """Return `outside`, which `what` needs; raise an error if there is none."""
     if outside is None:
-        raise LamellaError(f"{what} is in a registry or a daemon, and none can be asked here")
+        raise LamellaError(f"{what} needs the network or a daemon, which cannot be used here")
     return outside

@@ -1,4 +1,4 @@
-"""Images in a registry, opened without their layers: those are fetched when their bytes are asked for."""
+"""Opens images in a registry without their layers, which are downloaded when their bytes are needed."""
 
 from dataclasses import dataclass
 
@@ -16,20 +16,20 @@ from lamella.registry.repository import Repository
 
 
 @dataclass(frozen=True)
-class RemoteBytes:
-    """A blob's bytes in a registry."""
+class RemoteFile:
+    """The bytes of a blob in a registry."""
 
     repository: Repository
     record: Record
 
     def blob(self, sink: Sink) -> None:
-        """The blob; damage is found out before the end."""
+        """Pass the blob to `sink`; raise an error before the end if it is damaged."""
         record = self.record
         blob = Descriptor(media_type=record.media_type, digest=record.digest, size=record.size)
         self.repository.read_blob(blob, sink)
 
     def tar(self, sink: Sink) -> None:
-        """The tar in it; damage of either is found out before the end."""
+        """Pass the tar in it to `sink`; raise an error before the end if either is damaged."""
         unpack(self.record, self.blob, sink, f"{self.record.digest} of {self.repository}")
 
 
@@ -39,15 +39,15 @@ class RemoteBlobs:
 
     repository: Repository
 
-    def bytes_of(self, record: Record) -> RemoteBytes:
-        """The bytes, fetched when they are asked for."""
-        return RemoteBytes(self.repository, record)
+    def bytes_of(self, record: Record) -> RemoteFile:
+        """Return the bytes, which are downloaded when they are read."""
+        return RemoteFile(self.repository, record)
 
     def manifest(self, blob: Descriptor) -> bytes:
-        """The manifest that `blob` names."""
+        """Return the manifest that `blob` names."""
         found = self.repository.manifest(blob.digest)
         if found is None:
-            raise ImageError(f"{self.repository} does not hold {blob.digest}, which something there leads to")
+            raise ImageError(f"{self.repository} does not have {blob.digest}, although an image there refers to it")
         return found[1]
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class RemoteBlobs:
 
 
 def open_remote(reference: Reference, outside: Outside | None, platform: Platform | None = None) -> Image:
-    """The image that `reference` names; of several, the one for `platform`, or else for this machine."""
+    """Open the image that `reference` names; of several, the one for `platform`, by default this machine's."""
     found = find_remote(reference, outside, platform)
     if found is None:
         raise ImageError(f"there is no image {reference}")
@@ -63,7 +63,7 @@ def open_remote(reference: Reference, outside: Outside | None, platform: Platfor
 
 
 def find_remote(reference: Reference, outside: Outside | None, platform: Platform | None = None) -> Image | None:
-    """The same; None if nothing has that name."""
+    """Do the same; return None if nothing has that name."""
     needful = needed(outside, str(reference))
     repository = needful.registries.repository(reference)
     found, told = repository.manifest(reference.name), None
@@ -76,11 +76,11 @@ def find_remote(reference: Reference, outside: Outside | None, platform: Platfor
             return read_image(needful.nearest(RemoteBlobs(repository)), root, data)
         entry = _choose(decode(data, Index, f"the index {reference}"), platform, str(reference))
         found, told = repository.manifest(entry.digest), entry.platform
-    raise ImageError(f"{reference}: indexes lie in indexes more than {DEEPEST} deep")
+    raise ImageError(f"{reference}: indexes are nested more than {DEEPEST} deep")
 
 
 def remote_parcel(reference: Reference, outside: Outside | None) -> Parcel:
-    """All that `reference` leads to."""
+    """Return everything that `reference` leads to."""
     needful = needed(outside, str(reference))
     repository = needful.registries.repository(reference)
     found = repository.manifest(reference.name)
@@ -90,7 +90,7 @@ def remote_parcel(reference: Reference, outside: Outside | None) -> Parcel:
 
 
 def entries_at(reference: Reference, outside: Outside | None) -> list[Descriptor]:
-    """What an index of that name holds; of an image, the image itself; nothing if nothing has that name."""
+    """Return the entries of an index; of an image, only itself; nothing if nothing has that name."""
     image = None
     if outside is not None:
         found = outside.registries.repository(reference).manifest(reference.name)
@@ -109,4 +109,4 @@ def _choose(index: Index, platform: Platform | None, origin: str) -> Descriptor:
     if len(there) == 1 and platform is None:
         return there[0]
     has = ", ".join(spelled(entry.platform) for entry in there if entry.platform)
-    raise ImageError(f"{origin} holds no image for {spelled(wanted)}; it holds {has or 'none'}")
+    raise ImageError(f"{origin} has no image for {spelled(wanted)}; it has {has or 'none'}")

@@ -1,4 +1,4 @@
-"""What a run works with: the cache it remembers in, how many threads it may use, and whom it tells of its progress."""
+"""What a run works with: its cache, its number of threads, and where it reports progress."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -29,22 +29,22 @@ class Workplace:
     progress: Progress = silent
     outside: "Outside | None" = None
     remembered: Mapping[Key, Layer] = field(default_factory=dict)
-    """Layers that images in registries are known to have, by the keys that made them."""
+    """Layers of images in registries, by the keys they were made under."""
     previous: ImageItem | None = None
-    """The image before, as a registry tells of it."""
+    """The previous image, from a registry."""
 
 
 def workplace(folder: Path, mended: Callable[[str], None] = lambda _: None) -> Workplace:
-    """A workplace whose cache is in `folder`; `mended` is told what was found damaged and dropped.
+    """Return a workplace with the cache in `folder`; `mended` is called with items that were damaged and removed.
 
-    What killed runs have left there is removed.
+    Leftovers of killed runs are removed.
     """
     sweep(folder)
     return Workplace(Records(Folder(folder), mended), Blobs(folder, mended))
 
 
 def entries(package: Package) -> Iterator[Entry]:
-    """The files of a package that lies on this machine."""
+    """Yield the files of a package that is on this machine."""
     if package.source == "pypi":
         from lamella.sources.python import wheel
 

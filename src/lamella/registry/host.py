@@ -5,15 +5,16 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from email.message import Message
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from lamella.oci.image import Body, Sink
+from lamella.oci.image import Sink
 from lamella.registry.challenge import challenges
 from lamella.registry.credentials import Keychain
 from lamella.registry.errors import LoginError, RegistryError, own_words
+from lamella.registry.messages import Answer, Ask
 from lamella.registry.tokens import Authorization
 from lamella.transport.connections import Connections, Exchange, Response, Settings, shown, split
 from lamella.transport.errors import LostError
@@ -34,38 +35,6 @@ _HINTS = {
     405: "; it does not allow anyone to do this",
     429: "; try again later, or log in for a higher limit",
 }
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A request. Errors call it `what`; `give` pushes a body of `length` bytes, or in chunks if that is None.
-
-    A request that is not `repeatable` is sent once: after a failure the caller must first find out what became of it.
-    """
-
-    method: str
-    url: str
-    what: str
-    scopes: Sequence[str] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    give: Body | None = None
-    length: int | None = 0
-    repeatable: bool = True
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer that was read completely."""
-
-    status: int
-    headers: Message
-    body: bytes
-    url: str
-
-    def header(self, name: str) -> str:
-        """A header's value; empty if it is missing."""
-        return self.headers.get(name) or ""
 
 
 @dataclass(frozen=True)
@@ -129,14 +98,15 @@ class Host:
             return self._origin
 
     def _speaks_tls(self, url: str) -> bool:
+        """Whether the host answers to TLS, whatever its certificate; no credentials are sent."""
         try:
-            with self._connections.exchange(url) as exchange:
+            with closing(Connections(replace(self._settings, insecure=True))) as probe, probe.exchange(url) as exchange:
                 exchange.request("GET", {}).read(_LONGEST_BODY, self._settings.patience)
         except LostError as error:
             cause = error.__cause__
             if isinstance(cause, (ConnectionRefusedError, TimeoutError, socket.gaierror)):
                 raise
-            return isinstance(cause, ssl.SSLError) and ("CERTIFICATE" in (cause.reason or "") or _is_alert(cause))
+            return isinstance(cause, ssl.SSLError) and _is_alert(cause)
         return True
 
     def _patiently(self, ask: Ask, once: Callable[[], "T | _Refusal"], begun: Callable[[], bool] = lambda: False) -> T:

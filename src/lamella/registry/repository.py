@@ -11,7 +11,8 @@ from lamella.oci.digest import Digest, DigestError, encoded, hasher, is_digest_o
 from lamella.oci.image import Sink
 from lamella.oci.wire import Descriptor, kind_of
 from lamella.registry.errors import RegistryError
-from lamella.registry.host import Answer, Ask, Host
+from lamella.registry.host import Host
+from lamella.registry.messages import Answer, Ask
 from lamella.registry.tokens import delete, pull, push
 from lamella.transport.connections import Response
 from lamella.transport.retry import TRIES

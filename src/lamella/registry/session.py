@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from lamella.oci.digest import Digest
 from lamella.oci.image import Body, Sink
 from lamella.registry.errors import CredentialError, RegistryError
-from lamella.registry.host import Answer, Ask
+from lamella.registry.messages import Answer, Ask
 from lamella.registry.repository import Repository
 from lamella.registry.tokens import pull, push
 

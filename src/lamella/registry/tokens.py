@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
 from lamella.registry.challenge import Challenge
 from lamella.registry.errors import CredentialError, LoginError, own_words
+from lamella.registry.messages import Answer
 from lamella.transport.connections import shown, split
 from lamella.transport.credential import Credential
 from lamella.transport.proxies import is_loopback
@@ -25,15 +25,6 @@ _SHORTEST = 60.0
 _LONGEST = 86_400.0
 _UNAUTHORIZED = 401
 _NOT_THAT_WAY = (404, 405)
-
-
-class Answer(Protocol):
-    """An answer that was read completely."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def body(self) -> bytes: ...
 
 
 Fetch = Callable[[str, str, dict[str, str], bytes], Answer]

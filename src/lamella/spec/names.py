@@ -58,7 +58,8 @@ _BASES = tuple(kind for kind in KINDS if kind not in DAEMONS)
 
 def _check_base(value: str) -> str:
     if value.partition(":")[0] not in _BASES:
-        hint = near_miss(value, [f"docker://{value}"])
+        is_name = value.partition(":")[0] not in DAEMONS and re.fullmatch(f"{NAME}(?::{TAG})?", value)
+        hint = f'; did you mean "docker://{value}"?' if is_name else ""
         raise wrong(f'"{value}" is not a base image, as in "docker://HOST/NAME:TAG" or "oci:FOLDER:TAG"{hint}')
     try:
         place = parse_place(value)

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 6
 _BLOCK = 1 << 20
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class Downloads:
 
     def fetch_one(self, wanted: Wanted, urls: Sequence[str]) -> Path:
         """Download the file from the first of `urls` that has it."""
+        if not _SHA256.fullmatch(wanted.sha256):
+            raise DigestError(f"{wanted.sha256!r}, the hash of {wanted.name}, is not a SHA-256")
         target, partial = self.path(wanted.sha256), self.folder / "partial" / wanted.sha256
         if not urls:
             raise GoneError(f"no index has {wanted.name} with the hash {wanted.sha256}")

@@ -41,7 +41,7 @@ class Fetcher:
     ) -> None:
         self._settings = settings
         self._stored = stored
-        self._known: dict[str, Credential | None] = {}
+        self._known: dict[tuple[str, str], Credential | None] = {}
         self._lock = threading.Lock()
         self._connections = Connections(settings)
         self._pause = pause
@@ -214,9 +214,9 @@ class Fetcher:
     def _authorization(self, url: SplitResult) -> dict[str, str]:
         """The credential from the address itself, an index's address, what other programs answered, or netrc."""
         told = self._settings.environment
-        found = of_indexes(url.netloc, told)
+        found = of_indexes(url, told)
         if not (found and found.password):
-            found = self._known.get(url.netloc) or of_netrc(url.hostname or "", told) or found
+            found = self._known.get((url.scheme, url.netloc)) or of_netrc(url.hostname or "", told) or found
         if url.username is not None:
             found = Credential(unquote(url.username), unquote(url.password or ""))
         return {"Authorization": found.basic} if found else {}
@@ -226,11 +226,11 @@ class Fetcher:
         if url.username is not None:
             return False
         with self._lock:
-            if url.netloc not in self._known:
+            if (url.scheme, url.netloc) not in self._known:
                 told = self._settings.environment
-                by_index = of_indexes(url.netloc, told)
+                by_index = of_indexes(url, told)
                 answer = self._stored(url.geturl(), by_index.username if by_index else "", told)
-                self._known[url.netloc] = Credential(*answer) if answer else None
+                self._known[url.scheme, url.netloc] = Credential(*answer) if answer else None
         return self._authorization(url) != used
 
 

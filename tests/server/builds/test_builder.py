@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from aiohttp import web
 from tests.buckets import Memory
 from tests.made import sample
 from tests.server.running import open_registry, running
+from tests.waiting import until
 
 from lamella.cache.bucket import Item, SharedBucket
 from lamella.cache.collect import collect
@@ -44,7 +44,7 @@ SOURCES = [Source(name="deb", kind="deb", platforms=["linux/amd64"])]
 
 @dataclass
 class Made:
-    """A registry whose builds are counted."""
+    """A registry that counts its builds."""
 
     bucket: SharedBucket = field(default_factory=Memory)
     pin: Pin | None = field(default_factory=lambda: Pin("now", moving=False))
@@ -88,7 +88,7 @@ class Made:
 
 
 def asked(host: str, name: str, tag: str = "latest") -> tuple[int, bytes]:
-    """What the registry says."""
+    """Return the registry's answer."""
     try:
         with urllib.request.urlopen(f"http://{host}/v2/{name}/manifests/{tag}") as answer:
             return answer.status, answer.read()
@@ -97,7 +97,7 @@ def asked(host: str, name: str, tag: str = "latest") -> tuple[int, bytes]:
 
 
 def is_whole(host: str, name: str, manifest: bytes) -> bool:
-    """Whether all blobs of a manifest can be had by the same name."""
+    """Whether all blobs of a manifest can be pulled under the same name."""
     told = json.loads(manifest)
     for blob in (told["config"], *told["layers"]):
         with urllib.request.urlopen(f"http://{host}/v2/{name}/blobs/{blob['digest']}") as answer:
@@ -179,10 +179,7 @@ def test_who_does_not_wait_finds_it_later() -> None:
     with made(seconds=1.0, wait=0.1) as (one, host):
         status, body = asked(host, "deb/bash")
         assert (status, json.loads(body)["errors"][0]["code"]) == (503, "UNAVAILABLE")
-        deadline = time.monotonic() + 10
-        while status == 503 and time.monotonic() < deadline:
-            status, body = asked(host, "deb/bash")
-        assert status == 200
+        until(lambda: asked(host, "deb/bash")[0] == 200, "it is built")
         assert len(one.built) == 1
 
 
@@ -262,7 +259,7 @@ def test_a_warm_pull_lists_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_built_again_counts_as_new() -> None:
-    """Else a collector could take it away before whoever asked for it has it."""
+    """Otherwise a collector could remove it before the client has pulled it."""
     now = [1e6]
     bucket = Memory(lambda: now[0])
     repository = Repository(bucket, "deb/bash")

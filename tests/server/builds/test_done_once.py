@@ -137,6 +137,24 @@ def test_only_so_many_run_at_once() -> None:
     assert most == 2
 
 
+def test_no_more_wait_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "_MOST", 3)
+    times: list[str] = []
+
+    async def run() -> None:
+        jobs, gate = Jobs(Memory(), 1), asyncio.Event()
+        tasks = [jobs.begin(str(n), "a/b", counted(times, gate.wait)) for n in range(3)]
+        with pytest.raises(LamellaError, match="too many builds"):
+            jobs.begin("3", "a/b", counted(times, gate.wait))
+        assert jobs.begin("2", "a/b", counted(times, gate.wait)) is tasks[2]
+        gate.set()
+        await asyncio.gather(*tasks)
+        await jobs.begin("3", "a/b", counted(times, gate.wait))
+
+    asyncio.run(run())
+    assert len(times) == 4
+
+
 def test_another_takes_over_from_who_has_died() -> None:
     bucket = Memory()
     times: list[str] = []
@@ -170,7 +188,7 @@ def test_who_stops_leaves_the_job_to_others() -> None:
 
 
 class SlowToSwap(Memory):
-    """A swap is done at once, but its answer takes a while."""
+    """A swap takes effect at once, but its answer takes a while."""
 
     swaps = 0
 

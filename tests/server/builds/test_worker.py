@@ -23,7 +23,7 @@ def run(script: str, bucket: Memory) -> Outcome:
 
 
 class Late(asyncio.SelectorEventLoop):
-    """An event loop whose clock can be put forward."""
+    """An event loop whose clock can be moved forward."""
 
     late = 0.0
 
@@ -36,7 +36,7 @@ def log(bucket: Memory) -> str:
 
 
 def said(file: Path) -> str:
-    """The line that a program has written; empty as long as it is not whole."""
+    """Return the line that a program has written; empty until it is complete."""
     text = file.read_text() if file.exists() else ""
     return text if text.endswith("\n") else ""
 

@@ -17,7 +17,7 @@ from lamella.transport.fetch import Fetcher
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Iterator[Workshop]:
-    """A workshop with a cache of its own, from which archives and indexes can be asked."""
+    """A workshop with its own cache, which can reach archives and indexes."""
     with open_workshop(tmp_path / "cache") as found:
         yield found
 

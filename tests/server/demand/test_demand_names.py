@@ -128,7 +128,7 @@ BEFORE = st.sampled_from(["", "shell/", "arm64/", "shell/arm64/", "deb/", "deb/s
 def test_the_order_of_packages_says_nothing(packages: list[str], before: str, luck: random.Random) -> None:
     shuffled = [*packages, *luck.sample(packages, k=len(packages) // 2)]
     luck.shuffle(shuffled)
-    start = f"{before or 'nix/'}zz/"  # so that no package is taken for what has a meaning before packages
+    start = f"{before or 'nix/'}zz/"  # so that no package is a word with another meaning
     one, other = asked(f"{start}{'/'.join(packages)}"), asked(f"{start}{'/'.join(shuffled)}")
     assert one == other
     assert one.key(PIN) == other.key(PIN)

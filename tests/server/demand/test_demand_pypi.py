@@ -196,7 +196,7 @@ def test_what_is_no_day(source: Source, workshop: Workshop, tag: str) -> None:
 def test_packages_of_a_day_are_those_that_were_there(
     source: Source, index: Index, workshop: Workshop, tmp_path: Path
 ) -> None:
-    """The index does not say when it got them, so none was surely there."""
+    """The index does not say when it got its packages, so none is known to have existed on that day."""
     request = asked(source, "numpie", "2026-02-28")
     with pytest.raises(UnknownError, match="numpie"):
         build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))

@@ -51,7 +51,7 @@ async def counted(client: Client) -> Samples:
 
 
 async def measured(client: Client) -> Samples:
-    """The samples, as soon as the bucket is measured."""
+    """Return the samples once the bucket has been measured."""
     async with asyncio.timeout(120):
         while True:
             found = await counted(client)
@@ -223,14 +223,14 @@ def test_many_probes_are_one_look_at_the_bucket() -> None:
 
 
 class Slow(Memory):
-    """A bucket that takes its time to list."""
+    """A bucket that is slow to list."""
 
     listed = 0
 
     def list(self, prefix: str = "") -> Iterator[Item]:
         if prefix == "layers/":
-            self.listed += 1
-            for i in range(10_000):
+            for i in range(60_000):
+                self.listed += 1
                 time.sleep(0.001)
                 yield Item(f"layers/{i}", 10, 0.0)
 
@@ -282,8 +282,7 @@ def test_who_stops_does_not_wait_for_the_measure() -> None:
         amounts = Amounts(bucket)
         assert amounts.latest() is None
         await soon(lambda: bucket.listed, "the bucket is listed")
-        began = time.monotonic()
         await amounts.close()
-        assert time.monotonic() - began < 5
+        assert bucket.listed < 60_000
 
     asyncio.run(look())

@@ -57,7 +57,7 @@ def test_one_copy_is_both(bucket: SharedBucket, tmp_path: Path, small_disk: Path
 
 
 def read(address: str, place: Workplace) -> None:
-    """Reads all files of the closure, as whoever makes layers of it."""
+    """Read all files of the closure, as a build of layers does."""
     paths = caches_of([address], (), place).closure([APP])
     give = fetched(Where(caches=(address,)), place)
     for package in closure_of(paths, [APP], place.records).packages:

@@ -1,1 +1,1 @@
-"""What is told of an image: its layers and packages, what changed and why, what is wrong, what is in it."""
+"""Answers about images: layers and packages, what changed and why, what is wrong, what they contain."""

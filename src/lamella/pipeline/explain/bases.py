@@ -1,4 +1,4 @@
-"""What a base image holds, as far as its names tell."""
+"""The names of files in a base image."""
 
 import contextlib
 import posixpath
@@ -11,7 +11,7 @@ from lamella.oci.image import Body, Image, Layer
 
 
 def names_in(base: Image | None) -> set[str]:
-    """The paths of the files in `base`; those that a layer of it takes away may be among them."""
+    """Return the paths of the files in `base`, including those that a layer of it removes."""
     return {path for layer in (base.layers if base else ()) for path in _names(layer)}
 
 
@@ -21,13 +21,13 @@ def _names(layer: Layer) -> Iterator[str]:
 
 
 def place_of(member: tarfile.TarInfo) -> str:
-    """Where in the image a member of a layer lies."""
+    """Return the place of a layer's member in the image."""
     return posixpath.normpath("/" + member.name.lstrip("/"))
 
 
 @contextlib.contextmanager
 def opened(tar: Body, name: str) -> Iterator[tarfile.TarFile]:
-    """The tar of the layer `name`, to be read in any order."""
+    """Open the tar of the layer `name`, to read it in any order."""
     with tempfile.TemporaryFile() as file:
         tar(file.write)
         file.seek(0)

@@ -1,4 +1,4 @@
-"""`check`: what would be found out when the image runs, found out before, from the files that its packages give."""
+"""`check`: finds what would fail when the image runs, from the files of its packages."""
 
 import os
 import re
@@ -30,18 +30,18 @@ _STDLIB = re.compile(r"/lib/python(\d+\.\d+)/os\.py$")
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is wrong: with which packages, and in words for people."""
+    """Something that is wrong: in which packages, and in words."""
 
     kind: str
     packages: tuple[str, ...]
     text: str
     about: str = ""
-    """The library, module or place that it is about."""
+    """The library, module or path concerned."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that was found, and how much was looked at."""
+    """The problems, and how much was checked."""
 
     problems: tuple[Problem, ...]
     packages: int
@@ -51,7 +51,7 @@ class Report:
 
 @dataclass
 class _Seen:
-    """What is in the image: by path, the part it is of (None for the base) and what it is, without its bytes."""
+    """What is in the image: for each path its part (None for the base) and its entry, without bytes."""
 
     files: dict[str, tuple[Part | None, Entry]] = field(default_factory=dict)
     clashes: list[Problem] = field(default_factory=list)
@@ -63,7 +63,7 @@ class _Seen:
 
 
 def check(draft: Draft, place: Workplace) -> Report:
-    """What is wrong with the image of `draft`. Its packages are fetched if they are not here."""
+    """Check the image of `draft`. Missing packages are downloaded."""
     whole = [part for layer in draft.layers for part in layer.plan.parts]
     planned = [part for part in whole if part.package.source not in (linking.SOURCE, mounted.SOURCE)]
     fetch([part.package for part in planned], draft.where, place)
@@ -85,7 +85,7 @@ def _here(package: Package, place: Workplace) -> Package:
 
 
 def _take(part: Part, seen: _Seen) -> None:
-    """Puts the files of `part` to the others; two different ones at one place are told of."""
+    """Add the files of `part`; two different files at one place are a problem."""
     package = part.package
     for entry in part_entries(part, entries):
         if entry.kind is Kind.DIRECTORY:
@@ -93,13 +93,13 @@ def _take(part: Part, seen: _Seen) -> None:
         path = entry.path.decode("utf-8", "surrogateescape")
         owner, other = seen.files.get(path, (None, entry))
         if owner and package.source != "files" and not _same(owner, other, entry):
-            text = f"{owner.package.id} and {package.id} both have {path}, and not the same"
+            text = f"{owner.package.id} and {package.id} have different files at {path}"
             seen.clashes.append(Problem("conflict", (owner.package.id, package.id), text, path))
         seen.files[path] = (part, entry._replace(content=None))
 
 
 def _same(owner: Part, one: Entry, other: Entry) -> bool:
-    """Whether two packages put the same at a place. Files are opened again for that: there may be very many."""
+    """Whether two packages have the same at a place. Files are opened again, as too many would stay open."""
     if (one.kind, one.size, one.target) != (other.kind, other.size, other.target):
         return False
     if one.kind is not Kind.FILE:
@@ -110,7 +110,7 @@ def _same(owner: Part, one: Entry, other: Entry) -> bool:
 
 
 def _programs(part: Part, place: Workplace) -> list[Program]:
-    """The ELF files of a package; what was found in it before is remembered."""
+    """The ELF files of a package, which are remembered."""
     name = f"elf/{part.package.content}"
     known = place.records.read(name, list[tuple[str, Elf]])
     if known is None:
@@ -127,16 +127,16 @@ def _of_libraries(seen: _Seen, draft: Draft, place: Workplace) -> Iterator[Probl
     for missing in lost:
         package, path = missing.users[0]
         more = f" and {len(missing.users) - 1} more need" if len(missing.users) > 1 else " needs"
-        hint = f"; the deb {names[missing.library][0]} may bring it"
+        hint = f"; the deb {names[missing.library][0]} may have it"
         if known is not None:
-            hint = f"; the deb {known[missing.library]} brings it" if missing.library in known else ""
-        text = f"{package}{more} {missing.library}, and nothing here has it ({path}){hint}"
+            hint = f"; the deb {known[missing.library]} has it" if missing.library in known else ""
+        text = f"{package}{more} {missing.library}, which is not in the image ({path}){hint}"
         yield Problem("library", tuple(user for user, _ in missing.users), text, missing.library)
     told = set()
     for one in libraries.foreign(seen.programs, platform.architecture):
         if one.package not in told:
             told.add(one.package)
-            text = f"{one.package} is for {one.elf.machine}, and the image for {platform.architecture} ({one.path})"
+            text = f"{one.package} is for {one.elf.machine}, but the image is for {platform.architecture} ({one.path})"
             yield Problem("machine", (one.package,), text)
 
 
@@ -149,12 +149,12 @@ def _of_python(packages: Sequence[Package], seen: _Seen) -> Iterator[Problem]:
     versions = {one.name: one.id.removeprefix(f"{one.name}-") for one in wheels}
     requires = {one.id: _requires(opened[one], recipe) for one, recipe in wheels.items()}
     for unmet in python.unmet(requires, versions):
-        there = f"{unmet.there} is here" if unmet.there else "it is not here"
-        yield Problem("requirement", (unmet.package,), f"{unmet.package} requires {unmet.requirement}, and {there}")
+        there = f"but the image has {unmet.there}" if unmet.there else "which is not in the image"
+        yield Problem("requirement", (unmet.package,), f"{unmet.package} requires {unmet.requirement}, {there}")
     scripts = [(one.id, name, called) for one in wheels for name, called in opened[one].scripts().items()]
     folder = next(iter(wheels.values())).scheme.packages
     for lost in python.dangling(scripts, seen.files, folder):
-        text = f"the script {lost.script} of {lost.package} calls {lost.module}, which is not here"
+        text = f"the script {lost.script} of {lost.package} calls {lost.module}, which is not in the image"
         yield Problem("script", (lost.package,), text, lost.module)
 
 
@@ -163,16 +163,16 @@ def _requires(wheel: Wheel, recipe: Recipe) -> list[Requirement]:
 
 
 def _of_interpreter(wheels: dict[Package, Recipe], seen: _Seen) -> Iterator[Problem]:
-    """Whether there is the Python that the packages are for."""
+    """Whether the image has the Python that the packages are for."""
     scheme = next(iter(wheels.values())).scheme
     has = sorted({match[1] for path in seen.files if (match := _STDLIB.search(path))})
     names = {os.path.normpath(path) for path in seen.files}
     if scheme.interpreter not in names and f"/usr{scheme.interpreter}" not in names:
-        text = f"the interpreter {scheme.interpreter}, with which scripts start, is not here"
+        text = f"the interpreter {scheme.interpreter}, which scripts start with, is not in the image"
         yield Problem("interpreter", (), text, "python")
     if scheme.version not in has:
         told = f"the image has Python {', '.join(has)}" if has else "the image has no Python"
-        text = f"the packages are for Python {scheme.version}, and {told}"
+        text = f"the packages are for Python {scheme.version}, but {told}"
         yield Problem("interpreter", (), text, "python")
     for one, recipe in wheels.items():
         if recipe.file.endswith(".whl") and recipe.target.rank(recipe.file) is None:
@@ -180,7 +180,7 @@ def _of_interpreter(wheels: dict[Package, Recipe], seen: _Seen) -> Iterator[Prob
 
 
 def modules(draft: Draft, place: Workplace) -> tuple[list[str], str]:
-    """The modules at the top of the Python packages, and the interpreter to import them with."""
+    """Return the top-level modules of the Python packages, and the interpreter to import them with."""
     packages = [package for layer in draft.layers for package in layer.plan.packages if package.source == "pypi"]
     names = {name for package in packages for name in wheel_of(here(package, place)).top_levels()}
     if not packages:

@@ -1,4 +1,4 @@
-"""What changed between two images, what that costs who has the first and wants the second, and why a layer is new."""
+"""What changed between two images, what users of the first one download for the second, and why layers are new."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ _NAMED = 2
 
 @dataclass(frozen=True)
 class Difference:
-    """How the packages of a layer differ from what an earlier image held, in whichever layer."""
+    """How the packages of a layer differ from those of an earlier image, in any layer."""
 
     added: tuple[Package, ...] = ()
     changed: tuple[Package, ...] = ()
-    """Other content under a name that was there."""
+    """Packages whose name existed, with different content."""
     moved: tuple[Package, ...] = ()
-    """Content that was there, in other company or under other rules."""
+    """Packages whose content existed, in a layer of other packages or under other rules."""
 
 
 NO_DIFFERENCE = Difference()
@@ -26,7 +26,7 @@ NO_DIFFERENCE = Difference()
 
 @dataclass(frozen=True)
 class LayerChange:
-    """A layer of the second image that the first one has not, and how its packages differ from the first's."""
+    """A layer that only the second image has, and how its packages differ from the first one's."""
 
     layer: LayerView
     difference: Difference
@@ -40,12 +40,12 @@ class Comparison:
 
     @property
     def bytes_needed(self) -> int:
-        """What has to be fetched; layers that are not made yet do not count."""
+        """How much has to be downloaded; layers that are not made yet do not count."""
         return sum(change.layer.record.size for change in self.new if change.layer.record)
 
 
 def compare(old: ImageView, new: ImageView) -> Comparison:
-    """`new`, seen by who has `old`."""
+    """Compare `new` with `old`, for users who have `old`."""
     known = {layer.identity for layer in old.layers}
     staying = {package.name for package in new.packages.values()}
     return Comparison(
@@ -58,7 +58,7 @@ def compare(old: ImageView, new: ImageView) -> Comparison:
 
 
 def difference(packages: Sequence[Package], old: ImageView) -> Difference:
-    """How `packages` differ from those of `old`."""
+    """Return how `packages` differ from those of `old`."""
     moved = tuple(p for p in packages if p.content in old.contents)
     fresh = [p for p in packages if p.content not in old.contents]
     return Difference(
@@ -67,13 +67,13 @@ def difference(packages: Sequence[Package], old: ImageView) -> Difference:
 
 
 def in_words(found: Difference) -> str:
-    """`numpy, scipy and 3 more changed; six new`: why a layer is another one."""
+    """Return why a layer is new, such as `numpy, scipy and 3 more changed; six new`."""
     parts = [_some(found.changed, "changed"), _some(found.added, "new")]
     return "; ".join(part for part in parts if part) or "regrouped, or under other rules"
 
 
 def _some(packages: Sequence[Package], word: str) -> str:
-    """The largest by their names."""
+    """The names of the largest packages."""
     if not packages:
         return ""
     ordered = sorted(packages, key=lambda package: (-package.size, package.id))

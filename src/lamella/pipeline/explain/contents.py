@@ -1,4 +1,4 @@
-"""What an image holds, gathered for an SBOM: from its plan or its notes, and from packages that are at hand."""
+"""Collects what an image contains for an SBOM: from its plan or its notes, and from packages on this machine."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -20,14 +20,14 @@ _GNU = re.compile(r"([LA]?GPL|GFDL)-([123])(\.\d)?(\+)?")
 
 
 class _Told(msgspec.Struct, frozen=True):
-    """What recipes tell of the file that a package came as."""
+    """What recipes say about the file that a package came in."""
 
     sha256: str = ""
     licence: str = ""
 
 
 def contents_of(view: ImageView, place: Workplace) -> Contents:
-    """The contents of an image; of a base's layers nothing is known but their digests."""
+    """Return the contents of an image; of a base's layers only the digests are known."""
     layers = tuple(
         Part(
             layer.name or f"layer {number}",
@@ -41,7 +41,7 @@ def contents_of(view: ImageView, place: Workplace) -> Contents:
 
 
 def _real(packages: Iterable[Package]) -> Iterator[Package]:
-    """What was taken, without what was made of it here; of what is mounted, each path."""
+    """The packages from sources, without those that are generated here; for mounts, each path."""
     for package in packages:
         if package.source == mounted.SOURCE:
             yield from mounted.paths_of(package)
@@ -60,7 +60,7 @@ def _component(package: Package, place: Workplace) -> Component:
 
 
 def _spdx_name(name: str) -> str:
-    """A licence as SPDX calls it: Debian's `GPL-2+` is `GPL-2.0-or-later`."""
+    """The SPDX name of a licence: Debian's `GPL-2+` is `GPL-2.0-or-later`."""
     match = _GNU.fullmatch(name.strip())
     if match:
         return f"{match[1]}-{match[2]}{match[3] or '.0'}-{'or-later' if match[4] else 'only'}"
@@ -69,7 +69,7 @@ def _spdx_name(name: str) -> str:
 
 
 def _of_deb(package: Package, place: Workplace) -> str:
-    """The licences that a deb's copyright file names, if it does so in the way that programs can read."""
+    """The licences in a deb's copyright file, if that is machine-readable."""
     from lamella.sources.debian import deb
 
     name = f"licences/{package.content}"

@@ -1,4 +1,4 @@
-"""Which Debian package holds a library: looked for under the names that such packages have, and seen in its files."""
+"""Finds the Debian package with a library: by the names that such packages have, and by their lists of files."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ _FIELD = re.compile(r"^(Filename|SHA256|Size): (\S+)$", re.MULTILINE)
 def holders(
     names: Mapping[str, Sequence[str]], archives: Sequence[str], platform: Platform, outside: Outside | None
 ) -> dict[str, str] | None:
-    """Of libraries, the packages that hold them, out of those with these `names`; None if nobody can be asked."""
+    """Return for each library the package with it, out of those with these `names`; None if no archive can be asked."""
     if outside is None:
         return None
     try:
@@ -34,7 +34,7 @@ def holders(
 def _stanzas(
     names: set[str], archives: Sequence[str], platform: Platform, outside: Outside
 ) -> Iterator[tuple[str, tuple[str, str]]]:
-    """What the indexes tell of packages with these names, and of which archive."""
+    """The entries of packages with these names in the indexes, each with its archive."""
     asked = Asking((), (), tuple(archives), "")
     wanted = re.compile(
         rf"^Package: ({'|'.join(map(re.escape, sorted(names)))})$.*?(?=^$|\Z)", re.MULTILINE | re.DOTALL

@@ -1,4 +1,4 @@
-"""Why a layer is reused or made: what the image before this one, and the cache, tell of it."""
+"""Why a layer is reused or made, from the previous image and the cache."""
 
 from dataclasses import dataclass
 
@@ -10,23 +10,23 @@ from lamella.plan import key
 
 @dataclass(frozen=True)
 class Reason:
-    """`known` layers are reused, and others made; what the image before has to do with it."""
+    """`known` layers are reused, others are made; and how that relates to the previous image."""
 
     known: bool
     first: bool = False
     """There is no previous image."""
     same: bool = False
-    """The image before has a layer of the same packages under the same rules."""
+    """The previous image has a layer of the same packages under the same rules."""
     recompressed: bool = False
-    """The image before was compressed in another way."""
+    """The previous image has a different compression."""
     difference: Difference = NO_DIFFERENCE
 
 
 def reasons(draft: Draft) -> tuple[Reason, ...]:
-    """For each layer of `draft` why it is reused or has to be made."""
+    """Return for each layer of `draft` why it is reused or has to be made."""
     if draft.previous is None:
         return tuple(Reason(planned.record is not None, first=True) for planned in draft.layers)
-    before = of_document(draft.previous, "the image before")
+    before = of_document(draft.previous, "the previous image")
     layers = {key(layer.plan.parts, "") for layer in before.layers if layer.plan}
     notes = draft.previous.lamella
     recompressed = notes is not None and notes.compression != draft.compression

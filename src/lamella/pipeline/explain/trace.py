@@ -1,4 +1,4 @@
-"""Down to the file: what is different between two contents of a package."""
+"""Finds the files that differ between two contents of a package."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from lamella.sources.files import TreeFile
 
 
 def changed_files(old: Package, new: Package, place: Workplace) -> Iterator[str]:
-    """One line for each file that was added, removed or changed; nothing where the old files are not remembered."""
+    """Yield a line for each file that was added, removed or changed; nothing if the old files are not remembered."""
     before, after = _tree(old, place), _tree(new, place)
     if before is None or after is None:
         return
@@ -32,7 +32,7 @@ def _how(before: TreeFile, after: TreeFile) -> str:
 
 
 def _tree(package: Package, place: Workplace) -> dict[bytes, TreeFile] | None:
-    """What the package held: as it is remembered, or for a store path, as it still lies there."""
+    """The files of a package: as remembered, or for a store path, as they are on disk."""
     content = package.content
     if package.source != "files":
         path = Path(package.path)

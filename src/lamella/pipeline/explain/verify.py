@@ -1,4 +1,4 @@
-"""Is what images in registries remember of layers true? Each is made again from its files, and compared."""
+"""Verifies what images in registries say about layers: makes each again from its files, and compares."""
 
 from lamella.errors import LamellaError
 from lamella.layers.make import PlannedBytes
@@ -10,7 +10,7 @@ from lamella.pipeline.workplace import Workplace
 
 
 def verify(draft: Draft, place: Workplace) -> tuple[int, list[Problem]]:
-    """How many layers of `draft` something is remembered of, and all that is wrong with that."""
+    """Return how many layers of `draft` are remembered, and everything that is wrong with them."""
     told = [planned for planned in draft.layers if planned.key in place.remembered]
     problems = []
     for planned in told:
@@ -23,4 +23,4 @@ def verify(draft: Draft, place: Workplace) -> tuple[int, list[Problem]]:
 
 
 def _nowhere(_block: Buffer) -> None:
-    """The bytes are hashed, and not needed."""
+    """Drop the bytes, which are only hashed."""

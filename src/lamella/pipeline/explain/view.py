@@ -1,4 +1,4 @@
-"""What can be told of an image without its bytes: the layers with their packages, wherever the image was found."""
+"""What is known about an image without its bytes: the layers with their packages, wherever it comes from."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from lamella.plan import LayerPlan
 
 @dataclass(frozen=True)
 class LayerView:
-    """A layer; `plan` is None where nothing but its bytes is known, `record` where it has not been made."""
+    """A layer; `plan` is None if only its bytes are known, `record` is None if it has not been made."""
 
     name: str
     record: Record | None
@@ -30,7 +30,7 @@ class LayerView:
 
     @property
     def identity(self) -> str:
-        """What two layers have in common that are the same to a registry, or to a machine that has one of them."""
+        """Equal for layers that are the same for a registry, or for a machine that has one of them."""
         return self.record.diff_id if self.record else f"not made: {self.name}"
 
 
@@ -45,7 +45,7 @@ class ImageView:
 
     @cached_property
     def packages(self) -> Mapping[str, Package]:
-        """By id, with the references that lead to others in the image: of a layer alone, some lead out of it."""
+        """By id, without references to packages outside of the image, which exist if this is a part of one."""
         found = {package.id: package for layer in self.layers for package in layer.packages}
         return {
             name: replace(package, references=tuple(to for to in package.references if to in found))
@@ -66,13 +66,13 @@ class ImageView:
 
 
 def of_draft(draft: Draft) -> ImageView:
-    """An image that is planned. What is made of it already has its record."""
+    """Return the view of a planned image. Layers that have been made have a record."""
     own = [LayerView(planned.plan.name, planned.record, planned.plan) for planned in draft.layers]
     return ImageView(draft.name, draft.tag, draft.platform, draft.runtime, (*_base(draft.base), *own), draft.created)
 
 
 def of_image(image: Image, name: str = "", told: ImageItem | None = None) -> ImageView:
-    """An image found in a registry, a layout or an archive; if it carries a document, with what is `told` there."""
+    """Return the view of an image in a registry, a layout or an archive, and of its document if it has one (`told`)."""
     config = image.config
     layers = tuple(_base(image))
     if told:
@@ -82,7 +82,7 @@ def of_image(image: Image, name: str = "", told: ImageItem | None = None) -> Ima
 
 
 def of_document(item: ImageItem, origin: str) -> ImageView:
-    """An image as its `image.json` tells of it."""
+    """Return the view of an image that an `image.json` describes."""
     layers = []
     for position, layer in enumerate(item.layers or ()):
         plan = plan_of(layer, position, origin)
@@ -95,14 +95,14 @@ def of_document(item: ImageItem, origin: str) -> ImageView:
 
 
 def closure_of(view: ImageView) -> Closure:
-    """All packages; the roots are those that no other refers to."""
+    """Return the closure of all packages; the roots are those that no other refers to."""
     packages = tuple(view.packages.values())
     referred = {to for package in packages for to in package.references if to != package.id}
     return Closure(packages, tuple(package.id for package in packages if package.id not in referred))
 
 
 def graph_of(view: ImageView) -> list[dict[str, Any]]:
-    """The closure of all packages, as Nix's `exportReferencesGraph` and the spec's `graph` have it."""
+    """Return all packages in the format of Nix's `exportReferencesGraph` and the spec's `graph`."""
     packages, whole = view.packages, closure_of(view)
     return [
         {

@@ -1,4 +1,4 @@
-"""The lock: its file, how it is decided, and what is different between two.
+"""The lock: its file, how it is decided, and the differences between two.
 
-spec --decide--> wheels, debs, the base's digest --file--> lamella.lock --changes--> what is told of it
+spec --decide--> wheels, debs, store paths, the base's digest --file--> lamella.lock --changes--> a changelog
 """

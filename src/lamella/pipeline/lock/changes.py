@@ -1,4 +1,4 @@
-"""What is different between two locks, as a changelog has it."""
+"""The differences between two locks, as for a changelog."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,17 +9,17 @@ from lamella.pipeline.lock.file import Lock, LockedPlatform
 
 @dataclass(frozen=True)
 class Item:
-    """A package, or the base, as one lock has it."""
+    """A package, or the base, in one lock."""
 
     version: str
     what: str
-    """All that makes it the same or another."""
+    """Identifies its content."""
     size: int = 0
 
 
 @dataclass(frozen=True)
 class Change:
-    """One that came (`before` is None), went (`after` is None), or is another now; on these platforms."""
+    """One that was added (`before` is None), removed (`after` is None) or changed, on these platforms."""
 
     name: str
     before: Item | None
@@ -28,7 +28,7 @@ class Change:
 
 
 def changes(before: Lock, after: Lock) -> list[Change]:
-    """By name; what is the same on several platforms is told once."""
+    """Return the changes by name; the same change on several platforms appears once."""
     found: defaultdict[tuple[str, str, str], list[tuple[str, Item | None, Item | None]]] = defaultdict(list)
     for platform in sorted({*before.platforms, *after.platforms}):
         old = dict(_items(before.platforms.get(platform)))

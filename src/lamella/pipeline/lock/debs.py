@@ -1,4 +1,4 @@
-"""Debian packages are locked: from signed indexes, and from what the control files of debs say of alternatives."""
+"""Locks Debian packages, from signed indexes and from what the scripts of debs say about alternatives."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ _ARCHITECTURES = {
 
 
 def lock_debian(asked: Asking, platform: Platform, kept: Mapping[str, str], place: Workplace) -> LockedDebian:
-    """What is asked for, resolved now; versions that are `kept` stay as long as the archives have them."""
+    """Resolve the requested packages; versions that are `kept` stay as long as the archives have them."""
     outside = needed(place.outside, "an archive of Debian packages")
     answer = resolve(asked.names, Catalogue(texts_of(asked, platform, outside), kept), asked.without)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -44,7 +44,7 @@ def lock_debian(asked: Asking, platform: Platform, kept: Mapping[str, str], plac
 
 
 def texts_of(asked: Asking, platform: Platform, outside: Outside) -> Iterator[tuple[str, str]]:
-    """The indexes of all archives, each with where the archive is."""
+    """Yield the indexes of all archives, each with the archive's address."""
     machine = f"{platform.architecture}/{platform.variant}".removesuffix("/")
     architecture = _ARCHITECTURES.get(machine) or _ARCHITECTURES.get(platform.architecture)
     if platform.os != "linux" or architecture is None:

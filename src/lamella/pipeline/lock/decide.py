@@ -1,4 +1,4 @@
-"""Locking: what a spec asks for is decided once, with the indexes and registries of one user, for all machines."""
+"""Locking: decides which packages meet a spec, once, with one user's indexes and registries, for all machines."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ _Locked = LockedPython | LockedDebian | LockedNix
 
 
 def make_lock(spec: Spec, before: Lock, upgraded: Callable[[str], bool], place: Workplace) -> Lock:
-    """The lock of `spec` for all its platforms. What was decided `before` stays, unless it is to be `upgraded`."""
+    """Return the lock of `spec` for all its platforms. What was decided `before` stays unless it is `upgraded`."""
     old = before.platforms
     return Lock(
         platforms={
@@ -39,7 +39,7 @@ def make_lock(spec: Spec, before: Lock, upgraded: Callable[[str], bool], place: 
 
 
 def check_lock(spec: Spec, lock: Lock | None) -> None:
-    """Refuses a lock that is not of what `spec` asks for. Asks nobody."""
+    """Refuse a lock that does not match `spec`. Needs no network."""
     path = lock_path(spec)
     if lock is None:
         raise LockError(f"there is no {path}; run lamella lock")
@@ -51,7 +51,7 @@ def check_lock(spec: Spec, lock: Lock | None) -> None:
             (nix.asking(spec, wanted), found.nix),
         ]
         if any(asked and not locked for asked, locked in pairs):
-            raise LockError(f"{path} does not say all of {spelled(wanted)}; run lamella lock")
+            raise LockError(f"{path} is incomplete for {spelled(wanted)}; run lamella lock")
         check_base(found, spec.image.base)
         for asked, locked in pairs:
             if asked and locked:
@@ -83,7 +83,7 @@ def _platform(
 
 
 def _kept(known: LockedPython | None, upgraded: Callable[[str], bool]) -> LockedPython:
-    """What stays of a lock."""
+    """The part of a lock that stays."""
     old = known or LockedPython(asked=(), wheels=())
     return LockedPython(
         asked=(),
@@ -93,7 +93,7 @@ def _kept(known: LockedPython | None, upgraded: Callable[[str], bool]) -> Locked
 
 
 def _base(spec: Spec, wanted: Platform, place: Workplace) -> str:
-    """The digest that the base's tag leads to now."""
+    """The digest that the base's tag has now."""
     if not hashed_name(spec.image.base):
         return ""
     base = open_base(spec.image.base, spec.folder, wanted, place.outside)

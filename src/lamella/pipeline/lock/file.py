@@ -1,4 +1,4 @@
-"""`lamella.lock`: what a spec's requirements came to, for every platform. It names files by hash, and no hosts."""
+"""`lamella.lock`: the packages that meet a spec's requirements, for every platform, by hash. It has no host names."""
 
 import hashlib
 from collections import Counter
@@ -21,13 +21,13 @@ _VERSION = 1
 
 
 class LockError(LamellaError):
-    """A lock is missing, cannot be read, or is of another spec than the one it lies beside."""
+    """A lock is missing, cannot be read, or does not match its spec."""
 
     exit_code = 3
 
 
 class LockedPython(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was asked for, word by word, and what that came to; `compiler` is the Python that compiles modules."""
+    """The requirements as written, and the wheels for them; `compiler` is the Python version that compiles modules."""
 
     asked: tuple[str, ...]
     wheels: tuple[LockedWheel, ...]
@@ -35,7 +35,7 @@ class LockedPython(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class LockedDebian(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The same of Debian packages. `roots` are the packages that names stand for."""
+    """The same for Debian packages. `roots` are the packages that each name stands for."""
 
     asked: tuple[str, ...]
     debs: tuple[LockedDeb, ...]
@@ -43,7 +43,7 @@ class LockedDebian(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class LockedNix(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The same of Nix packages. `roots` are the store paths that each word stands for."""
+    """The same for Nix packages. `roots` are the store paths that each requirement stands for."""
 
     asked: tuple[str, ...]
     paths: tuple[LockedPath, ...]
@@ -51,7 +51,7 @@ class LockedNix(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LockedPlatform(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is decided for one platform: `base` is the digest of the image to build on, `base_name` tells of which."""
+    """What is decided for one platform. `base` is the digest of the base image, `base_name` identifies which one."""
 
     base: str = ""
     base_name: str = ""
@@ -60,7 +60,7 @@ class LockedPlatform(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     nix: LockedNix | None = None
 
     def pinned(self, base: str) -> str:
-        """The place of the image to build on, at the digest that is locked."""
+        """Return the place of the base image, with the locked digest."""
         place = parse_place(base) if base and self.base else None
         return str(replace(place, name=self.base)) if place and place.kind == DOCKER else base
 
@@ -73,12 +73,12 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lock_path(spec: Spec) -> Path:
-    """Where the lock of `spec` is: beside it, under its name."""
+    """Return the path of the lock of `spec`: beside it, with its name."""
     return spec.file.with_suffix(".lock") if spec.file else spec.folder / "lamella.lock"
 
 
 def read_lock(path: Path) -> Lock | None:
-    """The lock at `path`, if there is one."""
+    """Read the lock at `path`; None if it does not exist."""
     with explained(path, "cannot read"):
         try:
             data = path.read_bytes()
@@ -86,14 +86,14 @@ def read_lock(path: Path) -> Lock | None:
             return None
     lock = decode(data, Lock, str(path))
     if lock.version != _VERSION:
-        raise LockError(f"{path} is of version {lock.version}, and this lamella knows version {_VERSION}; update it")
+        raise LockError(f"{path} has version {lock.version}, and this lamella supports {_VERSION}; update lamella")
     for platform in lock.platforms.values():
         _check(platform, path)
     return lock
 
 
 def _check(platform: LockedPlatform, path: Path) -> None:
-    """Refuses what nobody would have locked."""
+    """Refuse a lock that `lock` would not have written."""
     if platform.base:
         parse_digest(platform.base)
     wheels = platform.python.wheels if platform.python else ()
@@ -106,10 +106,10 @@ def _check(platform: LockedPlatform, path: Path) -> None:
         if twice:
             raise LockError(f"{path} has the {what} {min(twice)} twice; run lamella lock")
         if lost:
-            raise LockError(f"{path} refers to the {what} {min(lost)} and does not have it; run lamella lock")
+            raise LockError(f"{path} refers to the {what} {min(lost)}, which it does not have; run lamella lock")
         bare = next((one for one in packages if not one.is_known), None)
         if bare:
-            raise LockError(f"{path} has no hash of the {what} {bare.name}; run lamella lock")
+            raise LockError(f"{path} has no hash for the {what} {bare.name}; run lamella lock")
     for told, there in ((platform.debian, debs), (platform.nix, paths)):
         for name, roots in (told.roots if told else {}).items():
             if not set(roots) <= {one.name for one in there}:
@@ -117,32 +117,32 @@ def _check(platform: LockedPlatform, path: Path) -> None:
 
 
 def locked(spec: Spec, wanted: Platform) -> LockedPlatform:
-    """What the lock beside `spec` says for a platform; nothing where there is no lock."""
+    """Return the part of `spec`'s lock for a platform; empty if there is no lock."""
     path = lock_path(spec)
     lock = read_lock(path)
     if lock is None:
         return LockedPlatform()
     found = lock.platforms.get(spelled(wanted))
     if found is None:
-        raise LockError(f"{path} says nothing of {spelled(wanted)}; run lamella lock")
+        raise LockError(f"{path} has nothing for {spelled(wanted)}; run lamella lock")
     check_base(found, spec.image.base)
     return found
 
 
 def check_base(found: LockedPlatform, base: str) -> None:
-    """Refuses a lock that is of another base image."""
+    """Refuse a lock with a different base image."""
     if found.base_name != hashed_name(base):
-        raise LockError("the base is another than when the spec was locked; run lamella lock")
+        raise LockError("the base has changed since the spec was locked; run lamella lock")
 
 
 def hashed_name(base: str) -> str:
-    """What tells the base that was asked for from others, without its host; empty for none in a registry."""
+    """Return an identifier of the requested base that hides its host; empty for a base that is not in a registry."""
     remote = bool(base) and parse_place(base).kind == DOCKER
     return hashlib.sha256(base.encode()).hexdigest()[:12] if remote else ""
 
 
 def check_words(asked: Sequence[str], locked: Sequence[str]) -> None:
-    """Refuses a lock that is of something else."""
+    """Refuse a lock of other requirements."""
     new, gone = [word for word in asked if word not in locked], [word for word in locked if word not in asked]
     if new or gone:
         said = ", ".join([*(f"+ {word}" for word in new), *(f"- {word}" for word in gone)][:6])
@@ -150,14 +150,14 @@ def check_words(asked: Sequence[str], locked: Sequence[str]) -> None:
 
 
 def encoded(lock: Lock) -> bytes:
-    """The file's bytes: sorted and indented, so that changes are read easily and merged where they can be."""
+    """Return the bytes of the file: sorted and indented, so that changes are easy to read and to merge."""
     platforms = dict(sorted(lock.platforms.items()))
     whole = msgspec.json.encode(msgspec.structs.replace(lock, platforms=platforms))
     return msgspec.json.format(whole, indent=1) + b"\n"
 
 
 def write_lock(path: Path, lock: Lock) -> bool:
-    """Writes the lock; tells whether that changed anything."""
+    """Write the lock; return whether that changed anything."""
     data = encoded(lock)
     with explained(path, "cannot read"):
         if path.exists() and path.read_bytes() == data:

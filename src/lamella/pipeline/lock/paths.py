@@ -1,4 +1,4 @@
-"""Nix packages are locked: which store paths words stand for, and all that these refer to, by the hash of each NAR."""
+"""Locks Nix packages: the store paths of the requirements and everything they refer to, by the hashes of their NARs."""
 
 from collections.abc import Callable
 
@@ -8,13 +8,13 @@ from lamella.pipeline.workplace import Workplace
 
 
 def lock_nix(asked: Asking, known: LockedNix | None, upgraded: Callable[[str], bool], place: Workplace) -> LockedNix:
-    """What is asked for, now; what is pinned elsewhere stays unless it is to be upgraded."""
+    """Resolve the requested packages; flakes of other machines stay as they are unless they are `upgraded`."""
     kept = {word: paths for word, paths in known.roots.items() if not upgraded(word)} if known else {}
     roots = roots_of(asked, LockedNix(asked=(), paths=(), roots=kept), place)
     paths = paths_of(roots, asked, place)
     bare = next((one.path for one in paths if not one.nar_hash), "")
     if bare:
-        raise LockError(f"nothing tells the hash of {bare}, so it cannot be locked")
+        raise LockError(f"the hash of {bare} is unknown, so it cannot be locked")
     return LockedNix(
         asked=asked.words,
         paths=tuple(sorted(paths, key=lambda one: one.path)),

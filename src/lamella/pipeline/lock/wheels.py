@@ -1,9 +1,10 @@
-"""Python packages are locked: uv chooses versions, and of each wheel its directory and metadata are read."""
+"""Locks Python packages: uv chooses versions, and each wheel's directory and metadata are read."""
 
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lamella.oci.image import Steps
 from lamella.pipeline.lock.file import LockedPython
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.packages.building import Source, build, may_build
@@ -21,7 +22,7 @@ from lamella.transport.downloads import Wanted
 
 
 def lock_python(asked: Asking, folder: Path, kept: LockedPython, place: Workplace) -> LockedPython:
-    """What is asked for, resolved now; versions that are `kept` stay where nothing speaks against them."""
+    """Resolve the requested packages; versions that are `kept` stay if they still fit."""
     outside = needed(place.outside, "an index of Python packages")
     builds = may_build(asked.python.build, outside)
     question = uv.Question(
@@ -36,7 +37,7 @@ def lock_python(asked: Asking, folder: Path, kept: LockedPython, place: Workplac
     found = pypi.choose(uv.resolve(question), asked.target, builds=builds)
     chosen = {one.candidate.name: one for one in found}
     looks = {name: _look(one, asked.target, place, outside) for name, one in chosen.items()}
-    told = pypi.summaries(looks, lambda done: place.progress("looking up packages", done, len(looks)))
+    told = pypi.summaries(looks, lambda done: place.progress(Steps("looking up packages"), done, len(looks)))
     refer = pypi.references(asked.whole.requirements, {name: one.requires for name, one in told.items()}, asked.target)
     left_out = pypi.conflicts(told, _allowed(asked.python.shared))
     wheels = [_locked(chosen[name], told[name], refer[name], left_out.get(name, ())) for name in sorted(chosen)]
@@ -50,7 +51,7 @@ def _compiler(python: Python, kept: str) -> str:
 
 
 def _look(one: Chosen, target: Target, place: Workplace, outside: Outside) -> Callable[[], Summary]:
-    """Looks into a wheel; into one that has to be built when it is there."""
+    """A function that summarizes a wheel; it builds the wheel first if there is only source."""
     place.records.write(f"found/{one.source}", one.file.url)
     if one.is_source:
         source = Source(one.file.name, one.source, one.file.size, one.candidate.commit)

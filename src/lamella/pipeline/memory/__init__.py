@@ -1,1 +1,1 @@
-"""What is remembered of images and layers, and how far it is believed."""
+"""What is remembered of images and layers, and how far it is trusted."""

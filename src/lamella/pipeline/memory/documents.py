@@ -1,4 +1,4 @@
-"""What an image tells the next one: its `image.json`, written, and read back as what layering learns from."""
+"""What an image passes on to the next one: writes its `image.json`, and reads what layering learns from it."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from lamella.pipeline.memory.registries import name_of
 
 
 def document_of(built: Built, stored: Mapping[str, str]) -> ImageItem:
-    """The built image as an `image.json`; `stored` says of layers that cannot be made again where their tars lie."""
+    """Return the `image.json` of a built image; `stored` has the paths of tars of layers that cannot be made again."""
     draft = built.draft
     base = draft.base.layers if draft.base else ()
     items = [_base_item(layer) for layer in base]
@@ -58,17 +58,15 @@ def _base_item(layer: Layer) -> LayerItem:
 
 
 def _check_text(document: ImageItem) -> None:
-    """Names of files are bytes, and JSON is text."""
+    """Refuse file names that are not UTF-8, because JSON is text."""
     try:
         encode(document)
     except UnicodeEncodeError as error:
-        raise WireError(
-            f"{error.object!r} is not UTF-8, and no image.json can name it; give it another name"
-        ) from error
+        raise WireError(f"{error.object!r} is not UTF-8, so it cannot be in an image.json; rename it") from error
 
 
 def _file_of(layer: Layer) -> str:
-    """The file that holds a base image's layer and nothing else, as in a layout; nix2container reads it there."""
+    """The file that is exactly a base image's layer, as in a layout, for nix2container to read."""
     content = layer.content
     if isinstance(content, StoredBytes) and isinstance(content.files, Folder):
         return str((content.files.root / content.name).absolute())
@@ -76,7 +74,7 @@ def _file_of(layer: Layer) -> str:
 
 
 def sections_of(previous: ImageItem | None) -> dict[str, Previous]:
-    """What the previous image held, by section."""
+    """Return what the previous image had, by section."""
     if previous is None:
         return {}
     groups: defaultdict[str, list[Group]] = defaultdict(list)
@@ -88,7 +86,7 @@ def sections_of(previous: ImageItem | None) -> dict[str, Previous]:
 
 
 def churn_of(previous: ImageItem | None) -> Churn:
-    """How often packages changed up to the previous image."""
+    """Return how often packages changed up to the previous image."""
     notes = previous.lamella if previous else None
     if notes is None:
         return Churn()
@@ -99,6 +97,6 @@ def churn_of(previous: ImageItem | None) -> Churn:
 
 
 def whole(previous: ImageItem | None) -> Previous:
-    """The previous image as one."""
+    """Return the whole previous image, with all sections together."""
     sections = sections_of(previous)
     return Previous(tuple(group for part in sections.values() for group in part.layers), churn_of(previous))

@@ -1,4 +1,4 @@
-"""Layers that were pulled from a registry and are kept in the cache, so that they are not asked for again."""
+"""Layers that were pulled from a registry and are kept in the cache, so that they are not downloaded again."""
 
 from dataclasses import dataclass
 
@@ -14,21 +14,21 @@ from lamella.staging import StagedBlob
 
 @dataclass(frozen=True)
 class KeptLayers:
-    """The cache as a destination of layers; it knows no names."""
+    """The cache as a destination for layers; images get no names in it."""
 
     keeps_whole = False
     blobs: Blobs
 
     def has(self, blob: Descriptor) -> bool:
-        """Whether the blob is kept."""
+        """Whether the cache has the blob."""
         return self.blobs.has(blob.digest, blob.size)
 
     def stage(self) -> StagedBlob:
-        """A place for one blob."""
+        """Return a place for one blob."""
         return self.blobs.stage()
 
     def put(self, blob: Descriptor, body: Body) -> bool:
-        """Keeps `blob`; documents are small, and change what a name leads to, so they are not kept."""
+        """Keep `blob` if it is a layer; documents are small, and are not kept."""
         return blob.media_type not in media.LAYERS or put_staged(self, blob, body)
 
     def tag(self, _name: str, _root: Descriptor, _data: bytes) -> None:
@@ -37,37 +37,37 @@ class KeptLayers:
 
 @dataclass(frozen=True)
 class KeptOr:
-    """The bytes of a blob from the cache if it is kept there, or else from where it is."""
+    """The bytes of a blob, from the cache if possible, else from where it was found."""
 
     blobs: Blobs
     other: LayerBytes
     record: Record
 
     def blob(self, sink: Sink) -> None:
-        """The blob; damage is found out before the end."""
+        """Pass the blob to `sink`; raise an error before the end if it is damaged."""
         if self.blobs.has(self.record.digest, self.record.size):
             self.blobs.copy(self.record.digest, sink)
         else:
             self.other.blob(sink)
 
     def tar(self, sink: Sink) -> None:
-        """The tar in it."""
+        """Pass the tar in it to `sink`."""
         unpack(self.record, self.blob, sink, self.record.digest)
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """The blobs of `content`, of which some are kept."""
+    """The blobs of `content`, some of which are in the cache."""
 
     blobs: Blobs
     content: Content
 
     def bytes_of(self, record: Record) -> KeptOr:
-        """The bytes, looked for when they are asked for."""
+        """Return the bytes, which are looked up when they are read."""
         return KeptOr(self.blobs, self.content.bytes_of(record), record)
 
     def manifest(self, blob: Descriptor) -> bytes:
-        """Manifests are not kept."""
+        """Return the manifest from `content`, as manifests are not kept."""
         return self.content.manifest(blob)
 
     def __str__(self) -> str:

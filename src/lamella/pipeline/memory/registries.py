@@ -1,10 +1,11 @@
-"""The registry as memory: an image says which keys made its layers, and which packages they hold.
+"""The registry as memory: an image says under which keys its layers were made, and which packages they contain.
 
-    each layer     dev.lamella.key      the key that it was made under
+    each layer     dev.lamella.key      the key it was made under
                    dev.lamella.layer    its name
-    the manifest   dev.lamella.image    the image's document, without what is of one machine only; zstd in Base64
+    the manifest   dev.lamella.image    the image's document, without paths of this machine; zstd in Base64
 
-Whoever can read the manifest can reuse the layers: nothing of them need be read, hashed, compressed, or even here.
+A machine that can read the manifest can reuse the layers: it need not read, hash or compress their packages, or even
+have them.
 """
 
 import base64
@@ -36,7 +37,7 @@ _LONGEST = 64 << 20
 
 @dataclass(frozen=True)
 class Memory:
-    """What an image tells: layers by key, and its document if it carries one."""
+    """What images say: layers by key, and the document of the first one that has one."""
 
     layers: dict[Key, Layer]
     document: ImageItem | None = None
@@ -45,9 +46,9 @@ class Memory:
 def recall(
     place: Workplace, references: Iterable[Reference], told: Callable[[str], None], platform: Platform | None = None
 ) -> Workplace:
-    """`place`, remembering also what the images of these names tell; `told` hears why one tells nothing.
+    """Return `place` with what these images remember; `told` is called with the reason if one is of no use.
 
-    Of several images under one name, the one for `platform` tells.
+    Of several images under one name, the one for `platform` counts.
     """
     from lamella.pipeline.remote import find_remote
 
@@ -56,25 +57,25 @@ def recall(
         try:
             found = find_remote(reference, place.outside, platform)
         except LamellaError as error:
-            told(f"{reference} is no help: {error}")
+            told(f"{reference} is of no use: {error}")
             continue
         if found:
             images.append(found)
         else:
-            told(f"{reference} is not there yet")
+            told(f"{reference} does not exist yet")
     memory = memory_of(images)
     return replace(place, remembered={**memory.layers, **place.remembered}, previous=memory.document)
 
 
 def notes_of(document: ImageItem) -> dict[str, str]:
-    """The annotation that carries `document`."""
+    """Return the annotation with `document`."""
     layers = [_anywhere(layer) for layer in document.layers or ()]
     data = msgspec.json.encode(msgspec.structs.replace(document, layers=layers))
     return {IMAGE_NOTES: base64.b64encode(zstd.compress(data)).decode()}
 
 
 def memory_of(images: Iterable[Image]) -> Memory:
-    """What `images` tell, the first one first."""
+    """Return what `images` remember; earlier images take precedence."""
     layers: dict[Key, Layer] = {}
     document: ImageItem | None = None
     for image in images:
@@ -91,7 +92,7 @@ def memory_of(images: Iterable[Image]) -> Memory:
 
 
 def document_in(image: Image) -> ImageItem | None:
-    """The document that an image carries; one that cannot be read, or is of other layers, is as good as none."""
+    """Return the document in an image's annotations; None if it cannot be read, or describes other layers."""
     text = image.annotations.get(IMAGE_NOTES)
     if not text:
         return None
@@ -104,7 +105,7 @@ def document_in(image: Image) -> ImageItem | None:
 
 
 def name_of(layer: Layer) -> str:
-    """What a layer that was read is called; empty if nothing says so."""
+    """Return the name of a layer that was read; empty if it has none."""
     return layer.annotations.get(LAYER_NAME) or layer.name or layer.history.created_by
 
 

@@ -1,4 +1,4 @@
-"""What is remembered is believed until its bytes are made again, and forgotten when they turn out to be others."""
+"""A record is trusted until the layer's bytes are made again, and forgotten if they are different."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -13,24 +13,24 @@ from lamella.plan import Key
 
 
 class ForgottenError(LamellaError):
-    """What was remembered of a layer was wrong, and is forgotten now."""
+    """The record of a layer was wrong, and has been removed."""
 
     exit_code = 4
 
     def __init__(self, key: Key, cause: LamellaError) -> None:
-        super().__init__(f"{cause} (what was remembered of it is forgotten; run again)")
+        super().__init__(f"{cause} (its record was wrong and has been removed; run again)")
         self.key = key
 
 
 def _at_most(size: int, sink: Sink) -> Sink:
-    """Passes on no more bytes than whoever takes them was told of; a size of 0 was not told."""
+    """Pass on at most `size` bytes, and refuse more; a size of 0 is unknown."""
     left = size
 
     def take(block: Buffer) -> None:
         nonlocal left
         left -= len(block)
         if size and left < 0:
-            raise DigestError(f"there are more than the {size} bytes that were remembered")
+            raise DigestError(f"there are more than the {size} bytes in its record")
         sink(block)
 
     return take
@@ -38,7 +38,7 @@ def _at_most(size: int, sink: Sink) -> Sink:
 
 @dataclass(frozen=True)
 class RememberedBytes:
-    """The bytes of the layer with that key; `forget` is called if they are not what was remembered."""
+    """The bytes of the layer with that key; `forget` is called if they do not match its record."""
 
     content: LayerBytes
     record: Record
@@ -46,12 +46,12 @@ class RememberedBytes:
     forget: Callable[[], None]
 
     def blob(self, sink: Sink) -> None:
-        """The blob as it is shipped."""
+        """Pass the blob, as it is sent, to `sink`."""
         with self._watched():
             self.content.blob(_at_most(self.record.size, sink))
 
     def tar(self, sink: Sink) -> None:
-        """The tar inside it."""
+        """Pass the tar inside it to `sink`."""
         with self._watched():
             self.content.tar(_at_most(self.record.tar_size, sink))
 

@@ -1,1 +1,1 @@
-"""Packages of every kind: what a spec's words come to, where their files are fetched, and what is made of them here."""
+"""Packages of every kind: which ones a spec means, how their files get here, and packages that are generated."""

@@ -1,4 +1,4 @@
-"""Binary caches of Nix: which there are, what they tell of paths, and where the files are."""
+"""Binary caches of Nix: which ones are used, what they say about paths, and where the files are."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from lamella.oci.image import Steps
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.locked import LockedPath
@@ -24,7 +25,7 @@ _TRUSTED = "trusted=1"
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
-    """What a cache tells of a path. The cache is named without what may be secret in its address."""
+    """What a cache says about a path. The cache's address is stored without anything that may be secret."""
 
     cache: str
     info: NarInfo
@@ -32,7 +33,7 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True)
 class Caches:
-    """Caches in the order in which they are asked, and who may vouch for what they tell."""
+    """Caches in the order in which they are asked, and the keys that are trusted."""
 
     addresses: Sequence[str]
     keys: Sequence[str]
@@ -41,13 +42,13 @@ class Caches:
 
     @property
     def names(self) -> str:
-        """The caches, for people."""
+        """The caches, for messages."""
         return ", ".join(map(_named, self.addresses))
 
     def find(self, path: str) -> Told | None:
-        """What is told of a path by the first cache that has it; what is remembered is believed.
+        """Return what the first cache that has the path says about it, or what is remembered.
 
-        A cache that cannot be reached counts as one that has nothing, as long as another has it.
+        A cache that cannot be reached is skipped, as long as another one has the path.
         """
         known = remembered(path, self.place)
         if known and known.cache in map(_named, self.addresses):
@@ -68,11 +69,11 @@ class Caches:
         return None
 
     def url(self, told: Told) -> str:
-        """Where the NAR is."""
+        """Return the address of the NAR."""
         return next(below(one, told.info.url) for one in self.addresses if _named(one) == told.cache)
 
     def closure(self, roots: Sequence[str]) -> list[LockedPath]:
-        """All that these paths refer to, asked for in parallel; what nobody vouches for is refused."""
+        """Return everything that these paths refer to, asking in parallel; refuse paths without a trusted signature."""
         keys = PublicKeys(self.keys)
         found: dict[str, LockedPath] = {}
         waiting = set(roots)
@@ -82,35 +83,35 @@ class Caches:
                 for path, told in zip(batch, pool.map(self.find, batch), strict=True):
                     found[path] = self._believed(path, told, keys)
                 waiting = {name for path in batch for name in found[path].references} - set(found)
-                self.place.progress("asking caches", len(found), len(found) + len(waiting))
+                self.place.progress(Steps("asking caches"), len(found), len(found) + len(waiting))
         return list(found.values())
 
     def _believed(self, path: str, told: Told | None, keys: PublicKeys) -> LockedPath:
         if told is None:
-            raise NixError(f"no cache that is asked has {path} ({self.names or 'there is none'})")
+            raise NixError(f"no cache has {path} (asked: {self.names or 'none'})")
         free = {_named(address) for address in self.addresses if _TRUSTED in urlsplit(address).query}
         if told.cache not in free and not keys.vouch_for(told.info):
             signers = ", ".join(sorted(one.partition(":")[0] for one in told.info.signatures)) or "nobody"
             raise NixError(
-                f"{told.cache} has {path} signed by {signers}, and by no key that is trusted; name one in [store] keys"
+                f"{told.cache} has {path} signed by {signers}, but not by a trusted key; add one to keys in [store]"
             )
         info = told.info
         return LockedPath(path=path, nar_hash=info.nar_hash, size=info.nar_size, references=info.references)
 
 
 def remembered(path: str, place: Workplace) -> Told | None:
-    """What a cache told of a path before."""
+    """Return what a cache has said about a path."""
     return place.records.read(_record(path), Told)
 
 
 def remember(told: Told, place: Workplace) -> Told:
-    """Keeps what a cache told."""
+    """Remember what a cache says, and return it."""
     place.records.write(_record(told.info.path), told)
     return told
 
 
 def forget(path: str, place: Workplace) -> None:
-    """What was told of a path is not so any more."""
+    """Forget what a cache has said about a path."""
     place.records.bucket.delete(_record(path))
 
 
@@ -119,7 +120,7 @@ def _record(path: str) -> str:
 
 
 def caches_of(addresses: Sequence[str], keys: Sequence[str], place: Workplace) -> Caches:
-    """The caches that are named; else those of the environment, or of Nix's configuration."""
+    """Return the caches that are named, or else those of the environment or of Nix's configuration."""
     outside = needed(place.outside, "a cache of Nix packages")
     environment = outside.registries.environment
     nix = _configuration(environment)
@@ -133,14 +134,14 @@ def _is_known(address: str) -> bool:
 
 
 def _named(address: str) -> str:
-    """An address, without name, password, and what says how to reach it; but for buckets, which are found by that."""
+    """An address without user name, password and query; buckets keep the query, which is needed to find them."""
     parts = urlsplit(address)
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query=parts.query if parts.scheme == S3 else "")
     return bare.geturl().rstrip("/")
 
 
 def _configuration(environment: Mapping[str, str]) -> dict[str, list[str]]:
-    """What nix.conf says, the machine's and then the user's."""
+    """The settings in nix.conf, the machine's and then the user's, and in NIX_CONFIG."""
     folder = environment.get("NIX_CONF_DIR") or "/etc/nix"
     files = [Path(folder, "nix.conf"), home(environment) / ".config" / "nix" / "nix.conf"]
     texts = [file.read_text("utf-8", "replace") for file in files if file.is_file() and os.access(file, os.R_OK)]

@@ -1,4 +1,4 @@
-"""The Debian packages that a spec asks for, and what they come to by its lock."""
+"""The Debian packages that a spec requests, as its lock resolves them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ class Asking:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """All that the answer depends on, but for hosts."""
+        """Everything that the result depends on, except hosts."""
         suites = [str(parse_line(line, "the spec")) for line in self.archives]
         return (*suites, *self.names, *(f"without {name}" for name in self.without))
 
 
 def asking(spec: Spec) -> Asking | None:
-    """What `spec` asks for, if it asks for Debian packages at all."""
+    """Return what `spec` requests; None if it has no Debian packages."""
     names = {want.name for want in spec.image.all_taken if isinstance(want, DebWant)}
     if not names:
         return None
@@ -43,9 +43,9 @@ def asking(spec: Spec) -> Asking | None:
 
 
 def closures(asked: Asking, locked: LockedDebian | None) -> dict[Want, Closure]:
-    """What each want comes to by the lock, which must be of just what is asked for."""
+    """Return the closure of each want, from the lock, which must match the request."""
     if locked is None:
-        raise LockError("it is not decided yet which Debian packages these are; run lamella lock")
+        raise LockError("the spec's Debian packages are not locked; run lamella lock")
     check_words(asked.words, locked.asked)
     ids = {one.name: one.id for one in locked.debs}
     whole = closure([_package(one, ids) for one in locked.debs], ())

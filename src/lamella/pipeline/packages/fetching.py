@@ -1,4 +1,4 @@
-"""Packages that lie elsewhere are fetched when their files are wanted, and no sooner."""
+"""Downloads packages when their files are needed, and not before."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 FETCHED = ("pypi", "deb")
-"""The sources whose packages are files that are fetched."""
+"""The sources whose packages are downloaded files."""
 
 
 class Recipe(msgspec.Struct, frozen=True):
-    """What all recipes of files tell."""
+    """What the recipes of all downloaded files have."""
 
     file: InArchive
     size: int
@@ -36,18 +36,18 @@ class Recipe(msgspec.Struct, frozen=True):
 
     @property
     def what(self) -> str:
-        """What the file, or the commit, is known by."""
+        """The hash of the file, or the commit."""
         return self.sha256 or self.commit
 
     @property
     def is_source(self) -> bool:
-        """Whether a wheel has to be built of it first."""
+        """Whether a wheel has to be built from it first."""
         return not self.file.endswith((".whl", ".deb"))
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A package whose file is not here."""
+    """A package whose file is not on this machine."""
 
     package: Package
     recipe: Recipe
@@ -58,7 +58,7 @@ class Missing:
 
 
 def here(package: Package, place: Workplace) -> Package:
-    """The package, with where its files lie on this machine, or will when they are fetched."""
+    """Return the package with the path where its files are on this machine, or will be after the download."""
     if package.source == "nix":
         from lamella.pipeline.packages.nars import as_nar
 
@@ -75,7 +75,7 @@ def here(package: Package, place: Workplace) -> Package:
 
 
 def is_here(package: Package, place: Workplace) -> bool:
-    """Whether the files of a package can be read without fetching any."""
+    """Whether the files of a package can be read without a download."""
     return all(_is_here(one, place) for one in _read(package, place))
 
 
@@ -88,14 +88,14 @@ def _is_here(package: Package, place: Workplace) -> bool:
 
 
 def _read(package: Package, place: Workplace) -> list[Package]:
-    """The packages that are read to give the files of one."""
+    """The packages that are read for the files of this one."""
     if package.source == mounted.SOURCE:
         return mounted.paths_of(package)
     return linking.unknown(package, place) if package.source == linking.SOURCE else [package]
 
 
 def fetch(packages: Iterable[Package], where: Where, place: Workplace) -> None:
-    """Sees to it that the files of `packages` are here; `where` says from where, if anything does."""
+    """Download the files of `packages` that are not here; `where` says from where, if the spec does."""
     wanted = list({one.id: one for package in packages for one in _read(package, place)}.values())
     lacking = [one for one in wanted if one.source in FETCHED and not is_here(one, place)]
     nars = [one for one in wanted if one.source == "nix" and not is_here(one, place)]
@@ -125,13 +125,13 @@ def _check_sources(sources: Sequence[Missing], where: Where, outside: Outside) -
     if sources and not may_build(where.builds, outside):
         one = sources[0]
         raise SourceError(
-            f"{one.package.id} is there as source only ({one.recipe.file}), and building it would run its code, which "
-            "is not allowed here; build its spec with build = true in [python] (and do not set UV_NO_BUILD)"
+            f"{one.package.id} is only available as source ({one.recipe.file}), and building it would run its code, "
+            "which is not allowed here; build its spec with build = true in [python] (and do not set UV_NO_BUILD)"
         )
 
 
 def fetched(where: Where, place: Workplace) -> Entries:
-    """Gives the files of any package; one that is not here is fetched first."""
+    """Return a function that gives the files of any package, and downloads it first if needed."""
 
     def give(package: Package) -> Iterator[Entry]:
         fetch([package], where, place)
@@ -151,7 +151,7 @@ def _target(package: Package) -> "Target":
 
 
 def _recipe(package: Package, kind: type[T]) -> T:
-    """What a package says of the file that it is. It may come from an image that anybody made."""
+    """The recipe of a package's file. It may come from an image that is not trusted."""
     try:
         return decode_as(package.how, kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -167,7 +167,7 @@ def _build(missing: Missing, urls: Sequence[str], outside: Outside) -> None:
 
 
 def _addresses(missing: Sequence[Missing], where: Where, place: Workplace, outside: Outside) -> dict[str, list[str]]:
-    """Where files may be: where they were seen when they were locked, and where indexes and archives have them now."""
+    """Where files may be: where they were when they were locked, and where indexes and archives have them now."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     unknown = []
     for one in missing:
@@ -191,7 +191,7 @@ def _in_archives(file: str, archives: Sequence[str], outside: Outside) -> list[s
 
 
 def _in_indexes(packages: Sequence[Package]) -> dict[str, list[str]]:
-    """Where the files of `packages` are; code is run only for those that are to be built."""
+    """Where the files of `packages` are; only for those that will be built, code may run."""
     if not packages:
         return {}
     from lamella.sources.python import uv

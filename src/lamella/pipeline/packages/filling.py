@@ -1,7 +1,7 @@
-"""Filling a binary cache: of a closure what is missing there, compressed, signed, and told of when it is there.
+"""Fills a binary cache with the missing part of a closure: compresses and signs paths, and lists them at the end.
 
-A cache that tells of a path has all that the path refers to. So who finds a path need not look below it, and what is
-new is told of after what it refers to: a run that is killed leaves nothing wrong, and the next one goes on.
+A cache that lists a path has everything it refers to. So nothing below a listed path need be checked, and new paths are
+listed after those they refer to: a killed run leaves a valid cache, and the next one continues.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from lamella.layers.compress import compressor
-from lamella.oci.image import Progress
+from lamella.oci.image import Progress, Steps
 from lamella.sources.nix import nar, store
 from lamella.sources.nix.graph import Facts, NixError, base32
 from lamella.sources.nix.narinfo import NarInfo, SecretKey, narinfo_name, written
@@ -30,7 +30,7 @@ _ABOUT = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
 
 @dataclass(frozen=True)
 class Filled:
-    """What became of a closure: paths that were sent, with the bytes of their files, and how many were there."""
+    """The result: paths that were sent, with the bytes of their files, and how many existed or were left out."""
 
     sent: Mapping[str, int]
     there: int
@@ -39,7 +39,7 @@ class Filled:
 
 @dataclass(frozen=True)
 class Filling:
-    """A cache, who signs what comes to it, and what stays out of it."""
+    """A cache, the key that signs new paths, and what is left out."""
 
     depot: Depot
     key: SecretKey | None
@@ -47,10 +47,10 @@ class Filling:
     progress: Progress
     exclude: Sequence[str] = ()
     signed_by: Sequence[str] = ()
-    """Names of keys: what they have signed is in another cache."""
+    """Names of keys: paths that they have signed are in other caches, and are left out."""
 
     def fill(self, told: Sequence[Facts], roots: Sequence[str]) -> Filled:
-        """Brings what is missing of the closure of `roots`, of all whose paths `told` tells."""
+        """Send what is missing of the closure of `roots`; `told` describes all its paths."""
         known = {one.path.path: one for one in told}
         wanted = {path for path, one in known.items() if not self._stays_out(one)}
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -68,7 +68,7 @@ class Filling:
     def _missing(
         self, roots: Sequence[str], known: Mapping[str, Facts], wanted: set[str], pool: ThreadPoolExecutor
     ) -> set[str]:
-        """The paths that the cache does not tell of; below those that it tells of nobody looks."""
+        """The paths that the cache does not list; nothing below a listed path is checked."""
         missing: set[str] = set()
         seen: set[str] = set()
         waiting = set(roots)
@@ -89,7 +89,7 @@ class Filling:
             self._write(_INFO, _ABOUT.encode(), "text/x-nix-cache-info")
 
     def _send(self, ordered: Sequence[Facts], pool: ThreadPoolExecutor) -> dict[str, int]:
-        """References come before what refers to them, so nobody waits for what has not begun."""
+        """Send paths in parallel; references come first, so no thread waits for one that has not begun."""
         sizes: dict[str, Future[int]] = {}
         try:
             for one in ordered:
@@ -98,7 +98,7 @@ class Filling:
             done = {}
             for path, future in sizes.items():
                 done[path] = future.result()
-                self.progress("filling the cache", len(done), len(sizes))
+                self.progress(Steps("filling the cache"), len(done), len(sizes))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -120,7 +120,7 @@ class Filling:
         return info.file_size
 
     def _packed(self, one: Facts, write: Callable[[bytes], object]) -> NarInfo:
-        """Writes the NAR, compressed; what there is to tell of it."""
+        """Write the compressed NAR; return its description."""
         path = one.path
         plain, packed, nar_size, file_size = hashlib.sha256(), hashlib.sha256(), 0, 0
         stream = compressor(self.compression).start()
@@ -135,7 +135,7 @@ class Filling:
         packed.update(out)
         write(out)
         if (plain.hexdigest(), nar_size) != (path.nar_hash, path.size):
-            raise NixError(f"{path.path} is not what Nix says it is; run nix-store --verify-path {path.path}")
+            raise NixError(f"{path.path} does not match its hash in Nix; run nix-store --verify-path {path.path}")
         return NarInfo(
             path=path.path,
             url=f"nar/{base32(packed.digest())}.nar{_ENDINGS[self.compression]}",
@@ -158,16 +158,16 @@ class Filling:
 
 
 def _ordered(paths: set[str], known: Mapping[str, Facts]) -> list[str]:
-    """Each after all that it refers to; where nothing else decides, by name."""
+    """Each path after all that it refers to, otherwise by name."""
     below = {path: sorted(paths & set(known[path].path.references) - {path}) for path in sorted(paths)}
     return list(TopologicalSorter(below).static_order())
 
 
 def secret_key(text: str) -> SecretKey:
-    """The key in a file that Nix wrote."""
+    """Return the key from the text of a file that Nix wrote."""
     return SecretKey(text)
 
 
 def fill_from_store(filling: Filling, paths: Sequence[str]) -> Filled:
-    """Brings the closures of paths of this machine's store."""
+    """Send the closures of paths in this machine's store."""
     return filling.fill(store.facts_of(paths), paths)

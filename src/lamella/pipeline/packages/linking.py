@@ -1,7 +1,7 @@
-"""The note of shared libraries that the loader goes by, for images whose system is of Debian packages.
+"""The loader's cache of shared libraries (`ld.so.cache`), for images whose system consists of Debian packages.
 
-It is a package of its own, of all the others' contents: known before any of them is read, and made from what is
-remembered of them.
+It is a package of its own. Its content follows from those of all debs, so it is known before any of them is read; the
+file is made from what is remembered of each deb.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ _ABOUT = 32 << 10
 
 
 def noted(closures: Sequence[Closure]) -> Package | None:
-    """The package that tells of the libraries in all debs of `closures`, if there is a loader that reads it."""
+    """Return the package with the cache of all debs in `closures`; None if there is no loader that reads it."""
     debs = {one.id: one for each in closures for one in each.packages if one.source == "deb"}
     if not any(one.name == _LOADER for one in debs.values()):
         return None
@@ -37,26 +37,26 @@ def noted(closures: Sequence[Closure]) -> Package | None:
 
 
 def has_debs(whole: Closure) -> bool:
-    """Whether there are any, so that a change of the note is not the only one there."""
+    """Whether there are debs: then the layer changes with them anyway, when the cache changes."""
     return any(one.source == "deb" for one in whole.packages)
 
 
 def with_note(whole: Closure, note: Package) -> Closure:
-    """The closure, and the note as one of its roots."""
+    """Return the closure with the cache as one more root."""
     return merge([whole, closure([note], [note.id])])
 
 
 def unknown(note: Package, place: Workplace) -> list[Package]:
-    """The packages that have to be looked into for the note."""
+    """Return the packages that have to be read for the cache."""
     return [one for one in _debs_of(note) if place.records.read(_record(one), Libraries) is None]
 
 
 def _debs_of(note: Package) -> list[Package]:
-    """The packages that a note is of. It may come from an image that anybody made."""
+    """The debs of a cache. It may come from an image that is not trusted."""
     try:
         found = decode_as(note.how, list[Package])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SourceError(f"{note.id} does not say of which packages it is: {error}") from error
+        raise SourceError(f"{note.id} does not say which packages it is made from: {error}") from error
     return [one for one in found if one.source == "deb"]
 
 
@@ -65,7 +65,7 @@ def _record(package: Package) -> str:
 
 
 def entries(note: Package, give: Entries, place: Workplace) -> Iterator[Entry]:
-    """The note itself; what is not remembered of a package is looked for among the files that `give` gives."""
+    """Yield the cache; libraries of a package that are not remembered are found in its files, from `give`."""
     yield made(ldcache.PLACE, ldcache.encoded([_libraries(one, give, place) for one in _debs_of(note)]))
 
 

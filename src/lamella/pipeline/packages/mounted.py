@@ -1,6 +1,6 @@
-"""Images for hosts with nix-snapshotter: store paths do not travel, the host's own store gives them.
+"""Images for hosts with nix-snapshotter: store paths are not sent, but mounted from the host's own store.
 
-One more layer has an empty folder (or file) for each of them, to be mounted on, and its annotations name them.
+A layer of its own has an empty folder (or file) as the mount point of each, and its annotations name them.
 """
 
 import io
@@ -25,7 +25,7 @@ _STORE_PATH = "containerd.io/snapshot/nix-store-path"
 
 
 def mounted(draft: Draft, place: Workplace) -> Draft:
-    """The same image, with its store paths mounted. What is not in it as it is in the store still travels."""
+    """Return the same image with its store paths mounted. Paths that the image changes are still sent."""
     taken = {part.package.id: part.package for one in draft.layers for part in one.plan.parts if _can_be(part)}
     if not taken:
         return draft
@@ -39,16 +39,16 @@ def mounted(draft: Draft, place: Workplace) -> Draft:
 
 
 def paths_of(mounts: Package) -> list[Package]:
-    """The packages that are mounted. They may come from an image that anybody made."""
+    """Return the packages that are mounted. They may come from an image that is not trusted."""
     try:
         found = decode_as(mounts.how, list[Package])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SourceError(f"{mounts.id} does not say which paths it is of: {error}") from error
+        raise SourceError(f"{mounts.id} does not say which paths it mounts: {error}") from error
     return [one for one in found if one.source == "nix"]
 
 
 def entries(mounts: Package, give: Entries) -> Iterator[Entry]:
-    """What is mounted on."""
+    """Yield the mount points."""
     for package in sorted(paths_of(mounts), key=lambda one: one.at):
         first = next(give(package))
         if first.kind is Kind.DIRECTORY:
@@ -58,7 +58,7 @@ def entries(mounts: Package, give: Entries) -> Iterator[Entry]:
 
 
 def annotations(plan: LayerPlan) -> dict[str, str]:
-    """What the descriptor of the layer says, if it is that one."""
+    """Return the annotations of the layer with the mount points; none for other layers."""
     mounts = next((package for package in plan.packages if package.source == SOURCE), None)
     if mounts is None:
         return {}
@@ -67,7 +67,7 @@ def annotations(plan: LayerPlan) -> dict[str, str]:
 
 
 def _can_be(part: Part) -> bool:
-    """Whether a package lies in the image as it does in the store, all of it."""
+    """Whether all of a package is in the image just as in the store."""
     package = part.package
     return package.source == "nix" and part.rules == NO_RULES and part.slice is None and package.at == package.path
 

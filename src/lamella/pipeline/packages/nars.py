@@ -1,4 +1,4 @@
-"""Store paths that are not in a store of this machine: their NARs are fetched from caches, and read where they lie."""
+"""Store paths that this machine's store does not have: downloads their NARs from caches, and reads these directly."""
 
 import hashlib
 import os
@@ -27,12 +27,12 @@ from lamella.transport.errors import GoneError
 
 
 def as_nar(package: Package, place: Workplace) -> Package:
-    """The package, and which NAR gives its files if no store here does."""
+    """Return the package, with its NAR if the store here does not have it."""
     return package if os.path.lexists(package.path) else nar_of(package, place)
 
 
 def nar_of(package: Package, place: Workplace) -> Package:
-    """The package, and which NAR gives its files, if one is known."""
+    """Return the package, with its NAR if one is known."""
     told = _told(package, place)
     if told is None:
         return package
@@ -43,7 +43,7 @@ def nar_of(package: Package, place: Workplace) -> Package:
 
 
 def is_kept(package: Package, place: Workplace) -> bool:
-    """Whether its files are in a store here, or its NAR is."""
+    """Whether the store here has the package, or its NAR is downloaded."""
     if os.path.lexists(package.path):
         return True
     told = _told(package, place) if place.outside else None
@@ -51,11 +51,11 @@ def is_kept(package: Package, place: Workplace) -> bool:
 
 
 def fetch_nars(packages: Sequence[Package], addresses: Sequence[str], place: Workplace) -> None:
-    """Sees to it that the NARs of `packages` are here. They are known by their hashes, so nobody has to be trusted."""
+    """Download the NARs of `packages`. Their hashes are known, so no cache has to be trusted."""
     caches = caches_of(addresses, (), place)
     try:
         _fetch(packages, caches, place)
-    except GoneError:  # what is remembered of a cache may be of files that it has no more
+    except GoneError:  # what is remembered of a cache may be outdated
         for package in packages:
             forget(package.path, place)
         _fetch(packages, caches, place)
@@ -73,7 +73,7 @@ def _fetch(packages: Sequence[Package], caches: Caches, place: Workplace) -> Non
 
 
 def _told(package: Package, place: Workplace) -> Told | None:
-    """What is remembered of the very NAR that the package is."""
+    """What is remembered of the NAR with exactly this package's content."""
     told = remembered(package.path, place)
     return told if told and content_of(package.path, told.info.nar_hash) == package.content else None
 
@@ -81,14 +81,14 @@ def _told(package: Package, place: Workplace) -> Told | None:
 def _right(package: Package, told: Told | None, names: str) -> Told:
     if told is None:
         asked = f"none of {names} has it" if names else "no cache is named in [store]"
-        raise NixError(f"{package.path} is not in a store of this machine, and {asked}")
+        raise NixError(f"{package.path} is not in this machine's store, and {asked}")
     if content_of(package.path, told.info.nar_hash) != package.content:
-        raise DigestError(f"{told.cache} has other files as {package.path} than are wanted; nothing of it is used")
+        raise DigestError(f"{told.cache} has a different {package.path} than expected; it is not used")
     return told
 
 
 def _unpacked(told: Told, caches: Caches, place: Workplace) -> Told:
-    """A NAR of which only its own hash is told, and not that of the file it comes in: it is kept unpacked."""
+    """Download a NAR whose compressed file has no known hash, and keep it uncompressed."""
     info = told.info
     downloads = needed(place.outside, info.path).downloads
     target = downloads.path(info.nar_hash)
@@ -107,14 +107,14 @@ def _unpacked(told: Told, caches: Caches, place: Workplace) -> Told:
 
                 decompress(source, info.compression, put, info.nar_size, info.path)
             if hashed.hexdigest() != info.nar_hash:
-                raise DigestError(f"the NAR of {info.path} in {told.cache} is another one; nothing of it is used")
+                raise DigestError(f"the NAR of {info.path} in {told.cache} does not match its hash; it is not used")
             plain.rename(target)
     kept = msgspec.structs.replace(info, compression="none", file_hash=info.nar_hash, file_size=info.nar_size)
     return remember(Told(told.cache, kept), place)
 
 
 def pulled(words: Sequence[str], addresses: Sequence[str], keys: Sequence[str], place: Workplace) -> list[Package]:
-    """The closure of store paths, all of whose NARs are here."""
+    """Download the NARs of the closure of store paths, and return its packages."""
     wrong = next((word for word in words if not is_store_path(word)), "")
     if wrong:
         raise NixError(f"{wrong!r} is not a path of the Nix store")
@@ -125,7 +125,7 @@ def pulled(words: Sequence[str], addresses: Sequence[str], keys: Sequence[str], 
 
 
 def unpack_below(packages: Sequence[Package], folder: Path, place: Workplace) -> None:
-    """Makes the files of `packages` below `folder`; a path that is there already is left as it is."""
+    """Unpack the files of `packages` below `folder`; existing paths are left as they are."""
     for package in packages:
         target = folder / package.path.lstrip("/")
         if os.path.lexists(target):

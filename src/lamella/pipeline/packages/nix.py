@@ -1,4 +1,4 @@
-"""The Nix packages that a spec asks for, and what they come to: by its lock, by the Nix that is here, or by caches."""
+"""The Nix packages that a spec requests, as its lock, the Nix on this machine, or caches resolve them."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamella.closure import Closure, restrict
+from lamella.oci.image import Steps
 from lamella.oci.wire import Platform
 from lamella.pipeline.lock.file import LockedNix, LockError, check_words
 from lamella.pipeline.packages.caches import caches_of
@@ -21,7 +22,7 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "arm": "armv7
 
 @dataclass(frozen=True)
 class Asking:
-    """What a spec asks for, but for graphs, which say all themselves."""
+    """What a spec requests, except graphs, which are complete by themselves."""
 
     words: tuple[str, ...]
     folder: Path
@@ -31,12 +32,12 @@ class Asking:
 
     @property
     def local(self) -> list[str]:
-        """The words that may stand for something else tomorrow: links, and flakes of this machine."""
+        """The words whose meaning may change on this machine: links, and local flakes."""
         return [word for word in self.words if not is_store_path(word) and not _is_pinned(word)]
 
 
 def asking(spec: Spec, platform: Platform) -> Asking | None:
-    """What `spec` asks for on `platform`, if it asks for Nix packages at all."""
+    """Return what `spec` requests on `platform`; None if it has no Nix packages."""
     words = {want.path for want in _wants(spec) if not want.graph}
     told = spec.image.store
     system = system_of(platform)
@@ -44,12 +45,12 @@ def asking(spec: Spec, platform: Platform) -> Asking | None:
 
 
 def system_of(platform: Platform) -> str:
-    """What Nix calls a platform."""
+    """Return Nix's name of a platform."""
     return f"{_MACHINES.get(platform.architecture, platform.architecture)}-{platform.os}"
 
 
 def closures(spec: Spec, platform: Platform, locked: LockedNix | None, place: Workplace) -> dict[Want, Closure]:
-    """What each want comes to."""
+    """Return the closure of each want."""
     asked = asking(spec, platform)
     found: dict[Want, Closure] = {}
     if asked:
@@ -72,7 +73,7 @@ def closures(spec: Spec, platform: Platform, locked: LockedNix | None, place: Wo
 
 
 def roots_of(asked: Asking, locked: LockedNix | None, place: Workplace) -> dict[str, Sequence[str]]:
-    """The store paths that words stand for: now, where that can be found out here; else as they are locked."""
+    """Return the store paths that words stand for: now, if that can be found out here, else as locked."""
     known: Mapping[str, Sequence[str]] = locked.roots if locked else {}
     found: dict[str, Sequence[str]] = {word: [word] for word in asked.words if is_store_path(word)}
     flakes = []
@@ -90,13 +91,14 @@ def roots_of(asked: Asking, locked: LockedNix | None, place: Workplace) -> dict[
         else:
             found[word] = [store.store_path(link)]
     if flakes:
-        place.progress("asking Nix", 0, len(flakes))
+        place.progress(Steps("asking Nix"), 0, len(flakes))
         found |= store.built(flakes, asked.folder, asked.system)
+        place.progress(Steps("asking Nix"), len(flakes), len(flakes))
     return found
 
 
 def paths_of(roots: Mapping[str, Sequence[str]], asked: Asking, place: Workplace) -> list[LockedPath]:
-    """All that is in their closures: as the store of this machine tells it, or as caches do."""
+    """Return everything in the closures of `roots`, from this machine's store or from caches."""
     wanted = list(dict.fromkeys(path for paths in roots.values() for path in paths))
     if store.is_here() and all(map(os.path.lexists, wanted)):
         return store.paths_of(wanted)
@@ -108,13 +110,11 @@ def _check_drift(roots: Mapping[str, Sequence[str]], locked: LockedNix) -> None:
     for word, paths in roots.items():
         was = locked.roots.get(word, ())
         if tuple(paths) != tuple(was):
-            raise LockError(
-                f"{word} is {', '.join(paths)} now, and was {', '.join(was)} when it was locked; run lamella lock"
-            )
+            raise LockError(f"{word} is now {', '.join(paths)}, but was locked as {', '.join(was)}; run lamella lock")
 
 
 def _is_pinned(word: str) -> bool:
-    """Whether a flake is of another machine: what it is changes with the lock alone."""
+    """Whether a flake is remote: its meaning changes only with the lock."""
     return "#" in word and not word.startswith((".", "/", "path:", "git+file:", "#"))
 
 
@@ -123,7 +123,7 @@ def _wants(spec: Spec) -> list[NixWant]:
 
 
 def store_paths(words: Sequence[str], folder: Path) -> list[str]:
-    """The paths of the local store that people mean: paths, links, packages of flakes."""
+    """Return the paths in the local store that `words` mean: paths, links, packages of flakes."""
     flakes = [word for word in words if "#" in word]
     built = store.built(flakes, folder, "") if flakes else {}
     found = [path for word in words for path in built.get(word) or [store.store_path(folder / word)]]
@@ -131,12 +131,12 @@ def store_paths(words: Sequence[str], folder: Path) -> list[str]:
 
 
 def in_store() -> set[str]:
-    """What lies in the local store now."""
+    """Return the names in the local store."""
     return set(os.listdir(graph.STORE)) if os.path.isdir(graph.STORE) else set()  # noqa: PTH112, PTH208
 
 
 def built_since(before: set[str]) -> list[str]:
-    """What was built, and is whole, since then."""
+    """Return the valid paths that were built since `before`."""
     new = [f"{graph.STORE}/{name}" for name in sorted(in_store() - before)]
     return [one.path.path for one in store.valid([path for path in new if is_store_path(path) and _is_output(path)])]
 

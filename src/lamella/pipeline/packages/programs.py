@@ -1,4 +1,4 @@
-"""What is in files: their bytes, wherever they are from, and what those of programs and libraries say."""
+"""Reads files: their bytes, wherever they come from, and the ELF headers of programs and libraries."""
 
 import contextlib
 import mmap
@@ -14,7 +14,7 @@ _LARGE = 64 << 20
 
 @contextlib.contextmanager
 def data_of(entry: Entry) -> Iterator[bytes | mmap.mmap]:
-    """A file's bytes; large ones by way of a file that has no name."""
+    """Open a file's bytes; large ones that are not on disk go through a temporary file."""
     if not entry.size or entry.content is None:
         yield b""
         return
@@ -35,7 +35,7 @@ def data_of(entry: Entry) -> Iterator[bytes | mmap.mmap]:
 
 
 def elf_of(entry: Entry) -> tuple[str, Elf] | None:
-    """What an ELF file says, with its place in the image; None for any other."""
+    """Return the place of an ELF file in the image, and its headers; None for any other file."""
     if entry.kind is not Kind.FILE or entry.size < 64:
         return None
     if not (entry.mode & 0o111 or b".so" in entry.path.rpartition(b"/")[2]):

@@ -1,4 +1,4 @@
-"""The Python packages that a spec asks for, and what they come to by its lock."""
+"""The Python packages that a spec requests, as its lock resolves them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from lamella.spec.wants import PypiWant, Want
 
 @dataclass(frozen=True)
 class Asking:
-    """What a spec asks for, want by want."""
+    """What a spec requests, by want."""
 
     python: Python
     target: Target
@@ -31,12 +31,12 @@ class Asking:
 
     @property
     def whole(self) -> Asked:
-        """All of it together: the packages of an image go with one another."""
+        """All of it together, since the packages of an image must fit each other."""
         return sum(self.wants.values(), Asked())
 
     @property
     def words(self) -> tuple[str, ...]:
-        """All that the answer depends on."""
+        """Everything that the result depends on."""
         told = self.target
         limits = [line for file in self.constraints for line in _constraint_lines(file)]
         newest = [f"no newer than {self.python.exclude_newer}"] if self.python.exclude_newer else []
@@ -46,13 +46,13 @@ class Asking:
         return (f"Python {told.version} {told.libc}", *newest, *bytecode, *wheels, *shared, *limits, *self.whole.texts)
 
     def roots(self, want: PypiWant) -> list[str]:
-        """The names of the packages that `want` asks for."""
+        """Return the names of the packages that `want` requests."""
         found = self.wants[want].requirements
         return [canonicalize_name(one.name) for one in found if self.target.takes(one.marker)]
 
 
 def asking(spec: Spec, platform: Platform) -> Asking | None:
-    """What `spec` asks for on `platform`, if it asks for Python packages at all."""
+    """Return what `spec` requests on `platform`; None if it has no Python packages."""
     python = spec.image.python
     wants = {want: _asked(want, spec) for want in spec.image.all_taken if isinstance(want, PypiWant)}
     if python is None or not wants:
@@ -63,7 +63,7 @@ def asking(spec: Spec, platform: Platform) -> Asking | None:
 
 
 def _tell_addresses(asked: Asking, locked: LockedPython, place: Workplace) -> None:
-    """Requirements that say themselves where they are: no index knows it, and the lock does not tell."""
+    """Remember the addresses in requirements, which neither an index nor the lock has."""
     urls = {str(canonicalize_name(one.name)): one.url for one in asked.whole.requirements if one.url}
     for one in locked.wheels:
         if one.name in urls:
@@ -85,7 +85,7 @@ def _constraint_lines(file: Path) -> list[str]:
 
 
 def scheme(python: Python, compiler: str) -> Scheme:
-    """Where things lie in that Python, whose modules are compiled by the version `compiler` of it."""
+    """Return where things are in that Python; version `compiler` of it compiles the modules."""
     prefix = python.prefix.rstrip("/")
     return Scheme(
         version=python.version,
@@ -97,9 +97,9 @@ def scheme(python: Python, compiler: str) -> Scheme:
 
 
 def closures(asked: Asking, locked: LockedPython | None, place: Workplace) -> dict[Want, Closure]:
-    """What each want comes to by the lock, which must be of just what is asked for."""
+    """Return the closure of each want, from the lock, which must match the request."""
     if locked is None:
-        raise LockError("it is not decided yet which Python packages these are; run lamella lock")
+        raise LockError("the spec's Python packages are not locked; run lamella lock")
     check_words(asked.words, locked.asked)
     _tell_addresses(asked, locked, place)
     whole = pypi.packages(locked.wheels, scheme(asked.python, locked.compiler), asked.target)
@@ -109,6 +109,6 @@ def closures(asked: Asking, locked: LockedPython | None, place: Workplace) -> di
         roots = asked.roots(want)
         missing = next((root for root in roots if root not in ids), None)
         if missing:
-            raise LockError(f"{missing} is asked for and is not in the lock; run lamella lock")
+            raise LockError(f"{missing} is required but not in the lock; run lamella lock")
         found[want] = restrict(whole, [ids[root] for root in roots])
     return found

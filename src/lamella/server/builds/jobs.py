@@ -20,6 +20,9 @@ _log = logging.getLogger("lamella.server.builds")
 _LOOK = 0.3
 """Seconds between checks of what another replica is doing."""
 
+_MOST = 1000
+"""How many jobs run or wait at once: each waiting one keeps telling the other replicas that it is alive."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -81,6 +84,8 @@ class Jobs:
         if task is None:
             if self._closing:
                 raise LamellaError("this server is stopping; try again")
+            if len(self._tasks) >= _MOST:
+                raise LamellaError("too many builds are waiting; try again later")
             task = asyncio.create_task(self._see_to(key, what, work), name=f"job {what}")
             self._tasks[key] = task
             task.add_done_callback(lambda _: self._tasks.pop(key, None))
