@@ -6,7 +6,7 @@
   outputs =
     { self, nixpkgs }:
     let
-      systems = [ "x86_64-linux" "aarch64-linux" "x86_64-darwin" "aarch64-darwin" ];
+      systems = [ "x86_64-linux" "aarch64-linux" ];
       each = make: builtins.listToAttrs (map (system: { name = system; value = make system; }) systems);
       of = system: import ./. { pkgs = nixpkgs.legacyPackages.${system}; };
     in

@@ -107,6 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(200, data)
             return
         start = int(wanted[1]) if wanted[1] else max(0, len(data) - int(wanted[2]))
+        if start >= len(data):
+            self._say(416, b"", {"Content-Range": f"bytes */{len(data)}"})
+            return
         end = int(wanted[2]) + 1 if wanted[1] and wanted[2] else len(data)
         part = data[start:end]
         self._say(206, part, {"Content-Range": f"bytes {start}-{start + len(part) - 1}/{len(data)}"})

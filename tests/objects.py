@@ -33,4 +33,4 @@ def objects(name: str) -> Iterator[str]:
         yield f"?endpoint=127.0.0.1:{port}&scheme=http&region=us-east-1"
     finally:
         server.terminate()
-        server.wait()
+        server.wait(60)

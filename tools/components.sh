@@ -6,11 +6,13 @@ for program in chromium-headless-shell docker dockerd podman containerd ctr runc
     nix-instantiate patchelf busybox curl systemd-analyze docker-registry nginx gpgv openssl pigz igzip zstd qemu-aarch64-static zsh fish mandoc; do
     command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
-linter=github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
-if ! command -v actionlint >/dev/null 2>&1 && [ ! -x "$HOME/go/bin/actionlint" ]; then
-    if command -v go >/dev/null 2>&1; then GOBIN="$HOME/go/bin" go install "$linter" >/dev/null 2>&1 || missing="$missing actionlint"
-    else missing="$missing actionlint"; fi
-fi
+for module in github.com/rhysd/actionlint/cmd/actionlint@v1.7.7 sigs.k8s.io/kustomize/kustomize/v5@v5.7.1; do
+    program=$(echo "$module" | cut -d/ -f3)
+    if ! command -v "$program" >/dev/null 2>&1 && [ ! -x "$HOME/go/bin/$program" ]; then
+        if command -v go >/dev/null 2>&1; then GOBIN="$HOME/go/bin" go install "$module" >/dev/null 2>&1 || missing="$missing $program"
+        else missing="$missing $program"; fi
+    fi
+done
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     apt-get update -qq

@@ -1,6 +1,6 @@
 """lamella: container images whose layers follow change.
 
-An image said in Python is the same value as one said in `lamella.toml`:
+An image written in Python is the same value as one in `lamella.toml`:
 
     from lamella import Image, Layer, files, nix
 
@@ -10,7 +10,7 @@ An image said in Python is the same value as one said in `lamella.toml`:
         take=[files("app")],
     )
 
-Names are loaded when first asked for, so that the command starts at once.
+Names are loaded on first use, so that the command starts quickly.
 """
 
 from typing import TYPE_CHECKING

@@ -1,8 +1,8 @@
 """Stages files, then moves them into place: how every file that other processes may read is written.
 
-A staged file has its own name beside its target (on the same file system, so the move is atomic), and appears under the
-target's name complete or not at all. Its writer holds a lock on it, which ends with the process, however that ends
-and in whatever container. So files that a killed process left are recognized by the missing lock, and removed.
+A staged file has its own name on the file system of its target, so the move is atomic: it appears under the target's
+name completely or not at all. Its writer holds a lock on it, which ends with the process, however that ends and in
+whatever container. So files that killed processes left behind are recognized, and the next process removes them.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import fcntl
 import glob
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, Self
@@ -46,10 +47,10 @@ def staged(root: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def _new(folder: Path, stack: contextlib.ExitStack, before: str = "", after: str = "") -> tuple[Path, BinaryIO]:
-    """Create a locked file, which is removed with `stack`, wherever that is interrupted.
+    """A new file that is removed with `stack`, even if this is interrupted.
 
-    If another process tidies up and removes the file or its folder before it is locked, they are created again. No name
-    is used twice: a process that has locked a leftover removes whatever has its name.
+    If another process tidies up and removes the file or its folder meanwhile, they are made again, under a new name:
+    whoever holds the lock of an abandoned file may still remove what has its name.
     """
     for tries in range(_TRIES):
         path = folder / f"{before}{secrets.token_hex(12)}{after}"
@@ -68,8 +69,14 @@ def _new(folder: Path, stack: contextlib.ExitStack, before: str = "", after: str
     raise FileNotFoundError(errno.ENOENT, "another process removes all new files", folder)
 
 
+def nameless(folder: Path | None = None) -> int:
+    """A handle on a new file without a name, on the disk of `folder`; the file disappears with its last handle."""
+    with tempfile.TemporaryFile(buffering=0, dir=folder) as file:
+        return os.dup(file.fileno())
+
+
 def tidy(root: Path) -> None:
-    """Remove the staging folder of `root`, and `root`, if they are empty."""
+    """Removes the staging folder of `root`, and `root`, if they are empty."""
     with contextlib.suppress(OSError):
         (root / STAGING).rmdir()
         root.rmdir()
@@ -77,9 +84,9 @@ def tidy(root: Path) -> None:
 
 @contextlib.contextmanager
 def staged_beside(target: Path) -> Iterator[BinaryIO]:
-    """Create a file beside `target` that gets its name at the end, unless an exception was raised.
+    """A new file beside `target` that takes its name and mode at the end, unless an error was raised.
 
-    If `target` is neither a file nor a folder (a pipe, a device), it is written to directly.
+    A target that is neither file nor folder (a pipe, a device) is written to directly.
     """
     target = target.resolve()
     if target.is_dir():
@@ -87,7 +94,7 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
     prefix = f".{target.name[:40]}."
     direct = target.exists() and not target.is_file()
     with explained(target, "cannot write"):
-        target.parent.stat()  # a missing folder is not created
+        target.parent.stat()  # a missing folder is an error, and not created
         for old in target.parent.glob(f"{glob.escape(prefix)}*{_ENDING}"):
             _remove_left(old)
     if direct:
@@ -102,12 +109,14 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
         with _filled(target):
             yield new
         with explained(target, "cannot write"):
+            with contextlib.suppress(FileNotFoundError):
+                path.chmod(target.stat().st_mode & 0o777)
             path.rename(target)
 
 
 @contextlib.contextmanager
 def _filled(target: Path) -> Iterator[None]:
-    """Name `target` if there is no room for it; other errors are not about this file."""
+    """Turns a full disk into an error that names `target`; other errors are not about it."""
     try:
         yield
     except OSError as error:
@@ -117,7 +126,7 @@ def _filled(target: Path) -> Iterator[None]:
 
 
 def write_all(file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
-    """Write all of `data` to an unbuffered file, which may take less at a time."""
+    """Writes all of `data` to a file without a buffer, which may take less at a time."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
@@ -135,7 +144,7 @@ def write_file(target: Path, data: bytes) -> None:
 
 
 def write_whole(root: Path, name: str, data: bytes) -> None:
-    """Write `data` to `root/name`, whole or not at all."""
+    """Writes `data` to `root/name`, completely or not at all."""
     target = root / name
     with explained(target, "cannot write"), staged(root) as (path, file):
         write_all(file, data)
@@ -144,14 +153,14 @@ def write_whole(root: Path, name: str, data: bytes) -> None:
 
 
 def sweep(root: Path) -> int:
-    """Remove what killed processes have left in staging; return how many files."""
+    """Removes what killed processes left in staging; returns the number of files."""
     with contextlib.suppress(FileNotFoundError):
         return sum(map(_remove_left, (root / STAGING).iterdir()))
     return 0
 
 
 def _remove_left(path: Path) -> bool:
-    """Remove a staged file that no process writes any more."""
+    """Removes a staged file whose writer is gone."""
     with contextlib.suppress(OSError), path.open("rb", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink()
@@ -160,7 +169,7 @@ def _remove_left(path: Path) -> bool:
 
 
 class StagedFile:
-    """Bytes on their way into a file below `root`; leaving without `move_to` discards them."""
+    """A file below `root` that is being written; leaving without `move_to` discards it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -180,14 +189,14 @@ class StagedFile:
             write_all(self._file, block)
 
     def move_to(self, target: Path) -> None:
-        """Move what was written to `target`."""
+        """Moves what was written to `target`."""
         with explained(target, "cannot write"):
             target.parent.mkdir(parents=True, exist_ok=True)
             self.path.rename(target)
 
 
 class StagedBlob(StagedFile):
-    """Bytes on their way to a place named by their digest; leaving without `commit` discards them."""
+    """A file named by its digest that is being written; leaving without `commit` discards it."""
 
     def __init__(self, root: Path, place: Callable[[Digest], Path]) -> None:
         super().__init__(root)
@@ -200,6 +209,6 @@ class StagedBlob(StagedFile):
         super().write(block)
 
     def commit(self, digest: Digest, size: int) -> None:
-        """Move the bytes to their place, if they have this digest and size."""
+        """Moves the file to its place, if digest and size are right."""
         self._passed.check(digest, size)
         self.move_to(self._place(digest))

@@ -16,6 +16,7 @@ from tests.cache.actors import Clock, KilledError, Turns, Watched, failing, kill
 from tests.cache.complete import dangling, missing
 from tests.cache.pushed import blob, image, index, push
 from tests.cache.test_collect import package
+from tests.waiting import until as wait_until
 
 from lamella.cache import collect as collecting
 from lamella.cache import contents, holds, lease
@@ -358,8 +359,7 @@ def test_a_lease_is_prolonged_in_the_background(clock: Clock, monkeypatch: pytes
         until = clock.now + 120
         for _ in range(5):
             clock.now += 80
-            while doom_of(bucket).until < clock.now + 100:
-                time.sleep(0.001)
+            wait_until(lambda: doom_of(bucket).until >= clock.now + 100, "the lease is prolonged")
         assert clock.now > until
         assert doom_of(bucket).names == ["a"]
         held.check()

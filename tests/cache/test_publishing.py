@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from tests.buckets import Memory
 from tests.cache.pushed import blob, image, index, push
+from tests.waiting import until
 
 from lamella.cache import holds, publishing
 from lamella.cache.folder import Folder
@@ -127,8 +128,7 @@ def test_a_publisher_waits_for_what_is_being_removed(repository: Repository) -> 
 
     publisher = threading.Thread(target=attempt)
     publisher.start()
-    while not list(repository.bucket.list(HOLDS)):
-        time.sleep(0.001)
+    until(lambda: list(repository.bucket.list(HOLDS)), "the publisher waits")
     assert not list(repository.manifests())
     repository.bucket.delete(blob_name(sha256(b"config")))
     doom(repository)

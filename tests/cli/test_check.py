@@ -1,4 +1,4 @@
-"""`lamella check` names what is missing, and `lamella shell` opens the image, as a user calls them."""
+"""`lamella check` names what is missing, as a user calls it."""
 
 import json
 import os
@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.command import LAMELLA, run
+from tests.command import run
 from tests.debs import Repository
 from tests.index import Index, serving
-from tests.real.programs import absent
 from tests.wheels import make_wheel
 
 from lamella.checks import elf
@@ -171,89 +170,6 @@ def test_what_is_in_which_layer(work: Path, index: Index) -> None:
     lines = lamella(work, index, "check", "--list").stdout.splitlines()
     assert (lines[0], lines[2]) == ("python", "app")
     assert lines[3].split()[-2:] == ["top-1.0", "pypi"]
-
-
-@pytest.fixture
-def busybox(work: Path) -> Path:
-    """The folder, with programs that run in an image of it alone."""
-    program = shutil.which("busybox")
-    if not program or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
-        absent("needs busybox-static, and a kernel that lets users mount overlays")
-    (work / "usr" / "bin").mkdir()
-    shutil.copy(program, work / "usr" / "bin" / "busybox")
-    for name in ("sh", "env", "cat"):
-        (work / "usr" / "bin" / name).symlink_to("busybox")
-    (work / "lamella.toml").write_text(
-        'name = "s"\nfiles = [{ from = "usr/", to = "/usr" }]\n[config]\nenv = { HELLO = "you", PATH = "/usr/bin" }\n'
-        '[[layer]]\nname = "low"\nfiles = [{ from = "usr/", to = "/usr" }]\n'
-        '[[layer]]\nname = "high"\nfiles = [{ from = "lamella.toml", to = "/etc/" }]\n'
-    )
-    return work
-
-
-def test_a_shell_in_the_image(busybox: Path, index: Index) -> None:
-    ran = lamella(busybox, index, "shell", ".", "--", "sh", "-c", "echo $HELLO; echo x >/new; cat /new; exit 7")
-    assert (ran.stdout, ran.returncode) == ("you\nx\n", 7)
-    ran = lamella(busybox, index, "shell", ".", "--", "cat", "/new")
-    assert (ran.stdout, ran.returncode) == ("", 1)
-    assert "name" in lamella(busybox, index, "shell", ".", "--", "cat", "/etc/lamella.toml").stdout
-    assert lamella(busybox, index, "shell", ".", "--layer", "low", "--", "cat", "/etc/lamella.toml").returncode == 1
-
-
-def test_a_shell_in_an_image_of_many_layers(busybox: Path, index: Index) -> None:
-    layers = "".join(
-        f'[[layer]]\nname = "{number}"\nfiles = [{{ from = "lamella.toml", to = "/etc/{number}" }}]\n'
-        for number in range(90)
-    )
-    (busybox / "lamella.toml").write_text((busybox / "lamella.toml").read_text() + layers)
-    ran = lamella(busybox, index, "shell", ".", "--", "sh", "-c", "test -f /etc/0 && test -f /etc/89 && echo all")
-    assert (ran.stdout, ran.returncode) == ("all\n", 0), ran.stderr
-
-
-def test_layers_that_were_unpacked_are_unpacked_once(busybox: Path, index: Index) -> None:
-    lamella(busybox, index, "shell", ".", "--", "cat", "/dev/null")
-    roots = busybox.parent / "cache" / "roots"
-    before = {path: path.stat().st_ctime_ns for path in roots.iterdir() if path.is_dir()}
-    (busybox / "lamella.toml").write_text((busybox / "lamella.toml").read_text() + "# more\n")
-    lamella(busybox, index, "shell", ".", "--", "cat", "/dev/null")
-    after = {path: path.stat().st_ctime_ns for path in roots.iterdir() if path.is_dir()}
-    assert before.items() < after.items()
-    listed = lamella(busybox, index, "cache", "list").stdout
-    assert all(f"roots/{path.name}" in listed for path in after)
-    items = len(listed.splitlines())
-    assert json.loads(lamella(busybox, index, "cache", "size", "--json").stdout)["items"] == items
-    assert json.loads(lamella(busybox, index, "cache", "prune", "--days", "0", "--json").stdout)["items"] == items
-    assert not [path for path in roots.iterdir() if path.is_dir()]
-
-
-def test_a_shell_where_the_kernel_allows_none(busybox: Path, index: Index) -> None:
-    """Then the image is loaded into Docker or podman, and run there."""
-    programs = busybox.parent / "programs"
-    programs.mkdir()
-    for name, body in {"unshare": "exit 1", "docker": 'echo "$0" "$@"'}.items():
-        (programs / name).write_text(f"#!/bin/sh\n{body}\n")
-        (programs / name).chmod(0o755)
-    command = [*LAMELLA, "shell", ".", "--", "cat", "/x"]
-    told = {"LAMELLA_CACHE": str(busybox.parent / "cache"), "PATH": str(programs), "DOCKER_HOST": "unix:///nowhere"}
-    ran = subprocess.run(command, cwd=busybox, env=told, capture_output=True, text=True, check=False)
-    assert ran.returncode != 0
-    assert "/nowhere" in ran.stderr
-    assert "Traceback" not in ran.stderr
-
-
-def test_links_of_an_image_lead_nowhere_out_of_it(busybox: Path, index: Index) -> None:
-    """A shell sets up files in the image; if /etc is a link to another place, nothing there is touched."""
-    outside = busybox.parent / "outside"
-    outside.mkdir()
-    for name in ("resolv.conf", "hosts"):
-        (outside / name).write_text("ours")
-    (busybox / "etc").symlink_to(outside)
-    (busybox / "lamella.toml").write_text(
-        'name = "s"\nfiles = [{ from = "usr/", to = "/usr" }, "etc"]\n[config]\nenv = { PATH = "/usr/bin" }\n'
-    )
-    ran = lamella(busybox, index, "shell", ".", "--", "sh", "-c", "echo in")
-    assert (ran.stdout, ran.returncode) == ("in\n", 0), ran.stderr
-    assert {file.name: file.read_text() for file in outside.iterdir()} == {"resolv.conf": "ours", "hosts": "ours"}
 
 
 def test_what_a_base_holds_counts(work: Path, index: Index) -> None:

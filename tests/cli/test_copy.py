@@ -65,6 +65,17 @@ def test_an_index_goes_everywhere_and_comes_back_as_it_was(hello: Path, fake: Fa
             assert len(one["layers"]) == 4
 
 
+def test_a_copy_tells_the_digest_of_the_manifest_that_it_wrote(hello: Path, fake: Fake) -> None:
+    one = ("copy", "--platform", "linux/amd64", "--json", ".")
+    for form in ("oci", "v2s2"):
+        told = json.loads(good(hello, *one, f"docker://{fake.name}/hello:{form}", "--format", form))
+        assert fake.manifests["hello"][told["digest"]] == fake.manifests["hello"][form]
+    digest = json.loads(good(hello, *one, "oci:layout:v1"))["digest"]
+    assert json.loads(good(hello, *one, "oci-archive:file.tar"))["digest"] == digest
+    assert digest in (hello / "layout" / "index.json").read_text()
+    assert json.loads(good(hello, *one, "docker-archive:docker.tar"))["digest"] is None
+
+
 def test_blobs_of_a_repository_beside_are_not_sent(hello: Path, fake: Fake) -> None:
     good(hello, "index", f"{fake.name}/team/hello:v1", ".")
     fake.asked.clear()

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import stat
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -128,12 +129,34 @@ def test_what_cannot_be_found_is_told_and_the_rest_is_filled(tmp_path: Path, ind
     )
     file.write_text(text.replace("files/demo-1.0.tar", "plain/none.tar"))
     said = lamella(tmp_path, index, "packages.nix", code=1)
-    assert "packages.nix:5: fetchPypi: what version is cannot be read from the text" in said
+    assert "packages.nix:5: fetchPypi: version cannot be determined from the file" in said
     assert "packages.nix:7: none.tar.gz: there is nothing at" in said
-    assert "packages.nix:8: cat at refs/tags/v7: it cannot be had" in said
+    assert "packages.nix:8: cat at refs/tags/v7: it cannot be fetched" in said
     assert "4 filled in, 3 missing" in said
     file.write_text(file.read_text().replace('tag = "v7"', 'rev = "--upload-pack=touch evil"'))
-    assert "8: cat at --upload-pack=touch evil: it is named as an option" in lamella(
+    assert "8: cat at --upload-pack=touch evil: its address or revision looks like an option" in lamella(
         tmp_path, index, "packages.nix", code=1
     )
     assert "does not exist" in lamella(tmp_path, index, "none.nix", code=2)
+
+
+def test_a_file_keeps_its_mode_and_its_line_ends(tmp_path: Path, index: Index) -> None:
+    file = tmp_path / "one.nix"
+    file.write_bytes(b'fetchPypi {\r\n  pname = "demo";\r\n  version = "1.0";\r\n  hash = "";\r\n}\r\n')
+    file.chmod(0o750)
+    lamella(tmp_path, index, "one.nix")
+    hashed = sri((index.folder / "demo-1.0.tar.gz").read_bytes())
+    assert file.read_bytes().split(b"\r\n")[3:] == [f'  hash = "{hashed}";'.encode(), b"}", b""]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o750
+
+
+def test_problems_are_shown_even_if_quiet(tmp_path: Path, index: Index) -> None:
+    (tmp_path / "one.nix").write_text('fetchurl { url = "URL/none"; hash = ""; }\n'.replace("URL", index.url))
+    said = lamella(tmp_path, index, "one.nix", "-q", code=1)
+    assert said.startswith("one.nix:1: none: there is nothing at")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path, index: Index) -> None:
+    (tmp_path / "one.nix").write_bytes(b"{\n  a = '\xff';\n}\n")
+    assert lamella(tmp_path, index, "one.nix", code=2) == "lamella: one.nix:2: the file is not UTF-8\n"

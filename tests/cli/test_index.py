@@ -163,6 +163,10 @@ def test_several_registries_get_the_same(hello: Path, fake: Fake) -> None:
         assert first.rpartition("@")[2] == other.rpartition("@")[2]
         assert second.manifests["elsewhere/hello"] == fake.manifests["team/hello"]
         assert second.manifests["elsewhere/hello"]["v1"] == second.manifests["elsewhere/hello"]["v1.0"]
+        told = json.loads(good(hello, "index", f"{fake.name}/team/hello:v1", ".", "--also", also, "--json"))
+        names = [told["name"], *(one["name"] for one in told["also"])]
+        assert names == [f"{fake.name}/team/hello", f"{second.name}/elsewhere/hello"]
+        assert {told["digest"], *(one["digest"] for one in told["also"])} == {first.rpartition("@")[2]}
 
 
 def test_git_and_the_ci_say_what_is_released(hello: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,7 +183,9 @@ def test_check_asks_nobody(work: Path, index: Index) -> None:
     assert "there is no lamella.lock" in bad(work, index, "lock", "--check")
     good(work, index, "lock")
     index.asked.clear()
-    good(work, index, "lock", "--check")
+    assert " matches " in good(work, index, "lock", "--check")
+    told = json.loads(good(work, index, "lock", "--check", "--json"))
+    assert (told["written"], told["changes"]) == (False, [])
     (work / "lamella.toml").write_text(SPEC.replace("3.12", "3.11"))
     assert "+ Python 3.11" in bad(work, index, "lock", "--check")
     (work / "lamella.toml").write_text(SPEC.replace('"linux/arm64"', '"linux/riscv64"'))
@@ -283,7 +285,7 @@ def test_packages_that_claim_one_place(work: Path, index: Index) -> None:
     make_wheel(index.folder, "extra", "0.1", {"extra/__init__.py": b"", "tests/__init__.py": b"extra"})
     make_wheel(index.folder, "top", "1.0", {"tests/__init__.py": b"top", "same.py": b""}, ["extra"])
     (work / "lamella.toml").write_text(SPEC.replace("[more]", ""))
-    assert "extra and top both have a file tests/__init__.py" in bad(work, index, "lock")
+    assert "extra and top have different files tests/__init__.py" in bad(work, index, "lock")
     text = SPEC.replace("[more]", "").replace('"3.12"', '"3.12"\nshared = ["tests/*"]')
     (work / "lamella.toml").write_text(text)
     good(work, index, "lock")
@@ -303,16 +305,27 @@ def test_files_of_requirements(work: Path, index: Index) -> None:
     assert "+ constraint low<1.5" in bad(work, index, "lock", "--check")
 
 
+def test_constraints_may_include_others(work: Path, index: Index) -> None:
+    (work / "lamella.toml").write_text(SPEC.replace('"3.12"', '"3.12"\nconstraints = ["limits.txt"]'))
+    (work / "limits.txt").write_text("-c more.txt\n")
+    (work / "more.txt").write_text("low<2\n")
+    good(work, index, "lock")
+    assert locked(work)["low"]["version"] == "1.0"
+    good(work, index, "lock", "--check")
+    (work / "more.txt").write_text("low<1.5\n")
+    assert "+ constraint low<1.5" in bad(work, index, "lock", "--check")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("not a requirement!", "low.txt:1: 'not a requirement!' is not a requirement"),
-        ("--editable .", "low.txt:1: --editable means nothing here"),
-        ("-r low.txt", "to no end"),
+        ("--editable .", "low.txt:1: --editable is not supported"),
+        ("-r low.txt", "include each other endlessly"),
         ("-r nowhere.txt", "cannot read the requirements in"),
         ("nowhere", "nowhere was not found"),
-        ("low>5", "uv finds no packages that go together"),
-        ("--extra-index-url nonsense://nowhere\nnowhere", "uv cannot look for packages: Failed to fetch"),
+        ("low>5", "uv finds no compatible packages"),
+        ("--extra-index-url nonsense://nowhere\nnowhere", "uv cannot choose packages: Failed to fetch"),
     ],
 )
 def test_requirements_that_cannot_be(work: Path, index: Index, text: str, said: str) -> None:
@@ -395,7 +408,7 @@ def test_wheels_alone_are_taken_where_a_spec_says_so(work: Path, index: Index) -
     good(work, index, "lock")
     assert locked(work)["low"]["version"] == "1.0"
     (work / "low.txt").write_text("onlysource\n")
-    assert "only wheels are taken" in bad(work, index, "lock")
+    assert "only wheels are allowed" in bad(work, index, "lock")
     git = project(work / "repository", "fromsource")
     for command in (
         ["init", "-q"],
@@ -406,7 +419,7 @@ def test_wheels_alone_are_taken_where_a_spec_says_so(work: Path, index: Index) -
     for where in (f"git+{git.as_uri()}", f"http://127.0.0.1:{index.port}/files/onlysource-1.0.tar.gz"):
         name = "fromsource" if where.startswith("git") else "onlysource"
         (work / "low.txt").write_text(f"{name} @ {where}\n")
-        assert "only wheels are taken" in bad(work, index, "lock")
+        assert "only wheels are allowed" in bad(work, index, "lock")
     assert not ran.exists()
 
 
@@ -563,7 +576,7 @@ def test_bytecode_is_by_the_python_that_the_lock_names(work: Path, index: Index)
     ran = good(work, index, "check", "--list", "--json")
     assert "low" in ran
     lock.write_text(lock.read_text().replace(f'"{named}"', f'"{version}.99"'))
-    assert f"Python {version}.99, which is not here" in bad(work, index, "build")
+    assert f"Python {version}.99, which is not installed" in bad(work, index, "build")
     good(work, index, "lock")
     assert f'"{version}.99"' in lock.read_text(), "what was decided stays"
     good(work, index, "lock", "--upgrade", "python")

@@ -148,6 +148,17 @@ def test_a_deb_that_is_another_now(work: Path, archive: Repository) -> None:
     assert "libc_1.0_amd64.deb" in bad(work, "build", code=4)
 
 
+def test_links_that_were_forged_when_locking_do_not_last(work: Path, archive: Repository) -> None:
+    pool = archive.folder / "pool"
+    true = (pool / "mawk_1.0_amd64.deb").read_bytes()
+    (pool / "mawk_1.0_amd64.deb").write_bytes((pool / "gawk_1.0_amd64.deb").read_bytes())
+    good(work, "lock")
+    (pool / "mawk_1.0_amd64.deb").write_bytes(true)
+    assert "sets up no alternative" in bad(work, "build")
+    good(work, "lock")
+    good(work, "build")
+
+
 def test_a_deb_that_is_gone(work: Path, archive: Repository) -> None:
     good(work, "lock")
     (archive.folder / "pool" / "libc_1.0_amd64.deb").unlink()
@@ -157,9 +168,9 @@ def test_a_deb_that_is_gone(work: Path, archive: Repository) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (('"top"', '"nowhere"'), "no archive that is asked has a package nowhere"),
+        (('"top"', '"nowhere"'), "no archive has a package nowhere"),
         (('"linux/amd64"', '"linux/arm64"'), "has no packages of main for arm64"),
-        (("[trusted=yes] ", ""), "is not one that this machine trusts"),
+        (("[trusted=yes] ", ""), "is not trusted on this machine"),
         ((" stable main", " nowhere main"), "cannot be read"),
     ],
 )

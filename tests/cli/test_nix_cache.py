@@ -112,7 +112,7 @@ def platform(lock: str) -> str:
 
 def test_caches_of_the_environment_and_of_nix_itself(work: Path, cache: Cache) -> None:
     (work / "lamella.toml").write_text(f'name = "demo"\nnix = ["{APP}"]\n')
-    assert "the nix command is not there" in bad(work, "build")
+    assert "the nix command is not installed" in bad(work, "build")
     good(work, "build", LAMELLA_NIX_CACHES=cache.url, LAMELLA_NIX_KEYS=cache.key)
     forget(work)
     conf = f"it's = nobody's \"business\nsubstituters = {cache.url}\nextra-trusted-public-keys = {cache.key} # ours\n"
@@ -192,7 +192,7 @@ def test_over_http(work: Path, cache: Cache) -> None:
         forget(work)
         good(work, "build")
     forget(work)
-    assert "Connection refused" in bad(work, "build") or "cannot be fetched" in bad(work, "build")
+    assert "Connection refused" in bad(work, "build") or "cannot be reached" in bad(work, "build")
 
 
 LIES = {
@@ -235,7 +235,7 @@ def test_a_nar_that_is_another_than_its_hash_says(work: Path, tmp_path: Path, ca
     cache.add_nar(LIBC, wrong, NarHash=kept["NarHash"], NarSize=kept["NarSize"], Sig=kept["Sig"])
     said = bad(work, "build")
     assert LIBC in said
-    assert "nothing of it is used" in said
+    assert "so it is not used" in said
 
 
 def test_a_cache_with_other_files_than_were_locked(work: Path, tmp_path: Path, cache: Cache) -> None:
@@ -270,3 +270,16 @@ def test_a_lock_of_something_else(work: Path) -> None:
     for old, new in changes:
         lock.write_text(text.replace(old, new, 1))
         assert "lamella" in bad(work, "build")
+
+
+def test_a_watched_command_that_a_signal_ends_gives_the_exit_code_that_shells_give(work: Path) -> None:
+    ran = run(work, "cache", "watch", "--to", f"file://{work}/to", "--", "sh", "-c", "kill -TERM $$")
+    assert (ran.returncode, "0 paths sent" in ran.stdout) == (143, True), ran.stderr
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe", b"", b"name:c2hvcnQ="])
+def test_a_wrong_key_is_named_before_the_command_runs(work: Path, data: bytes) -> None:
+    (work / "key").write_bytes(data)
+    said = bad(work, "cache", "watch", "--to", f"file://{work}/to", "--key", "key", "--", "touch", "ran")
+    assert said == "lamella: key: this is not a secret key as Nix writes them: NAME:BASE64\n"
+    assert not (work / "ran").exists()

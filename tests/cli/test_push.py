@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.command import run
+from tests.command import LAMELLA, run
 from tests.registry.fake import Fake, Trouble, serving
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello"
@@ -184,6 +184,48 @@ def test_a_dry_run_of_bytes_only_asks(hello: Path, fake: Fake) -> None:
     assert fake.manifests == {}
 
 
+def test_a_dry_run_foresees_each_platform_or_the_chosen_one(both: Path, fake: Fake) -> None:
+    lamella(both, "index", "oci:out:v1", ".")
+    for image in (".", "oci:out:v1"):
+        dry = ("push", image, f"{fake.name}/hello:v1", "--dry-run")
+        rows = json.loads(lamella(both, *dry, "--json").stdout)
+        assert [row["platform"] for row in rows] == ["linux/amd64"] * 4 + ["linux/arm64"] * 4
+        assert lamella(both, *dry).stdout.count("linux/arm64") == 4
+        rows = json.loads(lamella(both, *dry, "--json", "--platform", "linux/arm64").stdout)
+        assert [row["platform"] for row in rows] == ["linux/arm64"] * 4
+
+
+def test_a_dry_run_reads_an_archive_from_stdin(hello: Path, fake: Fake) -> None:
+    lamella(hello, "copy", ".", "oci-archive:out.tar")
+    command = [*LAMELLA, "push", "oci-archive:-", f"{fake.name}/hello:v1", "--dry-run"]
+    with (hello / "out.tar").open("rb") as data:
+        ran = subprocess.run(command, cwd=hello, stdin=data, capture_output=True, text=True, check=False)
+    assert (ran.stdout.count("upload"), ran.stderr) == (4, "")
+
+
+def test_a_dry_run_leaves_store_paths_to_the_host(hello: Path, fake: Fake) -> None:
+    path = hello / f"{'a' * 32}-hello-1.0"
+    path.mkdir()
+    (hello / "graph.json").write_text(json.dumps([{"path": str(path), "references": [], "narSize": 13}]))
+    (hello / "nix.toml").write_text('name = "nix"\nnix = [{ graph = "graph.json" }]\n')
+    dry = lamella(hello, "push", "nix.toml", f"{fake.name}/nix:v1", "--dry-run", "--nix-store-paths", "--json")
+    assert [row["name"] for row in json.loads(dry.stdout)] == ["nix store"]
+
+
+def test_a_quiet_dry_run_only_fails_or_not(hello: Path, fake: Fake) -> None:
+    ran = lamella(hello, "push", ".", f"{fake.name}/hello:v1", "--dry-run", "-q")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+def test_a_dry_run_refuses_what_a_push_refuses(hello: Path, fake: Fake) -> None:
+    lamella(hello, "copy", ".", "oci:out")
+    for options in (["--nix-store-paths"], ["--platform", "linux/arm64"]):
+        command = ["push", "oci:out", f"{fake.name}/hello:v1", *options]
+        dry, real = lamella(hello, *command, "--dry-run"), lamella(hello, *command)
+        assert real.returncode
+        assert (dry.returncode, dry.stderr) == (real.returncode, real.stderr)
+
+
 def test_each_layer_is_an_image_too_at_no_extra_bytes(hello: Path, fake: Fake) -> None:
     push(hello, ".", f"{fake.name}/hello:v1")
     fake.asked.clear()
@@ -197,9 +239,24 @@ def test_each_layer_is_an_image_too_at_no_extra_bytes(hello: Path, fake: Fake) -
     whole = json.loads(lamella(hello, "inspect", "--json", f"docker://{fake.name}/hello:v1").stdout)
     assert [layer["name"] for layer in whole["layers"]] == ["libs", "data", "config", "app"]
     assert all(layer["packages"] for layer in whole["layers"])
+
+
+def test_a_layer_is_an_image_for_each_platform_that_has_it(both: Path, fake: Fake) -> None:
+    told = json.loads(lamella(both, "push", ".", f"{fake.name}/hello:v1", "--layer-images", "layer-", "--json").stdout)
+    kind, data = fake.manifests["layer-app"]["v1"]
+    children = json.loads(data)["manifests"]
+    assert "index" in kind
+    assert [child["platform"]["architecture"] for child in children] == ["amd64", "arm64"]
+    for child, whole in zip(children, told[0]["platforms"], strict=True):
+        layers = json.loads(fake.manifests["layer-app"][child["digest"]][1])["layers"]
+        assert [layer["digest"] for layer in layers] == [whole["layers"][-1]["digest"]]
+
+
+def test_bytes_have_no_layer_images_and_nothing_is_sent(hello: Path, fake: Fake) -> None:
     lamella(hello, "copy", ".", "oci:out")
     wrong = lamella(hello, "push", "oci:out", f"{fake.name}/hello:v1", "--layer-images", "x-")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert fake.asked == []
 
 
 def test_the_memory_may_be_a_repository_of_its_own(hello: Path, fake: Fake) -> None:

@@ -46,6 +46,11 @@ def test_settings_that_are_wrong(tmp_path: Path, text: str, said: str) -> None:
     assert serve(tmp_path, "--config", "server.toml") == (2, said)
 
 
+def test_an_option_that_is_wrong(tmp_path: Path) -> None:
+    code, said = serve(tmp_path, "--listen", "8080")
+    assert (code, said) == (2, 'lamella: --listen: "8080" is not HOST:PORT, such as 127.0.0.1:8080 or [::]:443')
+
+
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -30,7 +30,7 @@ def test_words_mean_the_same(words: list[str], meant: Copy) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([USUAL, "--dest-what"], "--dest-what means nothing here"),
+        ([USUAL, "--dest-what"], "--dest-what is not supported"),
         ([USUAL, "--dest-creds"], "--dest-creds needs a value"),
         (["--quiet"], "say where the image goes"),
     ],

@@ -1,32 +1,46 @@
 """What is shown during the work: in terminals of any width, in those that can only print, and in pipes."""
 
-import fcntl
 import os
 import re
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.terminal import MAIN, Terminal
 
-MAIN = "from lamella.cli.main import main; main()"
 WORK = """
 import sys, time
+from pathlib import Path
 from lamella.cli.progress import Told
+def take(seconds, step):
+    if "stepwise" not in sys.argv:
+        time.sleep(seconds)
+    while "stepwise" in sys.argv and not Path(step).exists():
+        time.sleep(0.01)
 with Told(verbose="-v" in sys.argv) as told:
     told.doing("looking up packages and registries")
-    time.sleep(0.6)
+    take(0.6, "looked")
     for done in range(0, 101, 20):
         told.progress("a layer with quite a long name, and with a name", done * 10**6, 100 * 10**6)
         told.progress("another", done * 10**7, 10**9)
-        time.sleep(0.12)
+        told.progress("never done", done * 10**6, 10**9)
+        take(0.12, str(done))
+"""
+STEPS = """
+import time
+from pathlib import Path
+from lamella.cli.progress import Told
+from lamella.oci.image import Steps
+with Told(verbose=True) as told:
+    told.progress(Steps("asking"), 2, 3)
+    while not Path("go").exists():
+        time.sleep(0.01)
+    told.progress(Steps("asking"), 3, 3)
 """
 STUBBORN = """
 import sys, time
@@ -42,56 +56,6 @@ main.cli.main = run
 main.main()
 """
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-class Terminal:
-    """A program in a terminal of that width, and all that it has shown."""
-
-    def __init__(self, width: int, folder: Path, *command: str, **more: str) -> None:
-        self._ours, theirs = os.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-        env = {**os.environ, "TERM": "xterm", "LAMELLA_CACHE": str(folder / "cache"), **more}
-        env = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", *command],
-            cwd=folder,
-            env=env,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
-        os.close(theirs)
-        self.shown = ""
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        try:
-            while block := os.read(self._ours, 1 << 16):
-                self.shown += block.decode(errors="replace")
-        except OSError:
-            return
-
-    def wait_for(self, words: str) -> None:
-        end = time.monotonic() + 30
-        while words not in self.shown:
-            assert time.monotonic() < end, self.shown
-            time.sleep(0.01)
-
-    def press(self, keys: bytes) -> None:
-        os.write(self._ours, keys)
-
-    def resize(self, width: int) -> None:
-        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-
-    def ended(self) -> int:
-        """The exit code."""
-        code = self.process.wait(60)
-        self._reader.join()
-        os.close(self._ours)
-        return code
 
 
 @pytest.fixture
@@ -115,25 +79,42 @@ def lines(shown: str) -> list[str]:
     return [line for part in CONTROLS.sub("", shown).split("\r\n") for line in part.split("\r")]
 
 
+def go_on(terminal: Terminal, folder: Path, **steps: str) -> None:
+    """Let the work go on after each of these steps, once its words are seen."""
+    for step, words in steps.items():
+        terminal.wait_for(words)
+        (folder / step.lstrip("_")).touch()
+
+
 @pytest.mark.parametrize("width", [20, 40, 100])
 def test_no_line_is_wider_than_the_terminal(folder: Path, width: int) -> None:
-    terminal = Terminal(width, folder, WORK)
+    terminal = Terminal(width, folder, WORK, "stepwise")
+    twenty = "200 MB of 1.0 GB" if width == 100 else "20 %"
+    go_on(terminal, folder, looked="looking", _0="another", _20=twenty, _40="", _60="", _80="", _100="")
     assert terminal.ended() == 0
     assert max(map(len, lines(terminal.shown))) <= width - len("^C") - 1
-    assert "another" in terminal.shown
-    assert ("200 MB of 1.0 GB" if width == 100 else "20 %") in CONTROLS.sub("", terminal.shown)
-    assert terminal.shown.rpartition("another")[2].count("\x1b[2K") >= 3  # what was shown last is gone
+    assert terminal.screen(width).strip() == ""
     assert terminal.shown.rindex("\x1b[?25h") > terminal.shown.rindex("\x1b[?25l")
 
 
 def test_a_terminal_that_becomes_narrower_is_followed(folder: Path) -> None:
-    terminal = Terminal(100, folder, WORK)
-    terminal.wait_for("200 MB")
+    terminal = Terminal(100, folder, WORK, "stepwise")
+    go_on(terminal, folder, looked="looking", _0="another", _20="200 MB")
     terminal.resize(30)
+    go_on(terminal, folder, _40=" 40 %", _60=" 60 %", _80=" 80 %", _100="")
     assert terminal.ended() == 0
     last = CONTROLS.sub("", terminal.shown.rpartition("another")[2])
     assert " 80 %" in last
     assert len(last.partition("\r")[0]) <= 30 - len("another")
+
+
+def test_steps_are_not_shown_as_bytes(folder: Path) -> None:
+    terminal = Terminal(100, folder, STEPS)
+    terminal.wait_for("2 of 3")
+    (folder / "go").touch()
+    assert terminal.ended() == 0
+    assert "asking: 3 in " in terminal.shown
+    assert " B" not in terminal.shown
 
 
 def test_a_pipe_gets_lines_only_if_they_are_asked_for(folder: Path) -> None:

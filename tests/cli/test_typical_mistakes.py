@@ -138,7 +138,7 @@ def test_an_unknown_package(work: Path, index: Index, tmp_path: Path) -> None:
     archive.write()
     debs = f'[debian]\narchives = ["{archive.line}"]\n'
     (work / "lamella.toml").write_text(f'name = "hello"\nplatforms = ["linux/amd64"]\ndeb = ["libd"]\n{debs}')
-    assert mistake(work, "lock", code=3) == "no archive that is asked has a package libd; did you mean libc?"
+    assert mistake(work, "lock", code=3) == "no archive has a package libd; did you mean libc?"
 
 
 def test_a_wrong_platform(work: Path, fake: Fake) -> None:
@@ -188,7 +188,7 @@ def test_too_large_a_layer(work: Path, fake: Fake) -> None:
 
 def test_no_spec(work: Path) -> None:
     said = mistake(work / "app", "build", code=2, LAMELLA_CACHE=str(work / "cache"))
-    assert said == "lamella.toml: there is no such file; write a spec, or name the folder of one"
+    assert said == "lamella.toml: no such file; write a spec, or name a folder with one"
     assert mistake(work, "build", "lamela.toml", code=2).endswith("did you mean lamella.toml?")
 
 
@@ -197,6 +197,9 @@ def test_a_reference_where_a_place_is_wanted(work: Path) -> None:
     assert said.endswith("an image in a registry is written docker://registry.example.com/hello:v1")
     assert mistake(work, "push", ".", "oci:out", code=2).endswith("or use lamella copy for other places")
     assert "did you mean docker://" in mistake(work, "copy", ".", "dokcer://a.example.com/b", code=2)
+    said = "out is not a place for an image; write docker://HOST/NAME:TAG, or for a folder oci:out"
+    assert mistake(work, "copy", ".", "out", code=2) == said
+    assert mistake(work, "copy", ".", "docker://", code=2) == "'docker://': write docker://HOST/NAME:TAG"
 
 
 def test_no_image_yet(work: Path) -> None:
@@ -205,9 +208,12 @@ def test_no_image_yet(work: Path) -> None:
 
 def test_a_misspelled_command_or_option(work: Path) -> None:
     assert mistake(work, "biuld", code=2) == "no such command 'biuld'; did you mean 'build'?"
+    assert mistake(work, "foo", code=2) == "no such command 'foo'; see lamella --help"
     assert mistake(work, "build", "--platfrom", "x", code=2).endswith("Did you mean '--platform'?")
     assert mistake(work, "cache", "lst", code=2).endswith("Did you mean 'list'?")
     assert mistake(work, "copy", ".", code=2) == "Missing argument 'DESTINATION'; see lamella copy --help"
+    said = "Missing argument 'SHELL'. Choose from: bash, zsh, fish; see lamella completion --help"
+    assert mistake(work, "completion", code=2) == said
 
 
 def test_a_misspelled_layer_or_package(work: Path, index: Index) -> None:
@@ -222,7 +228,7 @@ def test_a_misspelled_layer_or_package(work: Path, index: Index) -> None:
 def test_an_index_that_does_not_answer(work: Path) -> None:
     (work / "lamella.toml").write_text(PYTHON)
     said = mistake(work, "lock", code=3, UV_DEFAULT_INDEX="http://127.0.0.1:1/simple", UV_HTTP_RETRIES="0")
-    assert said.startswith("uv cannot look for packages: ")
+    assert said.startswith("uv cannot choose packages: ")
     assert "http://127.0.0.1:1/simple/low/" in said
 
 
@@ -238,6 +244,19 @@ def test_an_image_that_is_not_there(work: Path, fake: Fake) -> None:
 def test_a_spec_that_is_not_toml(work: Path) -> None:
     (work / "lamella.toml").write_text('name = "hello"\nfiles = ["app"\n')
     assert mistake(work, "build", code=2).startswith("lamella.toml:2: not valid TOML: ")
+
+
+def test_a_base_as_docker_writes_it(work: Path) -> None:
+    for base in ("alpine", "alpine:3.22", "registry.example.com/team/base"):
+        (work / "lamella.toml").write_text(f'name = "hello"\nbase = "{base}"\n')
+        assert mistake(work, "build", code=2).endswith(f'; did you mean "docker://{base}"?')
+    (work / "lamella.toml").write_text('name = "hello"\nbase = "docker-daemon:alpine"\n')
+    assert "did you mean" not in mistake(work, "build", code=2)
+
+
+def test_a_platform_that_does_not_exist(work: Path) -> None:
+    said = mistake(work, "build", "--platform", "linux/x86_64", code=2)
+    assert said == '--platform: "linux/x86_64" is not a platform such as "linux/amd64"; did you mean "linux/amd64"?'
 
 
 def test_a_folder_that_is_not_there(work: Path) -> None:

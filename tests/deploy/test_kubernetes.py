@@ -1,5 +1,6 @@
 """Kubernetes understands its files, and they agree with each other, with the settings and with the server."""
 
+import os
 import shutil
 import subprocess
 import tomllib
@@ -9,8 +10,10 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 from click.testing import CliRunner
 from tests.deploy.files import DEPLOY, documents, stop_time
+from tests.real.programs import absent
 from tests.served import served
 
 from lamella.cli.gc import command as gc
@@ -55,11 +58,17 @@ def test_all_files_are_in_use() -> None:
     assert used == {file.name for file in HERE.iterdir()}
 
 
-def test_kubectl_makes_one_of_it() -> None:
-    if not shutil.which("kubectl"):
-        pytest.skip("kubectl is not installed")
-    ran = subprocess.run(["kubectl", "kustomize", HERE], capture_output=True, text=True, check=False)
+def test_kustomize_makes_one_of_it() -> None:
+    """What `kubectl apply --kustomize` sends; Kubernetes understands that too."""
+    kustomize = shutil.which("kustomize", path=f"{os.environ['PATH']}:{Path.home()}/go/bin")
+    if kustomize is None:
+        absent("kustomize is not installed")
+    ran = subprocess.run([kustomize, "build", HERE], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
+    made = list(yaml.safe_load_all(ran.stdout))
+    assert len(made) == len(OBJECTS) + 1  # and the settings
+    for one in made:
+        kubernetes_validate.validate(one, kubernetes_validate.latest_version(), strict=True)
     assert "image: registry.example.com/lamella:latest" in ran.stdout
 
 

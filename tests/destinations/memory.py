@@ -10,6 +10,8 @@ from lamella.oci.wire import Descriptor
 
 
 class Memory:
+    keeps_whole = False
+
     def __init__(self) -> None:
         self.blobs: dict[Digest, bytes] = {}
         self.tags: dict[str, Descriptor] = {}
@@ -23,7 +25,7 @@ class Memory:
     def put(self, blob: Descriptor, body: Body) -> bool:
         return put_staged(self, blob, body)
 
-    def tag(self, name: str, root: Descriptor) -> None:
+    def tag(self, name: str, root: Descriptor, _data: bytes) -> None:
         self.tags[name] = root
 
 

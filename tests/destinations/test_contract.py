@@ -167,6 +167,10 @@ class Watched:
     inner: Destination
     events: list[str] = field(default_factory=list)
 
+    @property
+    def keeps_whole(self) -> bool:
+        return self.inner.keeps_whole
+
     def has(self, blob: Descriptor) -> bool:
         return self.inner.has(blob)
 
@@ -179,9 +183,9 @@ class Watched:
         self.events.append(kinds.get(blob.media_type, "layer"))
         return needed
 
-    def tag(self, name: str, root: Descriptor) -> None:
+    def tag(self, name: str, root: Descriptor, data: bytes, /) -> None:
         assert self.inner.has(root)
-        self.inner.tag(name, root)
+        self.inner.tag(name, root, data)
         self.events.append(f"tag {name}")
 
 

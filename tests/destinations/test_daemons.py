@@ -67,7 +67,7 @@ def test_what_is_offered_can_be_pulled() -> None:
 def test_a_part_is_given(told: str, status: int, start: int) -> None:
     layer = sample().layers[0]
     with offering(sample()) as offer:
-        connection = http.client.HTTPConnection("127.0.0.1", offer.port)
+        connection = http.client.HTTPConnection("127.0.0.1", offer.port, timeout=60)
         connection.request("GET", f"/v2/lamella/image/blobs/{layer.record.digest}", headers={"Range": told})
         answer = connection.getresponse()
         assert answer.status == status
@@ -79,7 +79,7 @@ def test_a_part_is_given(told: str, status: int, start: int) -> None:
 
 def test_a_layer_that_cannot_be_made_is_told_of(tmp_path: Path) -> None:
     blob = f"/v2/lamella/image/blobs/{sample().layers[1].record.digest}"
-    fetch = "import sys, urllib.request as web; web.urlopen(sys.argv[1]).read()"
+    fetch = "import sys, urllib.request as web; web.urlopen(sys.argv[1], timeout=60).read()"
     script = f"[ $1 != pull ] || {sys.executable} -c '{fetch}' http://${{4%%/*}}{blob} 2>/dev/null; exit 125"
     pull = program(tmp_path / "podman", script)
     with pytest.raises(DestinationError, match="the disk is full"):

@@ -124,7 +124,7 @@ def test_a_truncated_blob_is_written_again(tmp_path: Path, length: int) -> None:
 
 def test_names_given_at_once_are_all_there(tmp_path: Path) -> None:
     images = {f"v{i}": image_with(layer_of(tar_of({f"{i}": b"x"}))) for i in range(12)}
-    start = threading.Barrier(len(images))
+    start = threading.Barrier(len(images), timeout=60)
     failed: list[BaseException] = []
 
     def run(tag: str, image: Image) -> None:
@@ -138,7 +138,7 @@ def test_names_given_at_once_are_all_there(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert not failed
     assert len(index(tmp_path)) == len(images)
     for tag, image in images.items():
@@ -179,7 +179,7 @@ def test_killed_at_any_instant_the_next_run_is_right(tmp_path: Path, seed: int) 
     assert all(hashlib.sha256(path.read_bytes()).hexdigest() == path.name for path in blobs)
     if (folder / "index.json").exists():
         assert validate(open_layout(folder, "v1")) == []
-    subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[2])
+    subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[2], timeout=60)
     assert validate(open_layout(folder, "v1")) == []
     assert not (folder / ".lamella").exists()
 

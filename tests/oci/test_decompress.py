@@ -11,7 +11,7 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamella.oci.decompress import IN_NARS, DecompressError, Decompressor, compression_of
+from lamella.oci.decompress import IN_PACKAGES, DecompressError, Decompressor, compression_of
 
 PACK: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstd.compress}
 CHECKED: dict[int, int] = {zstd.CompressionParameter.checksum_flag: 1}
@@ -124,16 +124,16 @@ def test_nars_may_be_compressed_in_more_ways(kind: str, pack: Callable[[bytes], 
     plain = bytes(5_000_000)
     packed = pack(plain) + pack(b"") + pack(b"end")
     found = bytearray()
-    with Decompressor(kind, found.extend, "x", IN_NARS) as unpacking:
+    with Decompressor(kind, found.extend, "x", IN_PACKAGES) as unpacking:
         for at in range(0, len(packed), 100):
             unpacking.write(packed[at : at + 100])
     assert found == plain + b"end"
     for damaged in (packed[:-1], packed + b"x", b"y" + packed, b""):
-        with pytest.raises(DecompressError), Decompressor(kind, found.extend, "x", IN_NARS) as unpacking:
+        with pytest.raises(DecompressError), Decompressor(kind, found.extend, "x", IN_PACKAGES) as unpacking:
             unpacking.write(damaged)
 
 
 def test_a_stream_that_asks_for_too_much_memory_is_refused() -> None:
     packed = lzma.compress(b"x", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}])
-    with pytest.raises(DecompressError, match="not valid xz"), Decompressor("xz", lambda _: None, "x", IN_NARS) as one:
+    with pytest.raises(DecompressError, match="not valid xz"), Decompressor("xz", print, "", IN_PACKAGES) as one:
         one.write(packed)

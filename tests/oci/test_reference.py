@@ -15,6 +15,7 @@ from lamella.oci.reference import (
     parse_reference,
     reference_of,
 )
+from lamella.oci.wire import Platform
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -87,6 +88,8 @@ def test_names(text: str, name: str) -> None:
 @pytest.mark.parametrize("text", ["linux/amd64", "linux/arm/v7", "linux/arm64/v8"])
 def test_platforms_are_spelled_as_they_are_read(text: str) -> None:
     assert spelled(parse_platform(text)) == text
+    system, architecture, *variant = text.split("/")
+    assert parse_platform(text) == Platform(os=system, architecture=architecture, variant="".join(variant))
 
 
 @pytest.mark.parametrize("text", ["", "amd64", "linux/", "linux/amd64/v1/v2", "Linux/amd64", "linux amd64"])

@@ -23,6 +23,8 @@ QUIET = (
     "--disable-sync",
     "--hide-scrollbars",
 )
+_PATIENCE = 120.0
+"""Seconds within which a browser has done anything that it is told, however busy the machine."""
 _CODES = {"Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9}
 
 
@@ -39,13 +41,12 @@ class Tab:
         """Tells the browser something, and returns its answer."""
         self._count += 1
         await self._socket.send_json({"id": self._count, "method": method, "params": given})
-        while True:
-            said = await self._socket.receive_json(timeout=30)
-            if said.get("id") == self._count:
-                assert "error" not in said, said
-                found: dict[str, Any] = said["result"]
-                return found
-            self._hear(said)
+        async with asyncio.timeout(_PATIENCE):
+            while (said := await self._socket.receive_json()).get("id") != self._count:
+                self._hear(said)
+        assert "error" not in said, said
+        found: dict[str, Any] = said["result"]
+        return found
 
     def _hear(self, said: dict[str, Any]) -> None:
         told = said.get("params", {})
@@ -59,8 +60,9 @@ class Tab:
         for part in ("Runtime", "Log", "Network", "Page"):
             await self.do(f"{part}.enable")
         await self.do("Page.navigate", url=address)
-        while await self.value("document.readyState !== 'complete' || location.href === 'about:blank'"):
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(_PATIENCE):
+            while await self.value("document.readyState !== 'complete' || location.href === 'about:blank'"):
+                await asyncio.sleep(0.02)
 
     async def value(self, script: str) -> Any:
         """What a script finds on the page."""
@@ -98,9 +100,10 @@ async def browser(folder: Path) -> AsyncIterator[Tab]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         file = folder / "DevToolsActivePort"
-        while not file.exists() or file.read_text().count("\n") < 1:
-            assert process.poll() is None, "the browser ended"
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(_PATIENCE):
+            while not file.exists() or file.read_text().count("\n") < 1:
+                assert process.poll() is None, "the browser ended"
+                await asyncio.sleep(0.05)
         port = file.read_text().split("\n")[0]
         async with aiohttp.ClientSession() as session:
             async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:

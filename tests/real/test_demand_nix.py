@@ -22,7 +22,7 @@ from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.names import Request, parse
 from lamella.server.demand.nix import find
 from lamella.server.demand.pins import pin_of
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.demand.workshop import Workshop
 
 pytestmark = pytest.mark.real
@@ -82,7 +82,7 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 def asked(origin: object, name: str, tag: str = "latest") -> Request:
-    return parse(name, tag, [Source(name="nix", kind="nix", origin=str(origin))], Limits())
+    return parse(name, tag, [Source(name="nix", kind="nix", origin=str(origin))], BuildLimits())
 
 
 def made(request: Request, workshop: Workshop, out: Path) -> Descriptor:
@@ -245,7 +245,7 @@ def test_whoever_hears_of_a_build_may_end_it(folder: Path, workshop: Workshop, t
 
 def test_builds_have_their_time(folder: Path, workshop: Workshop, tmp_path: Path) -> None:
     with pytest.raises(DemandError, match="Nix cannot build this: it took longer than 1 seconds"):
-        made(asked(folder, "slow"), replace(workshop, limits=Limits(seconds=1)), tmp_path / "out")
+        made(asked(folder, "slow"), replace(workshop, limits=BuildLimits(seconds=1)), tmp_path / "out")
 
 
 def test_platforms_other_than_this_one(folder: Path, workshop: Workshop, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from lamella.oci.platforms import here, spelled
 from lamella.server.demand.build import build
 from lamella.server.demand.names import parse
 from lamella.server.demand.pins import pin_of
-from lamella.server.demand.settings import Limits, ServedPython, Source
+from lamella.server.demand.settings import BuildLimits, ServedPython, Source
 from lamella.server.demand.workshop import Workshop
 from lamella.sources.debian.archives import apt_suites
 
@@ -46,7 +46,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     ],
 )
 def test_it_runs(name: str, command: list[str], said: str, workshop: Workshop, tmp_path: Path, podman: Podman) -> None:
-    request = parse(name, "latest", SOURCES, Limits())
+    request = parse(name, "latest", SOURCES, BuildLimits())
     root = build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))
     image = opened(tmp_path / "out", root)
     assert len(image.layers) <= request.layers

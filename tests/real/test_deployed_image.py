@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from tests.real.programs import Docker, Podman, absent, run, skopeo_copy
+from tests.waiting import until
 
 from lamella.server.settings import parse_settings
 from lamella.sources.debian.archives import apt_suites
@@ -86,13 +86,7 @@ def container(runtime: Docker | Podman, *options: object) -> Iterator[str]:
 
 def address(runtime: Docker | Podman, number: str) -> str:
     """Where it serves."""
-    deadline = time.monotonic() + 60
-    while True:
-        said = said_by(runtime, number)
-        if match := SERVING.search(said):
-            return match[1]
-        assert time.monotonic() < deadline, said
-        time.sleep(0.1)
+    return until(lambda: SERVING.search(said_by(runtime, number)), "it says where it serves")[1]
 
 
 def said_by(runtime: Docker | Podman, number: str) -> str:

@@ -58,12 +58,12 @@ def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Daemon:
 
 
 def test_only_what_a_daemon_lacks_is_made_and_sent(folder: Path, daemon: Daemon) -> None:
-    assert states(folder, daemon, "--name", "one") == ["uploaded", "uploaded"]
+    assert states(folder, daemon, "--name", "one") == ["loaded", "loaded"]
     assert daemon.run("one") == "hello from a layer\n"
     assert states(folder, daemon, "--name", "one") == ["exists", "exists"]
     (folder / "data" / "file").write_text("two")
     shutil.rmtree(folder.parent / "cache")
-    assert states(folder, daemon, "--name", "other:v2") == ["exists", "uploaded"]
+    assert states(folder, daemon, "--name", "other:v2") == ["exists", "loaded"]
     assert daemon.run("other:v2") == "hello from a layer\n"
 
 
@@ -155,7 +155,7 @@ def test_an_engine_that_is_not_there_is_named(folder: Path) -> None:
 
 def test_up_to_a_layer(folder: Path, docker: Docker) -> None:
     daemon = as_docker(docker)
-    assert states(folder, daemon, "--layer", "bin") in (["uploaded"], ["exists"])
+    assert states(folder, daemon, "--layer", "bin") in (["loaded"], ["exists"])
     assert daemon.run("loaded-bin:latest")
     ran = lamella(folder, "load", "docker-daemon:loaded-bin", "--layer", "bin", **daemon.environment)
     assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)

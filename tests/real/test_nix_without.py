@@ -134,4 +134,4 @@ def test_what_cannot_be_built(work: Path) -> None:
     assert "does not provide attribute" in said
     assert said.count("\n") == 1
     said = lamella(work, "build", without=True, code=3)
-    assert "the nix command is not there" in said
+    assert "the nix command is not installed" in said

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from tests.real.nix import DATA
 from tests.real.programs import Containerd, Docker, Podman, needs, run
 from tests.real.test_demand_nix import text_of
 from tests.served import Served, served
+from tests.waiting import until
 
 pytestmark = pytest.mark.real
 
@@ -59,20 +59,13 @@ def test_nix_packages(nix: Library, docker: Docker, tmp_path: Path) -> None:
         name = f"{server.host}/shell/hello/nested.x"
         docker("pull", "--quiet", name)
         assert docker("run", "--rm", "--network=none", name, "bash", "-c", "hello -g hi; cat /share/x") == "hi\none\n"
+        path = name.partition("/")[2]
+        first = pull(server, path)
         (packages / "default.nix").write_text(text_of(nix, "two"))
-        assert wait_until_forgotten(server, name.partition("/")[2]) != ""
+        until(lambda: pull(server, path) != first, "a folder that changed is read again")
         docker("pull", "--quiet", name)
         assert docker("run", "--rm", "--network=none", name, "cat", "/share/x") == "two\n"
         docker("rmi", name)
-
-
-def wait_until_forgotten(server: Served, name: str) -> str:
-    """Pulls until a folder that changed is looked at anew, which is never long after; gives the new digest."""
-    first, found, end = pull(server, name), "", time.monotonic() + 60
-    while found in ("", first) and time.monotonic() < end:
-        time.sleep(0.5)
-        found = pull(server, name)
-    return found
 
 
 def test_skopeo_says_what_is_wrong(server: Served) -> None:
@@ -154,8 +147,7 @@ def test_a_server_that_is_killed_leaves_its_builds_to_others(archive: Repository
         ThreadPoolExecutor(1) as pool,
     ):
         lost = pool.submit(pull, one, "deb/tool")
-        while not (bucket / "jobs").is_dir() or not list((bucket / "jobs").iterdir()):
-            time.sleep(0.01)
+        until(lambda: [*(bucket / "jobs").glob("*")], "the build is claimed")
         one.process.kill()
         with pytest.raises(OSError):
             lost.result()

@@ -71,11 +71,11 @@ class Proxy(BaseHTTPRequestHandler):
 
     def do_CONNECT(self) -> None:
         self.asked.append((self.path, self.headers.get("Proxy-Authorization")))
-        with socket.create_connection(("127.0.0.1", self.to)) as there:
+        with socket.create_connection(("127.0.0.1", self.to), timeout=60) as there:
             self.send_response(200)
             self.end_headers()
             ends = {self.connection: there, there: self.connection}
-            while all(self._passed(one, ends[one]) for one in select.select(list(ends), [], [])[0]):
+            while all(self._passed(one, ends[one]) for one in select.select(list(ends), [], [], 60)[0]):
                 pass
         self.close_connection = True
 

@@ -18,7 +18,7 @@ from lamella.server.registry.registry import Largest, Origin, Registry
 def open_registry(
     bucket: SharedBucket, *origins: Origin, writable: bool = True, largest: Largest | None = None
 ) -> web.Application:
-    """A registry over `bucket`, where anybody may do anything."""
+    """Return a registry on `bucket` where every client may do anything."""
     app = web.Application(middlewares=[explaining])
     app[GATE] = lambda _request, _action, _name: None
     app.add_routes(routes(Registry(bucket, origins, writable=writable, largest=largest or Largest())))
@@ -27,7 +27,7 @@ def open_registry(
 
 @contextlib.contextmanager
 def running(make: Callable[[], web.Application]) -> Iterator[str]:
-    """Runs the application that `make` gives; gives its host and port."""
+    """Run the application that `make` returns; give its host and port."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="server")
     thread.start()

@@ -1,18 +1,24 @@
 """The server collects garbage by itself, and keeps running if that fails."""
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from tests.buckets import Memory
 
+from lamella.cache.bucket import SharedBucket
 from lamella.cache.collect import Report, collect
+from lamella.cache.folder import Folder
+from lamella.cache.lease import Lease
 from lamella.errors import LamellaError
 from lamella.server import garbage
 from lamella.server.garbage import Garbage, collect_now_and_then
 
 
 class Clock:
-    """A clock that moves only while somebody sleeps, and stops them after so many hours."""
+    """A clock that moves only during sleeps; after so many hours, a sleep is cancelled."""
 
     def __init__(self, hours: float) -> None:
         self.now = 1e9
@@ -28,7 +34,7 @@ class Clock:
             raise asyncio.CancelledError
 
 
-def served(bucket: Memory, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+def served(bucket: SharedBucket, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(asyncio, "sleep", clock.sleep)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(collect_now_and_then(bucket, Garbage(every_hours=2), clock.time))
@@ -107,6 +113,33 @@ def test_a_time_that_cannot_be_read_does_not_stop_it(collected: list[object], mo
     bucket.create("gc/collected", b"{half")
     served(bucket, monkeypatch, Clock(hours=1))
     assert len(collected) == 1
+
+
+KILLED = """\
+import os, pathlib, sys
+from lamella.cache.folder import Folder
+from lamella.server import garbage
+garbage.collect = lambda *_: os.kill(os.getpid(), 9)
+garbage._collect_if_due(Folder(pathlib.Path(sys.argv[1])), garbage.Garbage(every_hours=2), 1e9)
+"""
+
+
+def test_a_collection_that_was_killed_is_made_up_for_soon(
+    collected: list[object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False).returncode == -9
+    served(Folder(tmp_path), monkeypatch, Clock(hours=0.5))
+    assert len(collected) == 1
+
+
+def test_a_collection_that_goes_on_is_left_alone(
+    collected: list[object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+    bucket = Folder(tmp_path)
+    with Lease(bucket):
+        served(bucket, monkeypatch, Clock(hours=5))
+    assert not collected
 
 
 def test_it_is_not_where_nobody_asks_for_it() -> None:

@@ -28,9 +28,10 @@ from lamella.server.mirrors import Mirror, Mirrors
 
 
 @contextlib.contextmanager
-def seen_through(folder: Path, upstream: str, largest: int | None = None) -> Iterator[Repository]:
-    """The repository `up/team/app` of our registry, which is `team/app` of the other one."""
-    with contextlib.closing(Registries({"HOME": "/nowhere"})) as registries:
+def seen_through(folder: Path, upstream: str, largest: int | None = None, login: str = "") -> Iterator[Repository]:
+    """`up/team/app` of our registry, a mirror of `team/app` of the other one; `login` is our login there."""
+    creds = [f"{upstream}={login}"] if login else []
+    with contextlib.closing(Registries({"HOME": "/nowhere"}, creds)) as registries:
 
         def origin() -> Mirrors:
             return Mirrors(Folder(folder), [Mirror(name="up", origin=upstream)], registries, largest)
@@ -40,7 +41,7 @@ def seen_through(folder: Path, upstream: str, largest: int | None = None) -> Ite
 
 
 def asked(url: str) -> tuple[int, bytes]:
-    """The status and the body of an answer."""
+    """Return the status and the body of an answer."""
     try:
         with urllib.request.urlopen(url) as answer:
             return answer.status, answer.read()
@@ -61,7 +62,7 @@ def push(image: Image, fake: Fake, tag: str = "v1") -> None:
 
 
 def pull(repository: Repository, image: Image, reference: str = "v1") -> None:
-    """Pulls all of `image`, and sees that it is that."""
+    """Pull everything in `image`, and check it."""
     found = repository.manifest(reference)
     assert found
     assert found[0].digest == parcel_of(image).root.digest
@@ -203,3 +204,48 @@ def test_what_the_other_refuses_is_refused_for_good(
     (told,) = json.loads(said)["errors"]
     assert (status, told["code"]) == (ours, code)
     assert "no luck today" in told["detail"]
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(401, 404), (403, 403), (404, 404), (500, 503)])
+def test_refused_blobs_get_the_same_answers_as_manifests(
+    tmp_path: Path, upstream: Fake, caplog: pytest.LogCaptureFixture, theirs: int, ours: int
+) -> None:
+    image = sample()
+    push(image, upstream)
+    upstream.trouble.append(Trouble("GET .*/blobs/", times=100, status=theirs))
+    with seen_through(tmp_path, upstream.name) as repository:
+        address = f"http://{repository.host.name}/v2/up/team/app"
+        assert asked(f"{address}/manifests/v1")[0] == 200
+        assert asked(f"{address}/blobs/{image.layers[0].record.digest}")[0] == ours
+    assert f"{upstream.name} refuses the blob" in caplog.text
+
+
+@pytest.mark.parametrize("token", ["", "a-token"])
+@pytest.mark.parametrize("what", ["manifests", "blobs"])
+def test_a_wrong_login_of_the_server_is_not_a_missing_image(
+    tmp_path: Path, upstream: Fake, caplog: pytest.LogCaptureFixture, what: str, token: str
+) -> None:
+    image = sample()
+    push(image, upstream)
+    with seen_through(tmp_path, upstream.name) as repository:
+        assert asked(f"http://{repository.host.name}/v2/up/team/app/manifests/v1")[0] == 200
+    upstream.user, upstream.password, upstream.token = "bob", "right", token
+    reference = "v2" if what == "manifests" else image.layers[0].record.digest
+    with seen_through(tmp_path, upstream.name, login="bob:wrong") as repository:
+        status, said = asked(f"http://{repository.host.name}/v2/up/team/app/{what}/{reference}")
+    assert (status, json.loads(said)["errors"][0]["code"]) == (502, "UNAVAILABLE")
+    assert b"bob" not in said
+    assert f"this server cannot log in to {upstream.name}: " in caplog.text
+    assert "bob" in caplog.text
+    assert "wrong" not in caplog.text
+
+
+def test_clients_do_not_learn_which_login_the_server_has(tmp_path: Path, upstream: Fake) -> None:
+    upstream.user, upstream.password, upstream.token = "bob", "right", "a-token"
+    upstream.trouble.append(
+        Trouble("GET /v2/", 100, 401, {"WWW-Authenticate": f'Bearer realm="http://{upstream.name}/token"'})
+    )
+    with seen_through(tmp_path, upstream.name, login="bob:right") as repository:
+        status, said = asked(f"http://{repository.host.name}/v2/up/team/app/manifests/v1")
+    assert (status, json.loads(said)["errors"][0]["code"]) == (404, "MANIFEST_UNKNOWN")
+    assert b"bob" not in said

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 from tests.buckets import Memory
-from tests.served import OPEN, WRITABLE, served
+from tests.served import OPEN, WRITABLE, Served, served
 from tests.server.registry.asking import Answer, Asking, image_of
 from tests.server.running import open_registry, running
+from tests.waiting import until
 
 from lamella.cache.bucket import Item, SharedBucket, StagedItem
 from lamella.cache.folder import Folder
@@ -44,7 +45,7 @@ class Kept:
         self.manifests: dict[str, Manifest] = {}
 
     def check(self, ask: Asking) -> None:
-        """All of it is there."""
+        """Check that all of it is still there."""
         for digest, data in self.blobs.items():
             assert ask("GET", f"blobs/{digest}").body == data
         for tag, manifest in self.manifests.items():
@@ -53,7 +54,7 @@ class Kept:
 
 
 def push_one(ask: Asking, kept: Kept, random_: random.Random, tag: str) -> None:
-    """Pushes an image in one of many ways, and notes what was acknowledged at the moment when it was."""
+    """Push an image in one of many ways, and record what is acknowledged as soon as it is."""
     data = random_.randbytes(random_.choice([0, 1000, 300_000, 2_000_000]))
     digest, cut = sha256(data), random_.randrange(len(data) + 1)
     begun = ask("POST", "blobs/uploads/")
@@ -66,6 +67,21 @@ def push_one(ask: Asking, kept: Kept, random_: random.Random, tag: str) -> None:
         manifest = image_of(digest, tag=tag)
         if ask.push(manifest, tag).status == 201:
             kept.manifests[tag] = manifest
+
+
+def kill_in_the_middle(server: Served, bucket: Path, size: int = 0) -> None:
+    """Kill a server while it is writing a file that is not in its place yet and has at least `size` bytes."""
+
+    def is_writing() -> bool:
+        server.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOWAIT)
+        if any(file.stat().st_size >= size for file in (bucket / "staging").glob("*")):
+            return True
+        server.process.send_signal(signal.SIGCONT)
+        return False
+
+    until(is_writing, "the server writes")
+    server.stop(signal.SIGKILL)
 
 
 def test_a_server_that_is_killed_loses_nothing(tmp_path: Path) -> None:
@@ -82,15 +98,17 @@ def test_a_server_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         for turn in range(KILLS):
             with served(tmp_path, config=WRITABLE + OPEN) as server:
+                known = len(kept.manifests)
                 pushing = [pool.submit(push_on, server.host, 100 * turn + number) for number in range(4)]
-                time.sleep(random_.uniform(0.05, 0.4))
-                server.stop(signal.SIGKILL)
+                until(lambda: len(kept.manifests) > known + 1, "images arrive")  # noqa: B023
+                time.sleep(random_.uniform(0.0, 0.2))
+                kill_in_the_middle(server, tmp_path / "bucket")
                 for one in pushing:
                     one.result()
     with served(tmp_path, config=WRITABLE + OPEN) as server, contextlib.closing(Asking(server.host)) as ask:
         kept.check(ask)
         assert len(kept.manifests) > KILLS
-        for tag in ask("GET", "tags/list").json["tags"]:  # also what was not acknowledged is whole, if it is there
+        for tag in ask("GET", "tags/list").json["tags"]:  # even what was not acknowledged is complete, if it exists
             manifest = ask("GET", f"manifests/{tag}")
             assert sha256(manifest.body) == manifest.headers["Docker-Content-Digest"]
     for file in (tmp_path / "bucket" / "layers").iterdir():
@@ -104,7 +122,7 @@ def test_an_upload_goes_on_when_its_server_was_killed(tmp_path: Path) -> None:
             where = ask.begin()
             ask("PATCH", where, data[:1_000_000])
         half_sent = begin_sending(server.host, where, data[1_000_000:2_000_000], 2_000_000)
-        server.stop(signal.SIGKILL)
+        kill_in_the_middle(server, tmp_path / "bucket", 900_000)
         half_sent.close()
     with served(tmp_path, config=WRITABLE + OPEN) as server, contextlib.closing(Asking(server.host)) as ask:
         assert ask("GET", where).headers["Range"] == "0-999999"
@@ -113,7 +131,7 @@ def test_an_upload_goes_on_when_its_server_was_killed(tmp_path: Path) -> None:
 
 
 def begin_sending(host: str, address: str, data: bytes, length: int) -> socket.socket:
-    """A client that says that it sends more than it does."""
+    """Send less of a body than announced."""
     name, port = host.split(":")
     client = socket.create_connection((name, int(port)))
     client.sendall(f"PATCH {address} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode() + data)
@@ -121,7 +139,7 @@ def begin_sending(host: str, address: str, data: bytes, length: int) -> socket.s
 
 
 class Flaky:
-    """A bucket that fails now and then, after it did what it was asked to or before."""
+    """A bucket that sometimes fails, before or after it has done what was requested."""
 
     def __init__(self, inner: SharedBucket, seed: int) -> None:
         self.inner = inner
@@ -208,7 +226,7 @@ class FlakyStaged:
 
 
 class Watching(Asking):
-    """Sees that whatever fails does so as it should; a blob that is cut short counts as failed."""
+    """Checks that failures look as they should; a blob that is cut short counts as a failure."""
 
     failed = 0
 
@@ -260,7 +278,7 @@ def test_a_bucket_that_fails_gives_no_wrong_byte(kind: str, tmp_path: Path) -> N
 
 
 def again(act: Callable[[], Answer], wanted: int) -> Answer:
-    """Asks until it is granted."""
+    """Repeat a request until it succeeds."""
     for _ in range(100):
         answer = act()
         if answer.status != 503:
@@ -323,10 +341,7 @@ def test_a_client_that_goes_away_leaves_nothing(kind: str, tmp_path: Path) -> No
                 client.sendall(f"GET /v2/team/app/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
                 client.recv(100_000)
         staging = tmp_path / "staging"
-        until = time.monotonic() + 10
-        while staging.exists() and list(staging.iterdir()) and time.monotonic() < until:
-            time.sleep(0.01)
-        assert not (staging.exists() and list(staging.iterdir()))
+        until(lambda: not (staging.exists() and list(staging.iterdir())), "nothing is left in staging")
         assert ask("GET", where).headers["Range"] == "0-0"
         assert ask("PUT", f"{where}?digest={sha256(b'x')}", b"x").status == 201
         assert sha256(ask("GET", f"blobs/{digest}").body) == digest

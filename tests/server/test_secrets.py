@@ -84,7 +84,7 @@ def test_no_password_is_told(tmp_path: Path) -> None:
 
 
 def test_what_builds_run_is_told_no_secrets(tmp_path: Path) -> None:
-    """Code of a package sees what uv needs, and nothing that is for the server."""
+    """A package's code sees what uv needs, and nothing that is meant for the server."""
     ran, files = tmp_path / "ran", tmp_path / "index"
     files.mkdir()
     make_sdist(files, "onlysource", "1.0", ran)

@@ -48,7 +48,7 @@ def item(
 
 
 def asked(bucket: SharedBucket, *headers: dict[str, str], method: str = "GET") -> list[Got]:
-    """What a client gets, over one connection."""
+    """Return what a client gets over one connection."""
 
     async def ask() -> list[Got]:
         found: list[Got] = []
@@ -133,7 +133,7 @@ def test_a_client_is_sent_to_the_bucket(tmp_path: Path, s3: str) -> None:
 
 
 def test_what_breaks_off_ends_the_connection() -> None:
-    """A client must never take a part for the whole, whether it knows the length or not."""
+    """A client must never take a part for the whole, whether or not it knows the length."""
 
     def blocks(before: int) -> Iterator[Buffer]:
         for _ in range(before):
@@ -160,7 +160,7 @@ def test_what_breaks_off_ends_the_connection() -> None:
 
 
 def test_a_slow_client_is_waited_for() -> None:
-    """What a client does not take is not read."""
+    """The server does not read ahead of the client."""
     given = 0
 
     def blocks() -> Iterator[Buffer]:

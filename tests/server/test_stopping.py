@@ -9,20 +9,20 @@ import signal
 import socket
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tests.cache.known import jobs
 from tests.served import Served, served
+from tests.waiting import until
 
 from lamella.cache.folder import Folder
 
 OPEN = '[access]\nanonymous = ["*"]\n'
 LARGE = os.urandom(1 << 20) * 32
-"""More than the buffers between two programs hold."""
+"""More than fits into the buffers between two programs."""
 DIGEST = f"sha256:{hashlib.sha256(LARGE).hexdigest()}"
 WORKER = """\
 import os, pathlib, sys, time
@@ -36,7 +36,7 @@ while not (folder / "go").exists():
     time.sleep(0.01)
 os.execv(sys.executable, [sys.executable, "-m", "lamella.cli.worker"])
 """
-"""Waits to be let go, and then builds."""
+"""Waits for permission, and then builds."""
 GIT = """\
 #!/bin/sh
 case $(tr '\\0' ' ' </proc/$PPID/cmdline) in
@@ -47,14 +47,7 @@ case $(tr '\\0' ' ' </proc/$PPID/cmdline) in
     *) echo 1700000000 ;;
 esac
 """
-"""Tells the server when a commit was made, and makes the worker wait for that."""
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+"""Tells the server when a commit was made, and never answers the worker."""
 
 
 def connect(server: Served) -> http.client.HTTPConnection:
@@ -62,7 +55,7 @@ def connect(server: Served) -> http.client.HTTPConnection:
 
 
 def get(server: Served, path: str) -> tuple[int, bytes]:
-    """The status and the body of an answer."""
+    """Return the status and the body of an answer."""
     with contextlib.closing(connect(server)) as connection:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -70,7 +63,7 @@ def get(server: Served, path: str) -> tuple[int, bytes]:
 
 
 def refuses(server: Served) -> bool:
-    """Whether it takes no new connections; who was in the queue when it closed is reset, and asks again."""
+    """Whether it accepts no new connections. One that was queued when it closed is reset; then try again."""
     connection = connect(server)
     try:
         connection.connect()
@@ -112,7 +105,7 @@ def pulling() -> Iterator[ThreadPoolExecutor]:
 
 
 def send_head(connection: http.client.HTTPConnection, path: str) -> None:
-    """Begins an upload of `LARGE`, and waits until the server wants the rest."""
+    """Begin an upload of `LARGE`, and wait until the server asks for the body."""
     connection.putrequest("PUT", path)
     connection.putheader("Content-Length", str(len(LARGE)))
     connection.putheader("Expect", "100-continue")
@@ -140,7 +133,7 @@ def test_an_upload_on_its_way_arrives(tmp_path: Path) -> None:
         send_head(connection, begin_upload(server))
         connection.send(LARGE[: 1 << 20])
         server.process.terminate()
-        until(lambda: refuses(server))
+        until(lambda: refuses(server), "it takes no more connections")
         assert server.process.poll() is None
         connection.send(LARGE[1 << 20 :])
         assert connection.getresponse().status == 201
@@ -157,24 +150,27 @@ def test_a_download_on_its_way_arrives(tmp_path: Path) -> None:
             answer = connection.getresponse()
             first = answer.read(1 << 16)
             server.process.terminate()
-            until(lambda: refuses(server))
+            until(lambda: refuses(server), "it takes no more connections")
             assert server.process.poll() is None
             assert first + answer.read() == LARGE
         assert server.process.wait(20) == 0
 
 
 def test_connections_where_nothing_is_asked_are_closed(tmp_path: Path) -> None:
-    with served(tmp_path) as server, contextlib.closing(connect(server)) as used, socket.socket() as unused:
+    patient = "stop_seconds = 600\n"
+    with (
+        served(tmp_path, config=patient) as server,
+        contextlib.closing(connect(server)) as used,
+        socket.socket() as unused,
+    ):
         used.request("GET", "/v2/")
         used.getresponse().read()
         host, _, port = server.host.partition(":")
         unused.connect((host, int(port)))
-        began = time.monotonic()
         server.process.terminate()
         assert used.sock.recv(1) == b""
         assert unused.recv(1) == b""
-        assert server.process.wait(20) == 0
-        assert time.monotonic() - began < 5
+        assert server.process.wait(60) == 0
 
 
 def test_a_build_is_ended_and_who_waits_gets_it(
@@ -182,9 +178,9 @@ def test_a_build_is_ended_and_who_waits_gets_it(
 ) -> None:
     with served(tmp_path, config=images, worker=worker) as server:
         pull = pulling.submit(get, server, "/v2/images/app/manifests/latest")
-        until((tmp_path / "began").exists)
+        until((tmp_path / "began").exists, "the build begins")
         server.process.terminate()
-        until(lambda: refuses(server))
+        until(lambda: refuses(server), "it takes no more connections")
         (tmp_path / "go").touch()
         status, manifest = pull.result()
         assert (status, server.process.wait(20)) == (200, 0)
@@ -196,18 +192,18 @@ def test_a_build_that_takes_longer_is_left_to_another(
 ) -> None:
     with served(tmp_path, config=f"stop_seconds = 1\n{images}", worker=worker) as server:
         pull = pulling.submit(get, server, "/v2/images/app/manifests/latest")
-        until((tmp_path / "began").exists)
+        until((tmp_path / "began").exists, "the build begins")
         builder = int((tmp_path / "began").read_text())
         server.process.terminate()
         status, told = pull.result()
         assert (status, server.process.wait(20)) == (503, 0)
         assert "stopping" in json.loads(told)["errors"][0]["message"]
         assert not is_alive(builder)
+    (given_up,) = jobs(Folder(tmp_path / "bucket")).values()
+    assert (given_up.state, given_up.until) == ("running", 0), "it looks alive, and others would have to wait"
     (tmp_path / "go").touch()
     with served(tmp_path, config=images, worker=worker) as server:
-        began = time.monotonic()
         assert get(server, "/v2/images/app/manifests/latest")[0] == 200
-        assert time.monotonic() - began < 10, "nobody has to wait until the first is taken for dead"
 
 
 def test_a_second_signal_ends_it_at_once(
@@ -215,9 +211,9 @@ def test_a_second_signal_ends_it_at_once(
 ) -> None:
     with served(tmp_path, config=images, worker=worker) as server:
         pull = pulling.submit(get, server, "/v2/images/app/manifests/latest")
-        until((tmp_path / "began").exists)
+        until((tmp_path / "began").exists, "the build begins")
         server.process.send_signal(signal.SIGINT)
-        until(lambda: refuses(server))
+        until(lambda: refuses(server), "it takes no more connections")
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(20) == 130
         with pytest.raises((ConnectionError, http.client.HTTPException)):
@@ -225,7 +221,7 @@ def test_a_second_signal_ends_it_at_once(
 
 
 def test_who_is_killed_leaves_no_builder_behind(tmp_path: Path, images: str, pulling: ThreadPoolExecutor) -> None:
-    """Neither that, nor the program that it runs: a git that does not end."""
+    """Nor the program that the builder runs: here, a git that never ends."""
     (tmp_path / "git").write_text(GIT.replace("FOLDER", str(tmp_path)))
     (tmp_path / "git").chmod(0o755)
     (tmp_path / "specs" / "app" / "lamella.toml").write_text(
@@ -233,19 +229,19 @@ def test_who_is_killed_leaves_no_builder_behind(tmp_path: Path, images: str, pul
     )
     with served(tmp_path, config=images, environment={"PATH": f"{tmp_path}:{os.environ['PATH']}"}) as server:
         pull = pulling.submit(get, server, "/v2/images/app/manifests/latest")
-        until((tmp_path / "began").exists)
+        until((tmp_path / "began").exists, "the build begins")
         program, worker = (int(line) for line in (tmp_path / "began").read_text().split())
         assert is_alive(program)
         server.process.kill()
-        until(lambda: not is_alive(worker))
-        until(lambda: not is_alive(program))
+        until(lambda: not is_alive(worker), "the worker ends")
+        until(lambda: not is_alive(program), "its program ends")
         with pytest.raises((ConnectionError, http.client.HTTPException)):
             pull.result()
     assert [job.state for job in jobs(Folder(tmp_path / "bucket")).values()] == ["running"]
 
 
 def test_nobody_else_can_hold_it_up(tmp_path: Path, pulling: ThreadPoolExecutor) -> None:
-    """A registry that it sees others through never answers."""
+    """Here, a mirrored registry that never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mirror = f'stop_seconds = 0\n{OPEN}[[mirror]]\nname = "far"\nfrom = "127.0.0.1:{silent.getsockname()[1]}"\n'
         with served(tmp_path, "--insecure", config=mirror) as server:

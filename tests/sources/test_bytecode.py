@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.wheels import make_wheel, package_of
 
+from lamella.layers.tree import merge
 from lamella.oci.digest import Digest
 from lamella.package import MTIME
-from lamella.sources.python import wheel
+from lamella.sources.python import bytecode, wheel
 from lamella.sources.python.bytecode import BytecodeError, compiler, newest
 from lamella.sources.python.scheme import Scheme
 
@@ -84,10 +86,28 @@ def test_the_version_is_part_of_what_a_wheel_is() -> None:
 
 
 def test_a_python_that_is_not_here_and_one_that_is_too_new() -> None:
-    with pytest.raises(BytecodeError, match=r"Python 3\.11\.99, which is not here"), compiler("3.11.99"):
+    with pytest.raises(BytecodeError, match=r"needs Python 3\.11\.99, which is not installed"), compiler("3.11.99"):
         pass
-    with pytest.raises(BytecodeError, match=r"a Python 3\.2, which is not here"):
+    with pytest.raises(BytecodeError, match=r"needs Python 3\.2, which is not installed"):
         newest("3.2")
     with pytest.raises(BytecodeError, match=r"cannot be made for Python 3\.14"):
         newest("3.14")
     assert newest(MINOR).startswith(f"{MINOR}.")
+
+
+def test_wheels_share_as_many_pythons_as_there_are_processors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Counted(subprocess.Popen[bytes]):
+        def __init__(self, command: list[str], **more: Any) -> None:
+            super().__init__(command, **more)
+            if command[-1] == bytecode.PROGRAM:
+                started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Counted)
+    names = [f"demo{number}" for number in range((os.cpu_count() or 1) + 3)]
+    made = [make_wheel(tmp_path, name, files={f"{name}/__init__.py": FAILS}) for name in names]
+    found = {entry.path.decode() for entry in merge([wheel.entries(package_of(path, SCHEME)) for path in made])}
+    assert {f"/lib/{name}/__pycache__/__init__.{TAG}.pyc" for name in names} <= found
+    assert 0 < len(started) <= (os.cpu_count() or 1)
+    assert all(process.returncode is not None for process in started)

@@ -146,10 +146,10 @@ def test_all_that_is_essential() -> None:
 @pytest.mark.parametrize(
     ("texts", "said"),
     [
-        ([stanza("b")], "no archive that is asked has a package a"),
-        ([stanza("a", Depends="b (>= 2)"), stanza("b", "1")], r"a depends on b \(>= 2\), and no archive"),
+        ([stanza("b")], "no archive has a package a"),
+        ([stanza("a", Depends="b (>= 2)"), stanza("b", "1")], r"a depends on b \(>= 2\), which no archive has"),
         ([stanza("a", Depends="b | c")], r"a depends on b or c"),
-        ([stanza("a", Depends="b, c"), stanza("b", Conflicts="c (<< 2)"), stanza("c")], r"b excludes c \(<< 2\)"),
+        ([stanza("a", Depends="b, c"), stanza("b", Conflicts="c (<< 2)"), stanza("c")], r"b conflicts with c \(<< 2\)"),
     ],
 )
 def test_what_cannot_be(texts: list[str], said: str) -> None:
@@ -200,7 +200,7 @@ def test_indexes_must_be_as_they_are_signed(tmp_path: Path) -> None:
     data = packages.read_bytes()
     for wrong in (data[:-1], data + b"x", b"\0" + data[1:]):
         packages.write_bytes(wrong)
-        with pytest.raises(ArchiveError, match="is not what its signed InRelease says"):
+        with pytest.raises(ArchiveError, match="does not match its signed InRelease"):
             list(indexes(suite, "amd64", Files(), now))
     with pytest.raises(ArchiveError, match="has no packages of main for arm64"):
         list(indexes(suite, "arm64", Files(), now))

@@ -130,14 +130,14 @@ def test_what_is_cut_short_or_something_else(files: Path, tmp_path: Path, compre
     made = package(tmp_path, data, compression)
     file = tmp_path / "nar"
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(DamagedError, match=r"is damaged|is not the one"):
+    with pytest.raises(DamagedError, match=r"cannot be unpacked: it is (cut short|not whole)|is not the one"):
         next(nar.entries(made))
 
 
 def test_a_bomb_is_left_when_it_goes_off(tmp_path: Path) -> None:
     with pytest.raises(DamagedError, match="unpacks to more than 1000 bytes; do not trust it"):
         next(nar.entries(package(tmp_path, bytes(1 << 28), "zstd", nar_size=1000)))
-    with pytest.raises(DamagedError, match="compressed by 'lzip'"):
+    with pytest.raises(DamagedError, match="compressed with lzip"):
         next(nar.entries(compressed_by(package(tmp_path, b""), "lzip")))
 
 

@@ -120,7 +120,7 @@ def test_text_that_is_no_nix_is_survived(text: str) -> None:
 )
 def test_arguments_that_change_the_hash_are_named(argument: str, named: str) -> None:
     [found] = missing(f'fetchFromGitHub {{ owner = "a"; repo = "b"; rev = "c"; {argument} hash = ""; }}')
-    assert found.problem == (named and f"what {named} changes is not known here; let Nix tell the hash")
+    assert found.problem == (named and f"{named} is not supported; let Nix determine the hash")
     assert (found.wanted is None) == bool(named)
 
 

@@ -91,15 +91,15 @@ def test_the_order_of_keys_says_nothing() -> None:
 def test_wrong_values_are_refused_when_they_are_made() -> None:
     with pytest.raises(SpecError, match=r'^Image: tag: "a b" is not a tag'):
         Image("hello", [files("app")], tag="a b")
-    with pytest.raises(SpecError, match=r"^Layer: takes nothing; give it nix, files, pypi, deb$"):
+    with pytest.raises(SpecError, match=r"^Layer: the layer is empty; give it nix, files, pypi, deb$"):
         Layer("empty")
-    with pytest.raises(SpecError, match=r"^Image: layer\[1\]\.name: .* choose another$"):
+    with pytest.raises(SpecError, match=r"^Image: layer\[1\]\.name: .* choose another name$"):
         Image("hello", layers=[Layer("a", [files("a")]), Layer("a", [files("b")])])
-    with pytest.raises(SpecError, match=r'must say a whole name, for "\.\./\.\." has none'):
+    with pytest.raises(SpecError, match=r'must be a whole path, because "\.\./\.\." has no name'):
         files("../..")
     with pytest.raises(
         SpecError,
-        match=r"^Layer: take\[0\]: 'app' must be said as nix\(\.\.\.\) or files\(\.\.\.\) or .* or deb\(\.\.\.\)$",
+        match=r"^Layer: take\[0\]: 'app' must be written as nix\(\.\.\.\) or files\(\.\.\.\) or .* or deb\(\.\.\.\)$",
     ):
         Layer("a", ["app"])  # type: ignore[list-item]  # what a hurried user writes
 

@@ -2,9 +2,13 @@
 
 import hashlib
 import os
+import socket
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.index import Index, serving
@@ -14,9 +18,9 @@ from tests.registry.fake import serving as serving_registry
 from lamella.oci.digest import DigestError
 from lamella.transport.connections import Settings
 from lamella.transport.downloads import Downloads, Wanted
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import Fetcher, GoneError
-from lamella.transport.remote import RemoteBytes, WholeOnlyError
+from lamella.transport.errors import ForbiddenError, GoneError, TransportError
+from lamella.transport.fetch import Fetcher
+from lamella.transport.remote import RemoteFile, WholeOnlyError
 
 DATA = os.urandom(700_001)
 
@@ -65,7 +69,7 @@ def test_busy_servers_are_asked_again_and_gone_files_are_not(index: Index) -> No
             fetcher.document(url(index, "nowhere"))
         assert len(index.asked) == asked + 1
         index.busy = 99
-        with pytest.raises(TransportError, match="it is busy"):
+        with pytest.raises(TransportError, match="is busy; try again later"):
             fetcher.document(url(index))
 
 
@@ -89,7 +93,7 @@ def test_local_files(tmp_path: Path) -> None:
 
 def test_parts(index: Index) -> None:
     with fetching() as fetcher:
-        remote = RemoteBytes(fetcher, url(index))
+        remote = RemoteFile(fetcher, url(index))
         assert remote.size() == len(DATA)
         for at, count in ((0, 10), (len(DATA) - 5, 10), (300_000, 300_000), (len(DATA), 1)):
             assert remote.read_at(count, at) == DATA[at : at + count]
@@ -98,7 +102,7 @@ def test_parts(index: Index) -> None:
         assert len(index.asked) == asked
         index.ranges = False
         with pytest.raises(WholeOnlyError):
-            RemoteBytes(fetcher, url(index))
+            RemoteFile(fetcher, url(index))
 
 
 @pytest.mark.parametrize("how", ["address", "index", "netrc", "named", "nobody", "another"])
@@ -147,10 +151,87 @@ def test_other_programs_are_asked_once_who_we_are(index: Index, told: str) -> No
             fetcher.document(url(index))
 
 
+def test_programs_that_do_not_know_who_we_are_are_asked_once(index: Index) -> None:
+    index.login = "me:s3cret"
+    asked = []
+    with closing(Fetcher(Settings(timeout=5), stored=lambda *told: asked.append(told))) as fetcher:
+        for _ in range(3):
+            with pytest.raises(TransportError, match="requires a login"):
+                fetcher.document(url(index))
+    assert len(asked) == 1
+
+
+def test_who_is_rejected_while_another_learns_who_we_are_tries_that(index: Index) -> None:
+    index.login = "me:s3cret"
+    rejected = threading.Barrier(2, timeout=20)
+    asked = []
+
+    class Together(Fetcher):
+        def _learn(self, *told: Any) -> bool:
+            with suppress(threading.BrokenBarrierError):
+                rejected.wait()
+            rejected.abort()
+            return super()._learn(*told)
+
+    def stored(address: str, *_: object) -> tuple[str, str]:
+        asked.append(address)
+        return "me", "s3cret"
+
+    with closing(Together(Settings(timeout=5), stored=stored)) as fetcher, ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(fetcher.document, [url(index)] * 2)) == [DATA] * 2
+    assert len(asked) == 1
+
+
+def test_what_may_not_be_read_may_be_elsewhere(tmp_path: Path) -> None:
+    wanted = Wanted("file", hashlib.sha256(DATA).hexdigest())
+    with serving_registry(Fake()) as fake, fetching() as fetcher:
+        fake.trouble = [Trouble("/secret", 99, 403), Trouble("/file", 99, 200, body=DATA)]
+        secret, file = (f"http://{fake.name}/{name}" for name in ("secret", "file"))
+        with pytest.raises(ForbiddenError, match="does not exist, or requires a login that may read it"):
+            fetcher.document(secret)
+        assert not fetcher.has(secret)
+        Downloads(tmp_path, lambda: fetcher).fetch([wanted], lambda _: {wanted.sha256: [secret, file]})
+        s3 = f"s3://ours/secret?endpoint={fake.name}&scheme=http"
+        with fetching(AWS_ACCESS_KEY_ID="me", AWS_SECRET_ACCESS_KEY="secret") as with_keys:
+            with pytest.raises(ForbiddenError, match="does not exist, or these credentials may not"):
+                with_keys.document(s3)
+            assert not with_keys.has(s3)
+
+
+def test_what_cannot_be_sent_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(DATA)
+    with serving_registry(Fake()) as fake, fetching() as fetcher:
+        address = f"http://{fake.name}/file"
+        for status, said in ((403, "requires a login that may write there"), (503, "is busy; try again later")):
+            fake.trouble = [Trouble("^PUT", 99, status)]
+            with pytest.raises(TransportError, match=said) as raised:
+                fetcher.put(address, tmp_path / "file", "x/y")
+            assert not isinstance(raised.value, GoneError)
+    with fetching() as fetcher, pytest.raises(TransportError, match="/file cannot be reached: Connection refused"):
+        fetcher.put(address, tmp_path / "file", "x/y")
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("size", [0, len(DATA)])
+@pytest.mark.parametrize("before", [DATA, DATA[:-1], DATA + b"more", b"x" * len(DATA)])
+def test_a_partial_download_ends_right_whatever_it_holds(
+    index: Index, tmp_path: Path, before: bytes, size: int, ranges: bool
+) -> None:
+    index.ranges = ranges
+    wanted = Wanted("file", hashlib.sha256(DATA).hexdigest(), size)
+    (tmp_path / "partial").mkdir()
+    (tmp_path / "partial" / wanted.sha256).write_bytes(before)
+    with fetching() as fetcher:
+        Downloads(tmp_path, lambda: fetcher).fetch([wanted], lambda _: {wanted.sha256: [url(index)]})
+    assert (tmp_path / "files" / wanted.sha256).read_bytes() == DATA
+    if before == DATA:
+        assert not index.asked
+
+
 def test_downloads_are_kept_by_their_hash(index: Index, tmp_path: Path) -> None:
     wanted = Wanted("file", hashlib.sha256(DATA).hexdigest(), len(DATA))
     with fetching() as fetcher:
-        downloads = Downloads(tmp_path / "cache", fetcher)
+        downloads = Downloads(tmp_path / "cache", lambda: fetcher)
         downloads.fetch([wanted, wanted], lambda lost: {one.sha256: [url(index, "gone"), url(index)] for one in lost})
         assert downloads.path(wanted.sha256).read_bytes() == DATA
         asked = len(index.asked)
@@ -168,7 +249,7 @@ def test_a_full_disk(index: Index, small_disk: Path) -> None:
     (index.folder / "file").write_bytes(os.urandom(6 << 20))
     wanted = Wanted("file", hashlib.sha256((index.folder / "file").read_bytes()).hexdigest())
     with fetching() as fetcher, pytest.raises(Exception, match="No space left"):
-        Downloads(small_disk, fetcher).fetch([wanted], lambda _: {wanted.sha256: [url(index)]})
+        Downloads(small_disk, lambda: fetcher).fetch([wanted], lambda _: {wanted.sha256: [url(index)]})
     assert not (small_disk / "files" / wanted.sha256).exists()
 
 
@@ -189,3 +270,51 @@ def test_who_is_sent_in_circles_gives_up() -> None:
         with pytest.raises(TransportError, match="redirects too many times"):
             fetcher.document(f"http://{fake.name}/file")
         assert len(fake.asked) < 20
+
+
+@contextmanager
+def refusing(answer: bytes) -> Iterator[str]:
+    """A server that gives `answer` to the first bytes of each request, and ends the connection."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = server.accept()
+                with client:
+                    client.recv(100)
+                    client.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        pool.submit(serve)
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/file"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(("status", "said"), [("401 No", "requires a login"), ("200 OK", "cannot be reached")])
+def test_a_refusal_is_heard_before_all_is_sent(tmp_path: Path, status: str, said: str) -> None:
+    (tmp_path / "file").write_bytes(bytes(30 << 20))
+    with (
+        refusing(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()) as address,
+        fetching() as fetcher,
+        pytest.raises(TransportError, match=said),
+    ):
+        fetcher.put(address, tmp_path / "file", "x/y")
+
+
+def test_a_password_for_an_encrypted_index_is_not_sent_in_the_open() -> None:
+    with serving_registry(Fake()) as fake:
+        fake.trouble = [Trouble("", 99, 200, body=DATA)]
+        with fetching(UV_INDEX=f"mine=https://me:secret@{fake.name}/simple") as fetcher:
+            assert fetcher.document(f"http://{fake.name}/file") == DATA
+        assert fake.told == [None]
+
+
+@pytest.mark.parametrize("hashed", ["../../victim", "", "0" * 63, "A" * 64, f"{'0' * 64}\n"])
+def test_what_is_no_hash_names_no_file(tmp_path: Path, hashed: str) -> None:
+    (tmp_path / "victim").write_bytes(b"precious")
+    (tmp_path / "file").write_bytes(DATA)
+    with fetching() as fetcher, pytest.raises(DigestError, match="is not a SHA-256"):
+        Downloads(tmp_path / "cache", lambda: fetcher).fetch_one(Wanted("x", hashed), [(tmp_path / "file").as_uri()])
+    assert (tmp_path / "victim").read_bytes() == b"precious"

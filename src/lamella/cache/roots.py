@@ -4,6 +4,7 @@
     roots/<diff_id>.used    when the layer was last used
     roots/<diff_id>.hides   the layer removes files of layers below
     roots/.<random>         being unpacked or removed
+    roots/git-...           commits of git sources, which the server puts here to have them pruned as a whole
 
 A layer that several images share is unpacked once.
 """

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 @click.command("build", options_metavar="[OPTIONS]")
 @click.argument("what", nargs=-1, metavar="[layer NAME] [SPEC]", shell_complete=layer_or_spec)
 @click.option("--below", is_flag=True, help="With `layer NAME`: also include the layers below it.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write the image.json.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the image.json [default: beside SPEC].",
+)
 @click.option(
     "--layers-json",
     type=click.Path(path_type=Path, dir_okay=False),

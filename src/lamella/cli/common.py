@@ -10,14 +10,18 @@ import click
 
 from lamella.cli.completing import IMAGE, layers, platforms
 from lamella.errors import LamellaError
+from lamella.transport.home import expanded
 
 if TYPE_CHECKING:
+    import subprocess
+
     from lamella.images.document import ImageItem
     from lamella.oci.image import Layer, Progress
     from lamella.pipeline.draft import Draft
     from lamella.pipeline.explain.view import ImageView
     from lamella.pipeline.workplace import Workplace
-    from lamella.spec.model import Spec
+    from lamella.spec.model import Image, Spec
+    from lamella.transport.fetch import Fetcher
 
 image_argument = click.argument("image", default=".", type=IMAGE)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -60,9 +64,8 @@ class WithArguments(click.Command):
 
 def cache_folder() -> Path:
     """`$LAMELLA_CACHE`, or `lamella` in the user's cache folder."""
-    named = os.environ.get("LAMELLA_CACHE")
     users = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(named or Path(users, "lamella")).expanduser()
+    return expanded(os.environ.get("LAMELLA_CACHE") or f"{users}/lamella")
 
 
 def bucket_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -105,6 +108,11 @@ def said_creds(creds: Sequence[str]) -> Sequence[str]:
     return creds or list(filter(None, os.environ.get("LAMELLA_CREDS", "").split("\n")))
 
 
+def exit_code(ended: "subprocess.CompletedProcess[bytes]") -> int:
+    """Return the exit code of a program as shells give it: 128 + n if signal n ended it."""
+    return 128 - ended.returncode if ended.returncode < 0 else ended.returncode
+
+
 @contextlib.contextmanager
 def reaching_out(
     place: "Workplace", *, creds: Sequence[str] = (), insecure: bool = False, ca: str = "", home: str = ""
@@ -118,14 +126,18 @@ def reaching_out(
     from lamella.destinations.daemons import Daemons
     from lamella.pipeline.outside import Outside, password_of
     from lamella.registry.registries import Registries
-    from lamella.transport.connections import Settings
     from lamella.transport.downloads import Downloads
-    from lamella.transport.fetch import Fetcher
 
     told = dict(os.environ)
     registries = Registries(told, said_creds(creds), home, insecure, ca)
-    fetcher = Fetcher(Settings(insecure, ca, told), stored=password_of)
-    downloads = Downloads(cache_folder(), fetcher, place.progress)
+
+    def open_fetcher() -> "Fetcher":
+        from lamella.transport.connections import Settings
+        from lamella.transport.fetch import Fetcher
+
+        return Fetcher(Settings(insecure, ca, told), stored=password_of)
+
+    downloads = Downloads(cache_folder(), open_fetcher, place.progress)
     with contextlib.closing(Outside(registries, Daemons(told), place.blobs, downloads)) as outside:
         yield replace(place, outside=outside)
 
@@ -174,20 +186,24 @@ def draft_at(
     spec = read(path)
     image = msgspec.structs.replace(spec.image, compression=compression or spec.image.compression)
     if platform:
-        image = msgspec.structs.replace(image, platforms=[_known(platform, spec)])
+        image = _for_platform(platform, image, spec.file)
     spec = type(spec)(image, spec.folder, spec.file)
     told = _for_machine_of(spec, place.previous)
     return pipeline.plan(spec, place, previous_of(previous) or pipeline.last(spec, place) or told or _beside(spec))
 
 
-def _known(platform: str, spec: "Spec") -> str:
-    from lamella.oci.platforms import parse_platform
+def _for_platform(platform: str, image: "Image", file: Path | None) -> "Image":
+    import msgspec
 
-    parse_platform(platform)
-    named = spec.image.platforms
-    if named and platform not in named:
-        raise click.UsageError(f"{spec.file} is for {', '.join(named)}, not for {platform}")
-    return platform
+    from lamella.spec.problems import SpecError
+
+    try:
+        chosen = msgspec.structs.replace(image, platforms=[platform])
+    except SpecError as error:
+        raise click.UsageError(f"--platform: {error.problems[0].message}") from error
+    if image.platforms and platform not in image.platforms:
+        raise click.UsageError(f"{file} is for {', '.join(image.platforms)}, not for {platform}")
+    return chosen
 
 
 def _beside(spec: "Spec") -> "ImageItem | None":

@@ -64,31 +64,37 @@ def command(image: str, destination: str, **how: Any) -> None:
             result = _told_of_parcel(_copy_all(image, target, place))
         else:
             wanted = Wanted(how["platform"], form=how["form"] or "", mounted=how["nix_store_paths"])
-            result = _told_of(_copy_one(image, target, wanted, place))
+            result = _told_of(*_copy_one(image, target, wanted, place))
     if how["as_json"]:
         click.echo(show.as_json(result))
     elif not how["quiet"] and target.path != STREAM:
         click.echo(f"copied {image} to {target}")
 
 
-def _told_of(found: Found) -> dict[str, Any]:
+def _told_of(found: Found, digest: str | None) -> dict[str, Any]:
     layers = [{"digest": layer.record.digest, "size": layer.record.size} for layer in found.image.layers]
-    return {"name": found.name, "tag": found.tag, "config": found.image.config_descriptor.digest, "layers": layers}
+    config = found.image.config_descriptor.digest
+    return {"name": found.name, "tag": found.tag, "digest": digest, "config": config, "layers": layers}
 
 
 def _told_of_parcel(parcel: "Parcel") -> dict[str, Any]:
     return {"digest": parcel.root.digest, "manifests": [blob.digest for blob, _ in parcel.documents]}
 
 
-def _copy_one(image: str, target: Place, wanted: Wanted, place: "Workplace") -> Found:
+def _copy_one(image: str, target: Place, wanted: Wanted, place: "Workplace") -> tuple[Found, str | None]:
+    """Copy one image; return it with the digest of its manifest, which is None where there are none."""
+    from lamella.oci.image import parcel_of
+
     if target.kind in (OCI_ARCHIVE, DOCKER_ARCHIVE):
-        return _archive(image, target, wanted, place)
+        found = _archive(image, target, wanted, place)
+        return found, parcel_of(found.image).root.digest if target.kind == OCI_ARCHIVE else None
     if target.kind in DAEMONS:
         assert place.outside is not None
         found = image_at(image, place, replace(wanted, compression="none"))
         place.outside.daemons.at(target.kind).load(found.image, target.path, place.progress)
-        return found
-    return bring_one(image, Aim([target]), wanted, place).found
+        return found, None
+    brought = bring_one(image, Aim([target]), wanted, place)
+    return brought.found, brought.published[0].root.digest
 
 
 def _copy_all(image: str, target: Place, place: "Workplace") -> "Parcel":

@@ -128,7 +128,8 @@ def credentials() -> Finding:
 def docker() -> Finding:
     """Docker's engine, at the address that Docker's own commands use."""
     host = docker_host(os.environ)
-    told: Mapping[str, Any] = Engine(host).get("/version")
+    with Engine(host).reached() as requests:
+        told: Mapping[str, Any] = requests.get("/version") or {}
     return Finding("docker", OK, f"{told.get('Version', 'some version')}, at {host.address}")
 
 

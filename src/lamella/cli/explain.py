@@ -11,16 +11,16 @@ from lamella.cli.common import (
     json_option,
     open_workplace,
     platform_option,
-    reach_of,
     reaching_out,
     registry_options,
-    view_at,
+    seen_at,
 )
 from lamella.cli.completing import IMAGE, layers_and_packages
 from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
     from lamella.pipeline.explain.view import ImageView
+    from lamella.pipeline.workplace import Workplace
 
 
 @click.command("explain")
@@ -30,15 +30,16 @@ if TYPE_CHECKING:
 @platform_option
 @registry_options
 @json_option
-def command(what: str, image: str, since: str | None, as_json: bool, **reach: Any) -> None:
+def command(what: str, image: str, since: str | None, platform: str, as_json: bool, **reach: Any) -> None:
     """Explain why the package WHAT is in IMAGE, which layer holds the path WHAT, or why the layer WHAT is new."""
-    view = view_at(image, **reach)
-    if since:
-        told = _layer(what, view, view_at(since, **reach))
-        lines = _layer_lines(told)
-    else:
-        told = _package(what, view) or _path(what, view, reach)
-        lines = _found_lines(told)
+    with reaching_out(open_workplace(), **reach) as place:
+        view, _ = seen_at(image, place, platform)
+        if since:
+            told = _layer(what, view, seen_at(since, place, platform)[0], place)
+            lines = _layer_lines(told)
+        else:
+            told = _package(what, view) or _path(what, view, place)
+            lines = _found_lines(told)
     if not told:
         layer = any(layer.name == what for layer in view.layers)
         hint = "; it is a layer: pass --since IMAGE to see why it is new" if layer else _meant(what, view)
@@ -65,22 +66,21 @@ def _package(what: str, view: "ImageView") -> dict[str, Any]:
     return {}
 
 
-def _path(what: str, view: "ImageView", reach: dict[str, Any]) -> dict[str, Any]:
+def _path(what: str, view: "ImageView", place: "Workplace") -> dict[str, Any]:
     """Return the topmost layer that has a path, and the package that the path is from."""
     from lamella.layers.split import part_entries
     from lamella.pipeline.draft import Where
     from lamella.pipeline.packages.fetching import entries_from
 
     wanted = os.fsencode(what)
-    with reaching_out(open_workplace(), **reach_of(reach)) as place:
-        for layer in reversed(view.layers):
-            for part in layer.plan.parts if layer.plan else ():
-                if any(entry.path == wanted for entry in part_entries(part, entries_from(Where(), place))):
-                    return {"path": what, "layer": layer.name, "from": part.package.id}
+    for layer in reversed(view.layers):
+        for part in layer.plan.parts if layer.plan else ():
+            if any(entry.path == wanted for entry in part_entries(part, entries_from(Where(), place))):
+                return {"path": what, "layer": layer.name, "from": part.package.id}
     return {}
 
 
-def _layer(name: str, new: "ImageView", old: "ImageView") -> dict[str, Any]:
+def _layer(name: str, new: "ImageView", old: "ImageView", place: "Workplace") -> dict[str, Any]:
     """Return what is different in a layer, down to the file."""
     from lamella.pipeline.explain.compare import compare
     from lamella.pipeline.explain.trace import changed_files
@@ -94,7 +94,6 @@ def _layer(name: str, new: "ImageView", old: "ImageView") -> dict[str, Any]:
             f"no layer named {name!r} in the new image; there are: {', '.join(layer.name for layer in new.layers)}"
         )
     before = {package.name: package for package in old.packages.values()}
-    place = open_workplace()
     return {
         "layer": name,
         "same": False,
@@ -108,7 +107,8 @@ def _layer(name: str, new: "ImageView", old: "ImageView") -> dict[str, Any]:
 
 def _found_lines(told: dict[str, Any]) -> Iterator[str]:
     if "path" in told:
-        yield f"{told['path']} is in layer {show.printable(told['layer'])}, from {show.printable(told['from'])}"
+        path, layer, package = (show.printable(told[name]) for name in ("path", "layer", "from"))
+        yield f"{path} is in layer {layer}, from {package}"
     elif told:
         yield f"{show.printable(told['package'])} is in layer {show.printable(told['layer'])}"
         yield from ("  " * depth + show.printable(step) for depth, step in enumerate(told["chain"]))

@@ -7,6 +7,7 @@ import click
 
 from lamella.cli import show
 from lamella.cli.common import connection_options, json_option, open_workplace, quiet_option, reach_of, reaching_out
+from lamella.oci.image import Steps
 
 if TYPE_CHECKING:
     from lamella.hashes.wanted import Missing
@@ -25,8 +26,9 @@ def fill_hashes(files: tuple[Path, ...], check: bool, **how: Any) -> None:
     up in uv's indexes, repositories are fetched by git, each with your settings.
     """
     from lamella.hashes.wanted import missing
+    from lamella.spec.reader import text_of
 
-    texts = {file: file.read_text() for file in files}
+    texts = {file: text_of(file) for file in files}
     wanted = {file: missing(text) for file, text in texts.items()}
     if check:
         _tell([_Filled(file, one) for file in files for one in wanted[file]], how, "is not filled in")
@@ -62,7 +64,7 @@ def _fill(texts: "dict[Path, str]", wanted: "dict[Path, list[Missing]]", how: di
         found = find(
             [one for _, one in every],
             place.outside.downloads.fetcher,
-            lambda done: place.progress("finding hashes", done, len(every)),
+            lambda done: place.progress(Steps("finding hashes"), done, len(every)),
         )
     for file, text in texts.items():
         own = [one for (where, _), one in zip(every, found, strict=True) if where == file]
@@ -72,14 +74,16 @@ def _fill(texts: "dict[Path, str]", wanted: "dict[Path, list[Missing]]", how: di
 
 
 def _tell(found: list[_Filled], how: dict[str, Any], otherwise: str) -> None:
-    """Print what became of each hash, and fail if one is still missing."""
+    """Print what became of each hash, or if quiet, only the problems; fail if one is still missing."""
     lost = [one for one in found if not one.hash]
+    quiet = how["quiet"]
     if how["as_json"]:
         click.echo(show.as_json([one.told(otherwise) for one in found]))
-    elif not how["quiet"]:
-        for one in found:
-            row = one.told(otherwise)
-            click.echo(f"{row['file']}:{row['line']}: {row['of']}: {row['hash'] or row['problem']}")
-        click.echo(f"{len(found) - len(lost)} filled in, {len(lost)} missing")
+    else:
+        for row in (one.told(otherwise) for one in (lost if quiet else found)):
+            line = f"{row['file']}:{row['line']}: {row['of']}: {row['hash'] or row['problem']}"
+            click.echo(line, err=quiet)
+        if not quiet:
+            click.echo(f"{len(found) - len(lost)} filled in, {len(lost)} missing")
     if lost:
         click.get_current_context().exit(1)

@@ -12,6 +12,7 @@ from lamella.oci.reference import (
     DIR,
     DOCKER,
     DOCKER_ARCHIVE,
+    FILE,
     KINDS,
     OCI,
     OCI_ARCHIVE,
@@ -126,6 +127,10 @@ def target_at(text: str, workplace: "Workplace", sources: "Sequence[Place]" = ()
     if place.kind == DOCKER:
         beside = [reference_of(source) for source in sources if source.kind == DOCKER]
         return Target(repository_at(reference_of(place), beside, workplace), place.name)
+    if place.kind == FILE:
+        raise PlaceError(
+            f"{text} is not a place for an image; write docker://HOST/NAME:TAG, or for a folder oci:{text}"
+        )
     raise PlaceError(
         f"{text}: an image can go to docker://HOST/NAME:TAG, oci:FOLDER or dir:FOLDER; use lamella copy for others"
     )

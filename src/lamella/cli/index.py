@@ -92,13 +92,15 @@ def command(destination: str, images: tuple[str, ...], also: tuple[str, ...], ap
         )
         wanted = Wanted(form=names.form)
         brought = [(text, one) for text in images for one in bring(text, aim, wanted, workplace, named=False)]
+        published = []
         for number, place in enumerate(aim.places):
             children = [(text, one.published[number].root) for text, one in brought]
             if append:
                 root, data = _appended(place, children, names, workplace)
             else:
                 root, data = _named(place, children, [], names, workplace)
-            _show(place, root, data, names.tags, how)
+            published.append({"name": place.path, "digest": root.digest, "tags": names.tags, **_platforms(data)})
+    _show(published, how)
 
 
 def _place(text: str) -> Place:
@@ -154,9 +156,10 @@ def _named(
 
     root, data = index_of(children, names.annotations, existing, names.form)
     to = target_at(str(place), workplace).destination
-    to.put(root, given(data))
+    if not to.has(root):
+        to.put(root, given(data))
     for tag in names.tags:
-        to.tag(tag, root)
+        to.tag(tag, root, data)
     return root, data
 
 
@@ -180,17 +183,25 @@ def _appended(
     raise click.ClickException(f"other jobs keep changing {place}; run again when they have finished")
 
 
-def _show(place: Place, root: "Descriptor", data: bytes, tags: Sequence[str], how: dict[str, Any]) -> None:
+def _platforms(data: bytes) -> dict[str, Any]:
+    """Return the digest of each platform's image in an index."""
     from lamella.oci.platforms import spelled
     from lamella.oci.wire import Index, decode
 
     entries = decode(data, Index, "the index").manifests
-    platforms = {spelled(entry.platform): entry.digest for entry in entries if entry.platform}
+    return {"platforms": {spelled(entry.platform): entry.digest for entry in entries if entry.platform}}
+
+
+def _show(published: Sequence[dict[str, Any]], how: dict[str, Any]) -> None:
+    """Show what was published at each destination; as JSON, the first is the document, and has the others in it."""
     if how["as_json"]:
-        told = {"name": place.path, "digest": root.digest, "tags": list(tags), "platforms": platforms}
-        click.echo(show.as_json(told))
-    elif how["quiet"]:
-        click.echo(f"{place.path}@{root.digest}")
-    else:
-        click.echo("\n".join(show.table([(name, show.short(digest)) for name, digest in platforms.items()])))
-        click.echo(f"{place.path}@{root.digest} is {', '.join(tags)}")
+        first, *others = published
+        click.echo(show.as_json({**first, "also": others}))
+        return
+    for one in published:
+        at = f"{one['name']}@{one['digest']}"
+        if not how["quiet"]:
+            rows = [(name, show.short(digest)) for name, digest in one["platforms"].items()]
+            click.echo("\n".join(show.table(rows)))
+            at = f"{at} is {', '.join(one['tags'])}"
+        click.echo(at)

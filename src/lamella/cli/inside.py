@@ -1,9 +1,11 @@
 """Runs a command inside an image on this machine: the layers are mounted in a namespace of their own."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,9 +57,13 @@ def run_inside(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command in the image, with the image's environment; what it writes is gone afterwards.
 
-    If `given` is passed to it on stdin, its output is captured; otherwise it uses the user's terminal.
+    If `given` is passed to it on stdin, its output is captured; otherwise it uses the user's terminal, and Ctrl-C is
+    left to it. It never outlives this process.
     """
-    with tempfile.TemporaryDirectory(prefix="lamella-", ignore_cleanup_errors=True) as name:
+    with (
+        contextlib.nullcontext() if given is not None else _interrupts_ignored(),
+        tempfile.TemporaryDirectory(prefix="lamella-", ignore_cleanup_errors=True) as name,
+    ):
         top = Path(name)
         for part in ("root", "upper", "work", "layers"):
             (top / part).mkdir()
@@ -73,8 +79,19 @@ def run_inside(
             inner = ["chroot", str(top / "root"), "/usr/bin/env", "-i", *told, *arguments]
         else:
             inner = ["env", "-i", *told, "/usr/sbin/chroot", str(top / "root"), *arguments]
-        command = ["unshare", *_as_root(), "--mount", "--fork", "sh", "-c", _MOUNTS, "sh", options, str(top / "root")]
+        apart = ["unshare", *_as_root(), "--mount", "--kill-child"]
+        command = [*apart, "sh", "-c", _MOUNTS, "sh", options, str(top / "root")]
         return subprocess.run([*command, *inner], cwd=short, input=given, capture_output=given is not None, check=False)
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore SIGINT here, but not in programs that are started meanwhile, which would inherit `SIG_IGN`."""
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def has(folders: Sequence[Path], path: str) -> bool:

@@ -56,17 +56,14 @@ def command(image: str, into: str, name: str | None, **how: Any) -> None:
     with Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told:
         called, layers = loaded(image, name, into, told, how)
     if how["as_json"]:
-        states = [{"name": s.layer.name, "diff_id": s.layer.record.diff_id, "state": s.word} for s in layers]
+        states = [{"name": s.layer.name, "diff_id": s.layer.record.diff_id, "state": _word(s)} for s in layers]
         click.echo(show.as_json({"name": called, "layers": states}))
         return
     if how["quiet"]:
         click.echo(called)
         return
     sent = [one for one in layers if one.written]
-    rows = [
-        (show.printable(one.layer.name), show.size(one.layer.record.tar_size), "loaded" if one.written else "exists")
-        for one in layers
-    ]
+    rows = [(show.printable(one.layer.name), show.size(one.layer.record.tar_size), _word(one)) for one in layers]
     click.echo("\n".join(show.table(rows, right=(1,))))
     size = show.size(sum(one.layer.record.tar_size for one in sent))
     took = f"{time.monotonic() - started:.1f} s"
@@ -91,3 +88,7 @@ def loaded(image: str, name: str | None, into: str, told: "Told", how: dict[str,
             raise click.UsageError(f"{image} has no name; pass --name NAME")
         results = [daemon.load(found.image, called, told.progress) for daemon in daemons]
         return called, max(results, key=lambda layers: sum(one.written for one in layers))
+
+
+def _word(sent: "Sent") -> str:
+    return "loaded" if sent.written else sent.word

@@ -18,6 +18,7 @@ from lamella.cli.completing import IMAGE, locked_packages, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from lamella.pipeline.lock.changes import Change
     from lamella.pipeline.lock.file import Lock
@@ -58,7 +59,9 @@ def command(spec: str, upgrade: tuple[str, ...], check: bool, diff: bool, **how:
     before = read_lock(path)
     if check:
         check_lock(wanted, before)
-        if not how["quiet"]:
+        if how["as_json"]:
+            click.echo(_as_json(path, (), written=False))
+        elif not how["quiet"]:
             click.echo(f"{path} matches {wanted.file}")
         return
 
@@ -75,7 +78,7 @@ def command(spec: str, upgrade: tuple[str, ...], check: bool, diff: bool, **how:
     found = changes(before or Lock(), after)
     written = not diff and write_lock(path, after)
     if how["as_json"]:
-        click.echo(show.as_json({"lock": str(path), "written": written, "changes": [_told(one) for one in found]}))
+        click.echo(_as_json(path, found, written=written))
     elif not how["quiet"]:
         lines = _lines(found) if before else ()
         click.echo("\n".join([*lines, _summary(after, str(path), diff=diff, written=written)]))
@@ -86,6 +89,10 @@ def _check_names(upgrade: tuple[str, ...], known: list[str]) -> None:
     for name in filter(None, upgrade):
         if name not in known:
             raise click.UsageError(f"no package named {name!r} to upgrade{show.meant(name, known)}")
+
+
+def _as_json(path: "Path", found: "Sequence[Change]", *, written: bool) -> str:
+    return show.as_json({"lock": str(path), "written": written, "changes": [_told(one) for one in found]})
 
 
 def _told(one: "Change") -> dict[str, Any]:

@@ -4,6 +4,7 @@ import difflib
 import errno
 import gc
 import importlib
+import io
 import os
 import resource
 import signal
@@ -72,7 +73,7 @@ class Verbs(click.Group):
     def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not context.resilient_parsing:
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(COMMANDS)}"
+            hint = f"; did you mean {near[0]!r}?" if near else "; see lamella --help"
             context.fail(f"no such command {args[0]!r}{hint}")
         return super().resolve_command(context, args)
 
@@ -129,6 +130,8 @@ def main() -> None:
     for number in _STOPPING:
         signal.signal(number, _stop)
     gc.set_threshold(_GARBAGE)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     _allow_many_files()
     try:
         code = cli.main(prog_name="lamella", standalone_mode=False, color=_colour())
@@ -174,7 +177,7 @@ def _with_help(error: click.ClickException) -> str:
     ours = type(error) is click.UsageError and not said.startswith("Got ")
     if ours or not isinstance(error, click.UsageError) or error.ctx is None or "Did you mean" in said:
         return said
-    return f"{said.removesuffix('.')}; see {error.ctx.command_path} --help"
+    return f"{' '.join(said.split()).removesuffix('.')}; see {error.ctx.command_path} --help"
 
 
 def _hint(error: BaseException) -> str:

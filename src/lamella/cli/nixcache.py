@@ -12,6 +12,7 @@ import click
 from lamella.cli import show
 from lamella.cli.common import (
     connection_options,
+    exit_code,
     json_option,
     open_workplace,
     quiet_option,
@@ -19,6 +20,7 @@ from lamella.cli.common import (
     reaching_out,
     verbose_option,
 )
+from lamella.errors import LamellaError
 
 if TYPE_CHECKING:
     from lamella.pipeline.packages.filling import Filled
@@ -68,8 +70,9 @@ def push(paths: tuple[str, ...], **how: Any) -> None:
     """
     from lamella.pipeline.packages.nix import store_paths
 
+    secret = _secret(how)
     with _working(how) as place:
-        done = _fill(store_paths(paths, Path()), place, how)
+        done = _fill(store_paths(paths, Path()), secret, place, how)
     _show(done, how)
 
 
@@ -84,14 +87,15 @@ def watch(words: tuple[str, ...], **how: Any) -> None:
     """Run COMMAND and upload what it has built to a binary cache, even if it fails."""
     from lamella.pipeline.packages.nix import built_since, in_store
 
+    secret = _secret(how)
     before = in_store()
     try:
-        code = subprocess.run(words, check=False).returncode
+        code = exit_code(subprocess.run(words, check=False))
     except OSError as error:
         raise click.ClickException(f"cannot run {words[0]}: {error.strerror}") from error
     paths = built_since(before)
     with _working(how) as place:
-        done = _fill(paths, place, how)
+        done = _fill(paths, secret, place, how)
     _show(done, how)
     click.get_current_context().exit(code)
 
@@ -143,14 +147,27 @@ def _working(how: dict[str, Any]) -> "Iterator[Workplace]":
         yield place
 
 
-def _fill(paths: Sequence[str], place: "Workplace", how: dict[str, Any]) -> "Filled":
+def _secret(how: dict[str, Any]) -> str:
+    """Return the key to sign with, if any. It is checked at once, not at the end of a long build."""
+    from lamella.pipeline.packages.filling import secret_key
+
+    file = how["key"]
+    text = file.read_text("utf-8", "replace") if file else os.environ.get(_SECRET, "")
+    try:
+        if file or text:
+            secret_key(text)
+    except LamellaError as error:
+        raise click.UsageError(f"{file or f'${_SECRET}'}: {error}") from error
+    return text
+
+
+def _fill(paths: Sequence[str], secret: str, place: "Workplace", how: dict[str, Any]) -> "Filled":
     from lamella.pipeline.packages.filling import Filling, fill_from_store, secret_key
     from lamella.transport.depot import Depot
 
     assert place.outside is not None
-    text = how["key"].read_text() if how["key"] else os.environ.get(_SECRET, "")
     depot = Depot(how["to"], place.outside.downloads.fetcher)
-    key = secret_key(text) if text else None
+    key = secret_key(secret) if secret else None
     filling = Filling(depot, key, how["compression"], place.progress, how["exclude"], how["signed_by"])
     return fill_from_store(filling, paths)
 

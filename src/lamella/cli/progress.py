@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from lamella.cli import show
+from lamella.oci.image import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,12 +64,16 @@ class Told:
                 self._bars.move(name, done, expected)
             if done == expected:
                 del self._started[name]
-                self._say(f"{name}: {show.size(done)} in {time.monotonic() - started:.1f} s")
+                self._say(f"{name}: {_amount(name, done)} in {time.monotonic() - started:.1f} s")
 
     def _say(self, line: str) -> None:
         if self._verbose:
             write: Callable[[str], None] = self._bars.say if self._bars else _to_stderr
             write(show.printable(line))
+
+
+def _amount(name: str, count: int) -> str:
+    return f"{count:,}" if isinstance(name, Steps) else show.size(count)
 
 
 def _to_stderr(line: str) -> None:
@@ -107,7 +112,7 @@ class _Bars:
         else:
             so_far = f"{100 * done // max(expected, 1)} %"
             if self._fit(shown):
-                so_far = f"{show.size(done)} of {show.size(expected)}"
+                so_far = f"{_amount(name, done)} of {_amount(name, expected)}"
             shown.update(self._tasks[name], completed=min(done, expected), so_far=so_far)
 
     def say(self, line: str) -> None:

@@ -74,13 +74,13 @@ def _pulled(reference: str, destination: str | None, platform: str | None, place
     from lamella.destinations.publish import publish
     from lamella.oci.image import parcel_of
     from lamella.oci.platforms import wanted_platform
-    from lamella.oci.reference import DOCKER, Place
+    from lamella.oci.reference import place_of
     from lamella.pipeline import find
     from lamella.pipeline.draft import Target
     from lamella.pipeline.memory.pulled import KeptLayers
 
     named = reference_at(reference)
-    source = Place(DOCKER, f"{named.registry}/{named.repository}", named.name)
+    source = place_of(named)
     if platform is None:
         parcel = find.open_parcel(source, place.outside)
     else:

@@ -1,13 +1,13 @@
 """`lamella push`: pushes an image to registries; makes and uploads only what is missing there."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from lamella.cli import show, why
+from lamella.cli import foreseen, show, why
 from lamella.cli.attach import attach_contents
 from lamella.cli.common import (
     format_option,
@@ -24,13 +24,12 @@ from lamella.cli.common import (
     verbose_option,
 )
 from lamella.cli.images import Wanted, reference_at, target_at
-from lamella.cli.pushing import Aim, Brought, bring, drafted, platforms_of
+from lamella.cli.pushing import Aim, Brought, bring
 from lamella.cli.sbom import FORMATS
-from lamella.oci.reference import DOCKER, KINDS, Place, Reference, parse_place, reference_of
+from lamella.oci.reference import KINDS, Reference, parse_place, place_of, reference_of
 
 if TYPE_CHECKING:
     from lamella.destinations.publish import Published, Sent
-    from lamella.oci.image import Record
     from lamella.oci.wire import Descriptor
     from lamella.pipeline.explain.reasons import Reason
     from lamella.pipeline.workplace import Workplace
@@ -77,11 +76,14 @@ def command(image: str, destinations: tuple[str, ...], dry_run: bool, **how: Any
     none of their files is on this machine.
     """
     from lamella.cli.progress import Told
+    from lamella.pipeline.find import is_bytes
 
+    if how["layer_images"] and is_bytes(parse_place(image)):
+        raise click.UsageError("--layer-images needs a spec or an image.json, which describe the layers")
     started = time.monotonic()
     to = [reference_at(text) for text in destinations] or [_named_in(image)]
     memory = [reference_at(text) for text in (*how["cache_from"], *how["cache_to"])]
-    places = [_place(one) for one in (*to, *map(reference_at, how["cache_to"]))]
+    places = [place_of(one) for one in (*to, *map(reference_at, how["cache_to"]))]
     wanted = Wanted(how["platform"], form=how["form"] or "", mounted=how["nix_store_paths"])
     with (
         Told(quiet=how["quiet"] or how["as_json"], verbose=how["verbose"]) as told,
@@ -90,20 +92,15 @@ def command(image: str, destinations: tuple[str, ...], dry_run: bool, **how: Any
         told.doing("looking up packages and registries")
         aim = Aim(places, memory, how["previous"], told.doing)
         if dry_run:
-            foreseen = _foreseen(image, aim, wanted, workplace)
-            click.echo(show.as_json(foreseen) if how["as_json"] else "\n".join(_foreseen_lines(foreseen)))
+            _show_foreseen(foreseen.foreseen(image, aim, wanted, workplace), how)
             return
         brought = list(bring(image, aim, wanted, workplace))
         pushed = _named(image, brought, aim, wanted, workplace)
         if how["sbom"]:
             attach_contents(brought, how["sbom"], aim, workplace)
         if how["layer_images"]:
-            _push_layers(how["layer_images"], brought, aim, workplace)
+            _push_layers(how["layer_images"], brought, aim, wanted, workplace)
     _show(pushed[: len(to)], how, time.monotonic() - started)
-
-
-def _place(reference: Reference) -> Place:
-    return Place(DOCKER, f"{reference.registry}/{reference.repository}", reference.name)
 
 
 def _named(image: str, brought: Sequence[Brought], aim: Aim, wanted: Wanted, workplace: "Workplace") -> list[Pushed]:
@@ -118,70 +115,30 @@ def _named(image: str, brought: Sequence[Brought], aim: Aim, wanted: Wanted, wor
         if len(images) > 1:
             root, data = index_of([(image, published.root) for published, _ in images], {}, (), wanted.form)
             to = target_at(str(place), workplace).destination
-            to.put(root, given(data))
-            to.tag(place.name, root)
+            if not to.has(root):
+                to.put(root, given(data))
+            to.tag(place.name, root, data)
         pushed.append(Pushed(reference_of(place), root, images))
     return pushed
 
 
-def _push_layers(prefix: str, brought: Sequence[Brought], aim: Aim, workplace: "Workplace") -> None:
-    """Push each layer as an image of its own. Its blob already exists, and is mounted."""
+def _push_layers(prefix: str, brought: Sequence[Brought], aim: Aim, wanted: Wanted, workplace: "Workplace") -> None:
+    """Push each layer as an image, for all platforms that have it. Its blob already exists, and is mounted."""
     from lamella import pipeline
     from lamella.pipeline.draft import slug
 
-    for one in brought:
-        if one.draft is None:
-            raise click.UsageError("--layer-images needs a spec or an image.json, which describe the layers")
-        for group in dict.fromkeys(planned.plan.group for planned in one.draft.layers):
-            for place in aim.places:
-                host = f"{reference_of(place).registry}/"
-                named = reference_at(f"{'' if prefix.startswith(host) else host}{prefix}{slug(group)}:{place.name}")
-                alone = Aim([_place(named)], aim.beside)
-                draft = one.draft.only(group, below=False)
-                pipeline.build(draft, workplace, alone.targets(workplace, Wanted(), named=True))
-
-
-def _foreseen(image: str, aim: Aim, wanted: Wanted, workplace: "Workplace") -> list[dict[str, Any]]:
-    """Return what a push would do with each layer at each place; nothing is written."""
-    from lamella.oci.wire import Descriptor
-
-    layers = list(_layers(image, aim, wanted, workplace))
-    found: list[dict[str, Any]] = []
-    for place in aim.places:
-        destination = target_at(str(place), workplace).destination
-        for name, record, size, said in layers:
-            word = "make and upload"
-            if record:
-                blob = Descriptor(media_type=record.media_type, digest=record.digest, size=record.size)
-                word = "exists" if destination.has(blob) else "upload"
-            told = {"name": name, "size": record.size if record else size, "state": word, "why": said}
-            found.append({"reference": str(reference_of(place)), **told})
-    return found
-
-
-def _foreseen_lines(found: list[dict[str, Any]]) -> list[str]:
-    rows = [
-        (one["reference"], show.printable(one["name"]), show.size(one["size"]), one["state"], one["why"])
-        for one in found
-    ]
-    return show.table(rows, right=(2,))
-
-
-def _layers(
-    image: str, aim: Aim, wanted: Wanted, workplace: "Workplace"
-) -> "Iterator[tuple[str, Record | None, int, str]]":
-    """Yield the layers of a push: name, record if it is known, size before compression, and why."""
-    from lamella.pipeline import find
-    from lamella.pipeline.explain.reasons import reasons
-
-    if find.is_bytes(parse_place(image)):
-        for layer in find.open_parcel(parse_place(image), workplace.outside).layers:
-            yield layer.name or show.short(layer.record.digest), layer.record, layer.record.size, ""
-        return
-    for platform in [wanted.platform] if wanted.platform else platforms_of(image, workplace):
-        draft, _ = drafted(image, aim, Wanted(platform), workplace)
-        for planned, reason in zip(draft.layers, reasons(draft), strict=True):
-            yield planned.plan.name, planned.record, planned.plan.size, why.said(reason)
+    drafts = [(one, one.draft) for one in brought if one.draft]
+    for group in dict.fromkeys(group for _, draft in drafts for group in draft.groups):
+        places = []
+        for place in aim.places:
+            host = f"{reference_of(place).registry}/"
+            name = f"{'' if prefix.startswith(host) else host}{prefix}{slug(group)}:{place.name}"
+            places.append(place_of(reference_at(name)))
+        alone = Aim(places, aim.beside)
+        having = [(one, draft.only(group, below=False)) for one, draft in drafts if group in draft.groups]
+        targets = alone.targets(workplace, wanted, named=len(having) == 1)
+        made = [one._replace(published=pipeline.build(draft, workplace, targets).published) for one, draft in having]
+        _named(group, made, alone, wanted, workplace)
 
 
 def _named_in(image: str) -> Reference:
@@ -197,6 +154,13 @@ def _named_in(image: str) -> Reference:
     if named is None or not ("." in host or ":" in host or host == "localhost"):
         raise click.UsageError("no destination; name one, as in registry.example.com/team/app:v1")
     return reference_at(f"{named.name}:{named.tag}")
+
+
+def _show_foreseen(found: list[dict[str, Any]], how: dict[str, Any]) -> None:
+    if how["as_json"]:
+        click.echo(show.as_json(found))
+    elif not how["quiet"]:
+        click.echo("\n".join(foreseen.lines(found)))
 
 
 def _show(pushed: Sequence[Pushed], how: dict[str, Any], seconds: float) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lamella.cli.common import draft_at, is_document
 from lamella.cli.images import Found, Wanted, image_at, spooled, target_at
-from lamella.oci.reference import DIR, DOCKER, OCI, OCI_ARCHIVE, Place, Reference, parse_place, reference_of
+from lamella.oci.reference import DIR, DOCKER, OCI, OCI_ARCHIVE, Place, Reference, parse_place, place_of, reference_of
 
 if TYPE_CHECKING:
     from lamella.destinations.publish import Published
@@ -41,7 +41,7 @@ class Aim:
 
     def targets(self, place: "Workplace", wanted: Wanted, more: Sequence[Place] = (), *, named: bool) -> "list[Target]":
         """Return the places, ready to be written to."""
-        sources = [*(Place(DOCKER, f"{one.registry}/{one.repository}", one.name) for one in self.beside), *more]
+        sources = [*map(place_of, self.beside), *more]
         found = [target_at(str(one), place, sources) for one in self.places]
         return [replace(target, named=named, form=wanted.form) for target in found]
 

@@ -12,7 +12,7 @@ from lamella.cli.common import (
     reach_of,
     reaching_out,
     registry_options,
-    view_at,
+    seen_at,
 )
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def command(image: str, form: str, output: Path | None, **how: Any) -> None:
     from lamella.pipeline.explain.contents import contents_of
     from lamella.staging import write_file
 
-    view = view_at(image, how["platform"], **reach_of(how))
     with reaching_out(open_workplace(), **reach_of(how)) as place:
+        view, _ = seen_at(image, place, how["platform"])
         data, _ = written(contents_of(view, place), form)
     if output is None:
         click.echo(data.decode(), nl=False)

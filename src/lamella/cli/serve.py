@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamella.cli.common import bucket_options, cache_folder, connection_options, open_workplace, reach_of, reaching_out
+from lamella.transport.home import expanded
 
 if TYPE_CHECKING:
     from lamella.cache.bucket import SharedBucket
     from lamella.server.app import Server
-    from lamella.server.page.lines import Tell
+    from lamella.server.monitoring.lines import Tell
     from lamella.server.settings import Settings
 
 _WORKER = (
@@ -114,6 +115,7 @@ def settings_of(how: dict[str, Any]) -> "tuple[Settings, str]":
     """Return the settings with the options applied, and their text for the workers."""
     import msgspec
 
+    from lamella.spec.problems import SpecError
     from lamella.spec.reader import text_of
 
     try:
@@ -125,7 +127,11 @@ def settings_of(how: dict[str, Any]) -> "tuple[Settings, str]":
     settings = parse_settings(written, str(file or "the usual settings"))
     told = {name: how[name] for name in ("listen", "bucket", "writable") if how.get(name)}
     told.setdefault("bucket", settings.bucket or str(_data_folder() / "bucket"))
-    return msgspec.structs.replace(settings, **told), written
+    try:
+        return msgspec.structs.replace(settings, **told), written
+    except SpecError as error:
+        problem = error.problems[0]
+        raise click.UsageError(f"--{problem.path[0]}: {problem.message}") from error
 
 
 def _usual() -> str:
@@ -141,12 +147,12 @@ def _usual() -> str:
 
 def _data_folder() -> Path:
     users = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(users, "lamella").expanduser()
+    return expanded(f"{users}/lamella")
 
 
 def _log() -> "Tell":
     """Send all logging to stderr, and return the function that writes request lines there."""
-    from lamella.server.page import lines
+    from lamella.server.monitoring import lines
 
     is_seen = sys.stderr.isatty()
     handler = logging.StreamHandler()

@@ -9,6 +9,7 @@ import click
 from lamella.cli import inside, run
 from lamella.cli.common import (
     WithArguments,
+    exit_code,
     image_argument,
     layer_option,
     open_workplace,
@@ -55,7 +56,7 @@ def command(image: str, arguments: tuple[str, ...], **how: Any) -> None:
         found = image_at(image, place, Wanted(how["platform"], layer=how["layer"])).image
         folders = inside.unpacked(found, told.progress)
     sys.stdout.flush()
-    sys.exit(inside.run_inside(found, folders, arguments or _shell(folders)).returncode)
+    sys.exit(exit_code(inside.run_inside(found, folders, arguments or _shell(folders))))
 
 
 def _in_container(image: str, arguments: tuple[str, ...], how: dict[str, Any]) -> NoReturn:

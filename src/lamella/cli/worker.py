@@ -48,7 +48,7 @@ def main(**how: Any) -> None:
             workshop = Workshop(place, settings.demand, told.doing)
             outcome = carry_out(order, tuple(settings.sources), settings.demand, bucket, workshop)
     except LamellaError as error:
-        outcome = Outcome(code="UNAVAILABLE", message=str(error), seconds=5.0)
+        outcome = Outcome.of(error)
     if outcome.message:
         click.echo(outcome.message, err=True)
     click.echo(msgspec.json.encode(outcome))

@@ -1,4 +1,4 @@
-"""What a derivation of the Nix library says of itself: `.attrs.json`, which Nix writes into the folder of a build."""
+"""The attributes of the Nix library's derivations: `.attrs.json`, which Nix writes to the build folder."""
 
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -16,13 +16,13 @@ T = TypeVar("T", bound="Attributes")
 
 
 class Attributes(Document, frozen=True, kw_only=True, rename="camel"):
-    """What all have: where the outputs go."""
+    """What all derivations have: their outputs."""
 
     outputs: dict[str, str]
 
     @property
     def out(self) -> Path:
-        """The only one."""
+        """The only output."""
         return Path(self.outputs["out"])
 
 
@@ -35,7 +35,7 @@ class PathPerm(PermItem, frozen=True, kw_only=True):
 
 
 class Owned(Document, frozen=True, kw_only=True):
-    """Who owns files; of nobody in particular they are root's."""
+    """The owner of files; root by default."""
 
     uid: int = 0
     gid: int = 0
@@ -44,9 +44,9 @@ class Owned(Document, frozen=True, kw_only=True):
 
 
 class LayerAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
-    """Of `buildLayer`. `graph` is the closure as Nix tells it, `parents` are outputs of other such derivations.
+    """For `buildLayer`. `graph` is the closure in Nix's format, `parents` are outputs of other such derivations.
 
-    `layers_file` says which paths share a layer, and `perms_file` what else is in `perms`.
+    `layers_file` lists the paths of each layer, and `perms_file` more `perms`.
     """
 
     graph: list[dict[str, Any]] = []
@@ -65,7 +65,7 @@ class LayerAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
 
 
 class ImageAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
-    """Of `buildImage`. `layers` are outputs of `buildLayer`, lowest first; `from_image` is that of `pullImage`."""
+    """For `buildImage`. `layers` are outputs of `buildLayer`, lowest first; `from_image` is one of `pullImage`."""
 
     config: str
     layers: list[str]
@@ -79,7 +79,7 @@ class ImageAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
 
 
 class PulledAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
-    """Of `pullImage`, once the image is here; of `pullImageFromManifest`, its `blobs` by their digests."""
+    """For `pullImage`, with the fetched image; for `pullImageFromManifest`, with its `blobs` by digest."""
 
     folder: str = ""
     manifest: str = ""
@@ -87,7 +87,7 @@ class PulledAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
 
 
 class DatabaseAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
-    """Of the Nix database of an image: the closure, and what of it is not in the image under its own path."""
+    """For the Nix database of an image: the closure, and which of it is not in the image under its own path."""
 
     graph: list[dict[str, Any]] = []
     ignore: list[str] = []
@@ -95,7 +95,7 @@ class DatabaseAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
 
 
 class TextAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
-    """A file with that text; a program if it lies at a place below the output."""
+    """For a file with that text; at the path `program` below the output if that is set."""
 
     text: str
     program: str = ""
@@ -103,7 +103,7 @@ class TextAttributes(Attributes, frozen=True, kw_only=True, rename="camel"):
 
 
 def read(folder: Path, kind: type[T]) -> T:
-    """The attributes of the derivation that is built in `folder`."""
+    """The attributes of the derivation being built in `folder`."""
     path = folder / ".attrs.json"
     with explained(path, "cannot read"):
-        return decode(path.read_bytes(), kind, "what the derivation says of itself")
+        return decode(path.read_bytes(), kind, "the attributes of the derivation")

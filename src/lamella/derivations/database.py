@@ -1,9 +1,9 @@
-"""Nix's database of the store paths in an image, so that Nix works there: what they refer to, and how large they are.
+"""Nix's database of the store paths in an image, so that Nix works there: references, sizes and hashes.
 
 nix/var/nix/db/db.sqlite        the paths
 nix/var/nix/db/schema           the version of its tables
-nix/var/nix/gcroots/docker/     a link to each path, so that none is taken for garbage
-nix/store/.links/               where Nix keeps files that are the same
+nix/var/nix/gcroots/docker/     a link to each path, so that none is garbage
+nix/store/.links/               where Nix links identical files
 """
 
 import sqlite3
@@ -41,7 +41,7 @@ create index IndexDerivationOutputs on DerivationOutputs(path);
 
 
 def write_database(told: DatabaseAttributes) -> None:
-    """Writes the root's files to the output."""
+    """Writes the files for the root of the image to the output."""
     left_out = {*told.ignore, *with_nested(told.layers)}
     paths = {str(info["path"]): info for info in told.graph if info["path"] not in left_out}
     state = told.out / "nix" / "var" / "nix"
@@ -54,7 +54,7 @@ def write_database(told: DatabaseAttributes) -> None:
 
 
 def _fill(file: Path, paths: Mapping[str, Mapping[str, Any]]) -> None:
-    """In the order of paths, and with no times: the same paths give the same bytes."""
+    """Sorted by path and without times, so that the same paths give the same bytes."""
     numbers = {path: number for number, path in enumerate(sorted(paths), 1)}
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
         database.executescript(_TABLES)

@@ -1,4 +1,4 @@
-"""`buildImage`: the `image.json` of layers that are known; and that of a base image, which was fetched."""
+"""`buildImage`: the `image.json` for existing layers; and that of a fetched base image."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ def write_image(told: ImageAttributes) -> None:
 
 
 def make_image(told: ImageAttributes, base: ImageItem | None) -> ImageItem:
-    """The image: the layers of the base, then those that other layers stand on, each once."""
+    """The image: the layers of the base, then those below other layers, then the rest; each once."""
     layers = [*(base.layers or () if base else ()), *_layers(told.layers)]
     runtime = runtime_of(_read(told.config), told.config)
     if base and told.from_image_env:
@@ -52,14 +52,14 @@ def make_image(told: ImageAttributes, base: ImageItem | None) -> ImageItem:
 
 
 def runtime_of(told: Mapping[str, Any], origin: str) -> RuntimeConfig:
-    """A config as programs in Go read it: whether letters are large does not matter, and `null` is nothing."""
+    """A config as programs in Go read it: the case of keys does not matter, and `null` means not set."""
     names = {name.lower(): name for name in RuntimeConfig.__struct_encode_fields__}
     known = {names.get(name.lower(), name): value for name, value in told.items() if value is not None}
     return decode(msgspec.json.encode(known), RuntimeConfig, origin)
 
 
 def write_pulled(told: PulledAttributes) -> None:
-    """Writes what a fetched image is: a base for others, whose layers lie in files."""
+    """Writes the `image.json` of a fetched image, for use as a base; its layers are files."""
     if told.folder:
         folder = Path(told.folder)
         found = _of_image(open_directory(folder), {layer: str(folder / layer) for layer in _names(folder)})

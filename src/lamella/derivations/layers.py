@@ -1,6 +1,6 @@
-"""`buildLayer`: layers of a closure, minus what parent layers hold under the same rules.
+"""`buildLayer`: layers of a closure, minus what parent layers contain under the same rules.
 
-A package is told from others by its path and its rules, in nix2container's words: whatever wrote the parents.
+As in nix2container, a package is identified by its path and its rules, whatever wrote the parents.
 """
 
 import json
@@ -32,7 +32,7 @@ _PLAIN = "none"
 
 
 def write_layers(told: LayerAttributes, place: Workplace) -> None:
-    """Writes the layers to the output, and which others lie below them."""
+    """Writes the layers and the list of layers below them to the output."""
     told.out.mkdir()
     layers = make_layers(told, place)
     (told.out / LAYERS).write_bytes(encode_document(layers))
@@ -40,7 +40,7 @@ def write_layers(told: LayerAttributes, place: Workplace) -> None:
 
 
 def make_layers(told: LayerAttributes, place: Workplace) -> list[LayerItem]:
-    """The layers, hashed; tars of what cannot be made again lie beside them."""
+    """The layers with their hashes; tars that cannot be made again are put beside them."""
     if told.perms_file:
         more = decode(Path(told.perms_file).read_bytes(), list[PathPerm], told.perms_file)
         told = msgspec.structs.replace(told, perms=[*told.perms, *more])
@@ -58,14 +58,14 @@ def make_layers(told: LayerAttributes, place: Workplace) -> list[LayerItem]:
 
 
 def with_nested(layers: Sequence[str]) -> list[str]:
-    """Outputs of `buildLayer`, and before them all that theirs stand on; each once."""
+    """Outputs of `buildLayer`, after those of the layers below them; each once."""
     files = [file for layer in layers if (file := Path(layer, NESTED)).exists()]
     nested = [path for file in files for path in json.loads(file.read_bytes())]
     return list(dict.fromkeys([*nested, *layers]))
 
 
 def _closure(told: LayerAttributes, place: Workplace) -> Closure:
-    """In the order that nix2container reads: by path, as ties between equally popular paths are broken by it."""
+    """Sorted by path as in nix2container, because this order decides between equally popular paths."""
     graph = [
         {**info, "references": sorted(info["references"])}
         for info in sorted(told.graph, key=lambda info: str(info["path"]))
@@ -85,12 +85,12 @@ def _groups(whole: Closure, taken: set[str], told: LayerAttributes) -> Sequence[
 
 
 def _as_listed(whole: Closure, taken: set[str], file: str) -> Sequence[Group]:
-    """The layers that a file lists, which must have each path of the closure once."""
+    """The layers in a file, which must list each path of the closure once."""
     listed = decode(Path(file).read_bytes(), list[list[str]], file)
     every = Counter(path for paths in listed for path in paths)
     wrong = next((path for path in [*whole.by_id, *every] if every[path] != 1 or path not in whole.by_id), "")
     if wrong:
-        raise LayeringError(f"{file} must list each path of the closure once, and nothing else; {wrong} is not so")
+        raise LayeringError(f"{file} must list each path of the closure exactly once, and nothing else; check {wrong}")
     groups = [tuple(whole.by_id[path] for path in paths if path not in taken) for paths in listed]
     return [group for group in groups if group]
 

@@ -1,4 +1,4 @@
-"""What people write after `nix run .#image.copyTo...`: skopeo's words, which mean the same to lamella."""
+"""The options after `nix run .#image.copyTo...`: those of skopeo, translated to lamella's."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -19,7 +19,7 @@ _WITH_VALUE = {
     "--dest-compress-level": "",
     "--dest-compress-format": "",
 }
-"""Words that a value follows, and what they are here; nothing where lamella does well without."""
+"""Options with a value, and ours; empty if lamella does not need them."""
 
 _ALONE = {
     "--quiet": "--quiet",
@@ -35,20 +35,20 @@ _ALONE = {
     "-a": "",
 }
 _OF_SOURCE = tuple(f"--src-{name}" for name in ("creds", "authfile", "cert-dir", "daemon-host", "registry-token"))
-"""Of the image itself, which needs none."""
+"""Options for the source, which needs none here."""
 
 _TRUTHS = {"--dest-tls-verify": "--insecure"}
-"""Words whose `false` is ours."""
+"""Options that turn on ours if they are `false`."""
 
 
 class SkopeoError(LamellaError):
-    """A word of skopeo's that has no meaning here."""
+    """An option of skopeo is not supported."""
 
     exit_code = 2
 
 
 class Copy(NamedTuple):
-    """Where to, and how, in our words. `credentials` are the file of them, if one is named."""
+    """The destination and the options, in our words. `credentials` is a file, if one is named."""
 
     destination: str
     options: tuple[str, ...]
@@ -56,7 +56,7 @@ class Copy(NamedTuple):
 
 
 def understood(words: Sequence[str]) -> Copy:
-    """The last place that is named is where the image goes: a place that a user names counts more than the usual."""
+    """The copy for skopeo's `words`. The last place in them counts, so users can override the default one."""
     places: list[str] = []
     options: list[str] = []
     credentials = ""
@@ -77,7 +77,7 @@ def understood(words: Sequence[str]) -> Copy:
         elif name in _OF_SOURCE:
             _ = value or _next(name, rest)
         elif name not in ("--src-tls-verify", "--src-no-creds"):
-            raise SkopeoError(f"{name} means nothing here; run lamella copy --help for what there is")
+            raise SkopeoError(f"{name} is not supported; see lamella copy --help")
     if not places:
         raise SkopeoError("say where the image goes, as in docker://HOST/NAME:TAG")
     return Copy(_place(places[-1], places[0]), tuple(options), credentials)
@@ -91,6 +91,6 @@ def _next(name: str, rest: Iterator[str]) -> str:
 
 
 def _place(named: str, usual: str) -> str:
-    """The place in our words; a bare name is in a registry if the usual place is."""
+    """The place in our words; a bare name is in a registry if the default place is."""
     has_kind = named.startswith(tuple(f"{kind}:" for kind in KINDS))
     return named if has_kind or not usual.startswith("docker://") else f"docker://{named}"

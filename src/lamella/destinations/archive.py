@@ -110,10 +110,10 @@ def _write(files: Iterable[_File], out: IO[bytes], progress: Progress) -> None:
     """Write the archive of `files`, each name once."""
     unique = {file.name: file for file in files}
     for file in sorted(unique.values(), key=lambda file: file.name):
-        _put(out, _header(file.name, file.size))
+        write_out(out, _header(file.name, file.size))
         _Counted(file, out, progress).copy()
-        _put(out, bytes(-file.size % _BLOCK))
-    _put(out, _END)
+        write_out(out, bytes(-file.size % _BLOCK))
+    write_out(out, _END)
     with _explained():
         out.flush()
 
@@ -142,7 +142,7 @@ class _Counted:
         self._done += len(block)
         if self._done > self._file.size:
             raise self._wrong("has more than")
-        _put(self._out, block)
+        write_out(self._out, block)
         if self._file.label:
             self._progress(self._file.label, self._done, self._file.size)
 
@@ -150,7 +150,8 @@ class _Counted:
         return DestinationError(f"{self._file.label or self._file.name} {what} the {self._file.size} bytes announced")
 
 
-def _put(out: IO[bytes], data: Buffer) -> None:
+def write_out(out: IO[bytes], data: Buffer) -> None:
+    """Write the next bytes of an archive."""
     with _explained():
         write_all(out, data)
 

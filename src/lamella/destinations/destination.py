@@ -37,6 +37,10 @@ class Staging(Protocol):
 
 
 class Destination(Protocol):
+    @property
+    def keeps_whole(self) -> bool:
+        """Whether a manifest exists only with all that it leads to, and asking for all of it would take long."""
+
     def has(self, blob: Descriptor) -> bool:
         """Whether the blob or manifest exists, and is complete as far as can be seen without reading it."""
 
@@ -46,8 +50,8 @@ class Destination(Protocol):
     def put(self, blob: Descriptor, body: Body, /) -> bool:
         """Store `blob`, whose bytes `body` gives; return False if `body` was not needed."""
 
-    def tag(self, name: str, root: Descriptor) -> None:
-        """Name the manifest `root`, which must exist. An empty name means an image without a name."""
+    def tag(self, name: str, root: Descriptor, data: bytes, /) -> None:
+        """Name the manifest `root`, whose bytes are `data` and which must exist. An empty name is none."""
 
 
 def put_staged(destination: Destination, blob: Descriptor, body: Body) -> bool:

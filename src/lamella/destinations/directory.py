@@ -17,6 +17,8 @@ _STAGING = ".lamella"
 class Directory:
     """The folder `root`, which is such a folder already, is empty, or is created."""
 
+    keeps_whole = False
+
     def __init__(self, root: Path) -> None:
         self._root = root
         self._staging = root / _STAGING
@@ -46,7 +48,7 @@ class Directory:
             staging.commit(blob.digest, blob.size)
         return True
 
-    def tag(self, _name: str, root: Descriptor) -> None:
+    def tag(self, _name: str, root: Descriptor, _data: bytes) -> None:
         """Make `root` the folder's manifest; such a folder has no names."""
         path = self._path(root)
         with explained(path, "cannot name"):

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import math
 import socket
 import ssl
 import subprocess
@@ -12,16 +13,20 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from lamella.destinations.archive import write_out
 from lamella.destinations.destination import DestinationError
 from lamella.destinations.docker_host import DockerHost
-from lamella.oci.image import Buffer
-from lamella.staging import write_all
+from lamella.oci.image import Body
+from lamella.transport.connections import Exchange, Response, has_ended
+from lamella.transport.errors import LostError
 
 _TIMEOUT = 600.0
 _LONGEST_ANSWER = 64 << 20
 _BLOCK = 1 << 20
 
-Send = Callable[[Buffer], None]
+
+class _MissingError(DestinationError):
+    """The engine does not have what is requested."""
 
 
 @dataclass(frozen=True)
@@ -35,67 +40,16 @@ class Engine:
         """Whether it runs on this machine, and so can reach servers on loopback."""
         return self.host.address.startswith("unix:")
 
-    def get(self, path: str) -> Any:
-        """Return the document at `path`."""
-        with self._asked("GET", path) as response:
-            return json.loads(_read(response))
-
-    def fetch(self, path: str, out: IO[bytes]) -> None:
-        """Write what is at `path` to `out`."""
-        with self._asked("GET", path) as response:
-            while block := response.read(_BLOCK):
-                write_all(out, block)
-
-    def do(self, method: str, path: str, give: Callable[[Send], None] | None = None) -> None:
-        """Run a request whose progress the engine reports line by line; a body may be pushed."""
-        with self._asked(method, path, give) as response:
-            for line in _read(response).splitlines():
-                with contextlib.suppress(ValueError, TypeError):
-                    if "error" in (told := json.loads(line)):
-                        raise DestinationError(f"Docker reports an error: {told['error']}")
-
     @contextlib.contextmanager
-    def _asked(
-        self, method: str, path: str, give: Callable[[Send], None] | None = None
-    ) -> Iterator[http.client.HTTPResponse]:
-        connection = self._connect()
-
-        def send(block: Buffer) -> None:
-            if len(block):
-                connection.send(b"%x\r\n" % len(block))
-                connection.send(block)
-                connection.send(b"\r\n")
-
+    def reached(self) -> Iterator["Requests"]:
+        """Requests that share a connection: over ssh, each new one costs a login."""
+        connection = self._connection()
         try:
-            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-            connection.putheader("Host", "docker")
-            if give:
-                connection.putheader("Content-Type", "application/x-tar")
-                connection.putheader("Transfer-Encoding", "chunked")
-            elif method == "POST":
-                connection.putheader("Content-Length", "0")
-            connection.endheaders()
-            if give:
-                give(send)
-                connection.send(b"0\r\n\r\n")
-            response = connection.getresponse()
-            if response.status >= http.client.BAD_REQUEST:
-                raise self._refused(response)
-            yield response
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            told = getattr(error, "strerror", None) or error
-            hint = "may you use it?" if isinstance(error, PermissionError) else "is it running?"
-            raise DestinationError(f"Docker at {self.host.address} cannot be reached: {told}; {hint}") from error
+            yield Requests(connection, self.host.address)
         finally:
             connection.close()
 
-    def _refused(self, response: http.client.HTTPResponse) -> DestinationError:
-        said = response.read(_BLOCK).decode(errors="replace").strip()
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            said = str(json.loads(said)["message"])
-        return DestinationError(f"Docker at {self.host.address} refuses: {said[:300]} ({response.status})")
-
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connection(self) -> http.client.HTTPConnection:
         parts = urlsplit(self.host.address)
         if parts.scheme == "unix":
             return _Piped(lambda: _local(parts.path))
@@ -112,6 +66,65 @@ class Engine:
         raise DestinationError(f"{self.host.address} is not an address of Docker; write unix://, tcp:// or ssh://")
 
 
+class Requests:
+    """Requests to the engine at `address`, one after the other."""
+
+    def __init__(self, connection: http.client.HTTPConnection, address: str) -> None:
+        self._connection = connection
+        self._address = address
+
+    def get(self, path: str) -> Any:
+        """Return the document at `path`; None if there is none."""
+        try:
+            with self._asked("GET", path) as response:
+                return json.loads(_read(response))
+        except _MissingError:
+            return None
+        except ValueError as error:
+            raise DestinationError(f"Docker at {self._address} gives an unreadable answer for {path}") from error
+
+    def fetch(self, path: str, out: IO[bytes]) -> None:
+        """Write what is at `path` to `out`."""
+        buffer = memoryview(bytearray(_BLOCK))
+        with self._asked("GET", path) as response:
+            while count := response.readinto(buffer):
+                write_out(out, buffer[:count])
+
+    def do(self, method: str, path: str, archive: Body | None = None) -> None:
+        """Run a request whose progress the engine reports line by line; an `archive` may be sent with it."""
+        with self._asked(method, path, archive) as response:
+            for line in _read(response).splitlines():
+                with contextlib.suppress(ValueError, TypeError):
+                    if "error" in (told := json.loads(line)):
+                        raise DestinationError(f"Docker reports an error: {told['error']}")
+            if response.lost:
+                raise response.lost
+
+    @contextlib.contextmanager
+    def _asked(self, method: str, path: str, archive: Body | None = None) -> Iterator[Response]:
+        if has_ended(self._connection):
+            self._connection.close()
+        exchange = Exchange(self._connection, path, {"Host": "docker"}, _TIMEOUT)
+        headers = {"Content-Type": "application/x-tar"} if archive else {}
+        try:
+            response = exchange.request(method, headers, archive, None if archive else 0)
+            if response.status >= http.client.BAD_REQUEST:
+                raise self._refused(response)
+            yield response
+        except LostError as error:
+            raise DestinationError(f"Docker at {self._address} {_lost(error)}") from error
+        finally:
+            if not (exchange.response and exchange.response.reusable):
+                self._connection.close()
+
+    def _refused(self, response: Response) -> DestinationError:
+        said = _read(response).decode(errors="replace").strip()
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            said = str(json.loads(said)["message"])
+        kind = _MissingError if response.status == http.client.NOT_FOUND else DestinationError
+        return kind(f"Docker at {self._address} refuses: {said[:300]} ({response.status})")
+
+
 class _Piped(http.client.HTTPConnection):
     """A connection over a socket that `opened` opens."""
 
@@ -121,7 +134,6 @@ class _Piped(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = self._opened()
-        self.sock.settimeout(_TIMEOUT)
 
 
 def _found(folder: Path | None, name: str) -> str | None:
@@ -147,5 +159,12 @@ def _beside(address: str) -> socket.socket:
     return ours
 
 
-def _read(response: http.client.HTTPResponse) -> bytes:
-    return response.read(_LONGEST_ANSWER)
+def _read(response: Response) -> bytes:
+    return response.read(_LONGEST_ANSWER, math.inf)
+
+
+def _lost(error: LostError) -> str:
+    cause = error.__cause__
+    if isinstance(cause, BrokenPipeError) or type(cause) is ConnectionResetError:
+        return f"hangs up: {error}"
+    return f"cannot be reached: {error}; {'may you use it' if isinstance(cause, PermissionError) else 'is it running'}?"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamella.destinations.destination import DestinationError
-from lamella.transport.credential import home
+from lamella.transport.home import expanded, home
 
 _USUAL = "unix:///var/run/docker.sock"
 
@@ -28,7 +28,7 @@ class DockerHost:
 
 def docker_host(environment: Mapping[str, str]) -> DockerHost:
     """The engine that Docker's own commands would use."""
-    folder = Path(environment.get("DOCKER_CONFIG") or home(environment) / ".docker").expanduser()
+    folder = expanded(environment.get("DOCKER_CONFIG") or f"{home(environment)}/.docker")
     if environment.get("DOCKER_HOST"):
         named = environment.get("DOCKER_CERT_PATH")
         wanted = environment.get("DOCKER_TLS_VERIFY")

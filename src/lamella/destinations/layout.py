@@ -32,6 +32,8 @@ _STAGING = ".lamella"
 class Layout:
     """The layout in the folder `root`, which is a layout already, is empty, or is created."""
 
+    keeps_whole = False
+
     def __init__(self, root: Path) -> None:
         self._root = root
         self._staging = root / _STAGING
@@ -56,7 +58,7 @@ class Layout:
         """Store `blob`."""
         return put_staged(self, blob, body)
 
-    def tag(self, name: str, root: Descriptor) -> None:
+    def tag(self, name: str, root: Descriptor, _data: bytes) -> None:
         """Name the manifest `root`; whatever had that name loses it."""
         with self._locked():
             index = self._index()

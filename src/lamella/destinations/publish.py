@@ -2,6 +2,9 @@
 
 A client that sees the name finds everything that it leads to. If this is stopped at any instant, the next run uses
 what has arrived.
+
+A registry that has the manifest is not asked for each part: it accepted the manifest because it had them all, and its
+garbage collection keeps them. If it has lost one and says so when the manifest is named, what is missing is sent.
 """
 
 import threading
@@ -17,10 +20,11 @@ from lamella.oci.wire import Descriptor
 from lamella.registry.errors import RegistryError
 
 _SIDE_BY_SIDE = 4
-
+_INCOMPLETE = (400, 404)
+"""How registries refuse to name a manifest that leads to what they have lost."""
 
 EXISTS = "exists"
-HAD = "mounted"
+MOUNTED = "mounted"
 SENT = "uploaded"
 
 
@@ -60,17 +64,31 @@ class Published:
 def publish(parcel: Parcel, destination: Destination, tag: str, progress: Progress = silent) -> Published:
     """Bring `parcel` to `destination` under the name `tag`. Only what is missing there is made and sent."""
     published = bring(parcel, destination, progress)
-    destination.tag(tag, published.root)
+    try:
+        destination.tag(tag, *parcel.documents[-1])
+    except RegistryError as error:
+        if error.status not in _INCOMPLETE:
+            raise
+        published = _bring_all(parcel, destination, progress)
+        destination.tag(tag, *parcel.documents[-1])
     return published
 
 
 def bring(parcel: Parcel, destination: Destination, progress: Progress = silent) -> Published:
     """Bring `parcel` to `destination` without a name: it can be found by its digest."""
+    if destination.keeps_whole and destination.has(parcel.root):
+        return Published(parcel.root, tuple(Sent(layer, EXISTS) for layer in parcel.layers))
+    return _bring_all(parcel, destination, progress)
+
+
+def _bring_all(parcel: Parcel, destination: Destination, progress: Progress) -> Published:
     layers = send_layers(parcel.layers, destination, progress)
-    for descriptor, data in parcel.documents:
-        if not destination.has(descriptor):
-            destination.put(descriptor, given(data))
-    return Published(parcel.root, layers)
+    *parts, (root, data) = parcel.documents
+    for part, told in parts:
+        if not destination.has(part):
+            destination.put(part, given(told))
+    destination.put(root, given(data))
+    return Published(root, layers)
 
 
 def send_layers(layers: Sequence[Layer], destination: Destination, progress: Progress = silent) -> tuple[Sent, ...]:
@@ -108,7 +126,7 @@ def _send(layer: Layer, destination: Destination, progress: Progress, stop: thre
         needed = destination.put(layer.descriptor, body)
     except RegistryError as error:
         raise error.about(f"layer {name}") from error
-    return Sent(layer, SENT if needed else HAD, time.monotonic() - started)
+    return Sent(layer, SENT if needed else MOUNTED, time.monotonic() - started)
 
 
 def counted(layer: Layer, progress: Progress) -> Body:

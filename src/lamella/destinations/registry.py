@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from lamella.destinations.destination import DestinationError
 from lamella.oci import media
 from lamella.oci.digest import Digest, DigestError, sha256
 from lamella.oci.image import Body
@@ -15,10 +14,12 @@ from lamella.registry.upload import upload
 class RegistryDestination:
     """Blobs that exist in `others`, repositories of the same registry, are mounted instead of sent."""
 
+    keeps_whole = True
+
     def __init__(self, repository: Repository, others: Sequence[str] = ()) -> None:
         self.repository = repository
         self._others = [name for name in dict.fromkeys(others) if name != repository.name]
-        self._manifests: dict[Digest, bytes] = {}
+        self._new: set[Digest] = set()
 
     def has(self, blob: Descriptor) -> bool:
         """Whether the blob or manifest exists."""
@@ -37,17 +38,12 @@ class RegistryDestination:
             body(data.extend)
             if sha256(data) != blob.digest:
                 raise DigestError(f"the manifest {blob.digest} has the digest {sha256(data)}")
-            self._manifests[blob.digest] = bytes(data)
             self.repository.put_manifest(blob.digest, blob.media_type, bytes(data))
+            self._new.add(blob.digest)
             return True
         return upload(self.repository, blob, body, self._others)
 
-    def tag(self, name: str, root: Descriptor) -> None:
-        """Name the manifest `root`."""
-        data = self._manifests.get(root.digest)
-        if data is None:
-            found = self.repository.manifest(root.digest)
-            if found is None:
-                raise DestinationError(f"{self.repository} does not hold {root.digest}, so it cannot be named {name}")
-            data = found[1]
-        self.repository.put_manifest(name, root.media_type, data)
+    def tag(self, name: str, root: Descriptor, data: bytes) -> None:
+        """Name the manifest `root`, unless that is its name already: some registries let a tag be written only once."""
+        if root.digest in self._new or self.repository.digest_of(name) != root.digest:
+            self.repository.put_manifest(name, root.media_type, data)

@@ -1,4 +1,4 @@
-"""Hashes of what Nix files fetch: which are not filled in yet, and what they are.
+"""Hashes of what Nix files fetch: which are missing, and what they are.
 
-file --syntax--> calls of fetchers --wanted--> what is fetched --fetch--> hashes, written where they are wanted
+file --syntax--> calls of fetchers --wanted--> what is fetched --fetch--> hashes, written to their places
 """

@@ -1,4 +1,4 @@
-"""Finding out hashes: from indexes, by fetching files, and from repositories; several at a time."""
+"""Determines hashes: from indexes, by fetching files, and from repositories; several at a time."""
 
 import base64
 import hashlib
@@ -27,12 +27,12 @@ _USUAL_PYTHON = "3.12"
 
 
 class HashError(SourceError):
-    """What a hash is of cannot be had."""
+    """A hash for a Nix file cannot be determined."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A hash, as Nix writes it, or why there is none."""
+    """A hash in Nix's format, or why there is none."""
 
     missing: Missing
     hash: str = ""
@@ -40,7 +40,7 @@ class Found:
 
 
 def find(wanted: Iterable[Missing], fetcher: Fetcher, done: Callable[[int], object]) -> list[Found]:
-    """The hashes of all of them; what is wanted twice is fetched once."""
+    """The hashes of all of them; equal things are fetched once."""
     told = list(wanted)
     things = list(dict.fromkeys(one.wanted for one in told if one.wanted))
     answers: dict[Wanted, tuple[str, str]] = {}
@@ -52,7 +52,7 @@ def find(wanted: Iterable[Missing], fetcher: Fetcher, done: Callable[[int], obje
 
 
 def filled(text: str, found: Sequence[Found]) -> str:
-    """The text, with the hashes where they belong."""
+    """The text with the hashes filled in."""
     for one in sorted(found, key=lambda one: -one.missing.place.start):
         if one.hash:
             text = f'{text[: one.missing.place.start]}"{one.hash}"{text[one.missing.place.end :]}'
@@ -75,7 +75,7 @@ def _sri(digest: bytes) -> str:
 
 
 def _of_index(thing: Python) -> str:
-    """The index tells the hashes of its files; none is fetched."""
+    """The hash in the index; the file is not fetched."""
     match = re.match(r"(?:cp|py)(3)(\d+)", thing.python)
     version = f"3.{match[2]}" if match else _USUAL_PYTHON
     question = uv.Question(
@@ -93,7 +93,7 @@ def _of_index(thing: Python) -> str:
 
 
 def _plain(file: str) -> str:
-    """A file's name with the project's as all spell it alike."""
+    """A file name in normal form, as projects are spelled in several ways."""
     return re.sub(r"[-_.]+", "_", file.lower())
 
 
@@ -120,7 +120,7 @@ def _of_archive(thing: File, fetcher: Fetcher) -> str:
 
 
 def _unzip(file: Path, tree: Path) -> None:
-    """The files, with their modes in the archive; links come last, so that nothing is written through one."""
+    """Unpacks files with their modes; links come last, so that nothing is written through one."""
     links: dict[Path, str] = {}
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
@@ -133,7 +133,7 @@ def _unzip(file: Path, tree: Path) -> None:
                 made.chmod(mode & 0o777)
     for made, target in links.items():
         if not Path(os.path.normpath(made.parent / target)).is_relative_to(tree) or "\0" in target:
-            raise HashError(f"it has the link {made.name} to {target[:200]!r}, which leads out of it")
+            raise HashError(f"its link {made.name} leads out of it, to {target[:200]!r}")
         try:
             made.symlink_to(target)
         except OSError as error:
@@ -142,7 +142,7 @@ def _unzip(file: Path, tree: Path) -> None:
 
 def _of_tree(thing: Tree) -> str:
     if thing.url.startswith("-") or thing.revision.startswith("-"):
-        raise HashError("it is named as an option of git would be")
+        raise HashError("its address or revision looks like an option of git")
     with tempfile.TemporaryDirectory(prefix="lamella-") as folder:
         checkout, tree = Path(folder, "checkout"), Path(folder, "tree")
         _git(thing, "init", "--quiet", str(checkout))
@@ -161,7 +161,7 @@ def _of_tree(thing: Tree) -> str:
 
 
 def _checkout(thing: Tree, folder: Path) -> None:
-    """The revision; not every server gives a commit that no name leads to, and then all are fetched."""
+    """Checks out the revision; if a server does not give single commits, all branches and tags are fetched."""
     within = ("-C", str(folder))
     _git(thing, *within, "remote", "add", "origin", thing.url)
     try:
@@ -177,10 +177,10 @@ def _git(thing: Tree, *words: str) -> None:
     try:
         ran = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
     except OSError as error:
-        raise HashError(f"git is not there, and {thing} is in a repository") from error
+        raise HashError(f"{thing} needs git, which is not installed") from error
     if ran.returncode:
         said = " ".join(ran.stderr.split())[-300:]
-        raise HashError(f"it cannot be had: {said}")
+        raise HashError(f"it cannot be fetched: {said}")
 
 
 def _of_nar(tree: Path) -> str:

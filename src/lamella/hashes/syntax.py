@@ -1,6 +1,6 @@
-"""As much of the Nix language as it takes to find what fetchers are given: strings, comments, sets and their bindings.
+"""As much of the Nix language as needed to find the arguments of fetchers: strings, comments, sets and bindings.
 
-Nothing is evaluated but names that stand for strings nearby: `version = "1.0"` and then `"${pname}-${version}"`.
+Only names of strings in the same file are evaluated: `version = "1.0"` and then `"${pname}-${version}"`.
 """
 
 import re
@@ -30,7 +30,7 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True)
 class Value:
-    """What stands right of `=`, up to the semicolon."""
+    """The right side of `=`, up to the semicolon."""
 
     tokens: tuple[Token, ...]
 
@@ -45,7 +45,7 @@ class Value:
 
 @dataclass
 class Scope:
-    """A set in braces, or what is between `let` and `in`; `called` is the word before a set, which may take it."""
+    """A set in braces, or a `let`; `called` is the word before a set, which may be a function."""
 
     called: str
     start: int
@@ -54,13 +54,13 @@ class Scope:
     inherited: set[str] = field(default_factory=set)
 
     def text(self, name: str) -> str | None:
-        """The string that a name of this set stands for, if that can be told."""
+        """The string that a name in this set stands for, if it can be determined."""
         if name in self.bindings or name not in self.inherited:
             return self._own(name, frozenset())
         return self.parent.looked_up(name) if self.parent else None
 
     def looked_up(self, name: str, seen: frozenset[Value] = frozenset()) -> str | None:
-        """The string that a name stands for here: in the nearest scope that has it."""
+        """The string that a name stands for in the nearest scope that has it."""
         scope: Scope | None = self
         while scope:
             if name in scope.bindings and scope.bindings[name] not in seen:
@@ -92,7 +92,7 @@ class Scope:
 
 
 class _Frame:
-    """Brackets that are open: what closes them, what is bound in them, and which names can be seen now."""
+    """An open bracket: what closes it, its bindings, and the scope of names in it."""
 
     def __init__(self, closing: str, own: Scope | None, outer: Scope | None) -> None:
         self.closing = closing
@@ -104,7 +104,7 @@ _CLOSING = {"{": "}", "let": "in", "(": ")", "[": "]", "${": "}"}
 
 
 def scopes(text: str) -> list[Scope]:
-    """All sets of a file, and what `let` binds."""
+    """All sets and `let` bindings of a file."""
     tokens = [token for token in _tokens(text) if token.kind != "space"]
     found: list[Scope] = []
     frames = [_Frame("", None, None)]
@@ -119,7 +119,7 @@ def scopes(text: str) -> list[Scope]:
             frames.append(_Frame(_CLOSING[token.text], own, top.visible))
         elif token.text == top.closing:
             frames.pop()
-            if token.text == "in":  # what was bound is seen up to the end of what follows
+            if token.text == "in":  # the bindings are visible in the body
                 frames[-1].visible = top.own
         elif token.text == ";":
             top.visible = top.usual
@@ -158,5 +158,5 @@ def _inherited(tokens: list[Token], start: int) -> Iterator[str]:
 
 
 def _last(name: str) -> str:
-    """Of `finalAttrs.version` what counts here."""
+    """The last part of a name such as `finalAttrs.version`."""
     return name.rpartition(".")[2]

@@ -16,12 +16,12 @@ _USUAL = {
     "rootDir": "",
     "sparseCheckout": None,
 }
-"""Arguments that change what is hashed in ways that are not followed here, and the values with which they do not."""
+"""Arguments that change what is hashed in unsupported ways, and the values with which they do not."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a text a hash belongs, and in which line that is."""
+    """The place of a hash in a text, and its line."""
 
     start: int
     end: int
@@ -30,7 +30,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Python:
-    """A file of an index: a source, or the wheel with these tags."""
+    """A file in an index: an sdist, or the wheel with these tags."""
 
     name: str
     version: str
@@ -43,7 +43,7 @@ class Python:
 
 @dataclass(frozen=True)
 class File:
-    """A file at an address; or what is in an archive there."""
+    """A file at an address, or the contents of an archive there."""
 
     url: str
     unpacked: bool = False
@@ -54,7 +54,7 @@ class File:
 
 @dataclass(frozen=True)
 class Tree:
-    """What is in a git repository at a revision. `exported` is how a forge packs it: without what is not for that."""
+    """The files of a git repository at a revision. `exported` means as in a forge's archives, by `export-ignore`."""
 
     url: str
     revision: str
@@ -70,7 +70,7 @@ Wanted = Python | File | Tree
 
 @dataclass(frozen=True)
 class Missing:
-    """A hash that is not filled in: of what, or why that cannot be told."""
+    """A missing hash, with what it is of, or why that is unknown."""
 
     place: Place
     fetcher: str
@@ -79,7 +79,7 @@ class Missing:
 
 
 def missing(text: str) -> list[Missing]:
-    """The hashes that are empty or made up, in the order of the text."""
+    """The hashes that are empty or fake, in the order of the text."""
     return [
         _told(scope, value, text)
         for scope in scopes(text)
@@ -90,7 +90,7 @@ def missing(text: str) -> list[Missing]:
 
 
 def is_fake(text: str) -> bool:
-    """Whether a hash says that it is none."""
+    """Whether a hash is empty or a placeholder."""
     bare = text.strip('"').strip("'").removeprefix("pkgs.")
     return not bare or _FAKE.fullmatch(bare) is not None
 
@@ -100,13 +100,11 @@ def _told(scope: Scope, value: Value, text: str) -> Missing:
     fetcher = scope.called.rpartition(".")[2]
     lost = [name for name in _needed(fetcher, scope) if scope.text(name) is None]
     if lost:
-        return Missing(place, fetcher, None, f"what {' and '.join(lost)} is cannot be read from the text")
+        return Missing(place, fetcher, None, f"{' and '.join(lost)} cannot be determined from the file")
     changed = [name for name in _USUAL if name in scope.bindings or name in scope.inherited]
     odd = [name for name in changed if scope.text(name) is None or scope.text(name) != _USUAL[name]]
     if odd:
-        return Missing(
-            place, fetcher, None, f"what {' and '.join(odd)} changes is not known here; let Nix tell the hash"
-        )
+        return Missing(place, fetcher, None, f"{' and '.join(odd)} is not supported; let Nix determine the hash")
     return Missing(place, fetcher, _wanted(fetcher, scope))
 
 
@@ -145,7 +143,7 @@ def _wanted(fetcher: str, scope: Scope) -> Wanted:
 
 
 def _python(name: str, version: str, scope: Scope) -> Python:
-    """The file's name, as nixpkgs makes it of its arguments."""
+    """The file with the name that nixpkgs derives from these arguments."""
 
     def said(key: str, usual: str) -> str:
         return scope.text(key) or usual

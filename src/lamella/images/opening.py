@@ -15,7 +15,7 @@ from typing import BinaryIO
 from lamella.images.members import Members, read_members
 from lamella.images.stored import Extent, ImageError
 from lamella.oci.decompress import MAGIC_SIZE, Decompressor, compression_of
-from lamella.staging import explained, write_all
+from lamella.staging import explained, nameless, write_all
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -65,8 +65,7 @@ class _Temporary:
     """A file without a name, which exists as long as this object."""
 
     def __init__(self) -> None:
-        with tempfile.TemporaryFile(buffering=0) as file:
-            self._handle = os.dup(file.fileno())
+        self._handle = nameless()
         weakref.finalize(self, os.close, self._handle)
 
     def open(self) -> BinaryIO:

@@ -7,7 +7,6 @@ All of this releases Python's lock, so a single layer keeps two cores busy, and 
 are. The bytes do not depend on it.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from lamella.layers.blocks import Blocks, Relay
 from lamella.layers.compress import PLAIN, compressor
 from lamella.layers.split import part_entries
 from lamella.layers.tree import merge
-from lamella.oci.digest import Digest
+from lamella.oci.digest import Passed
 from lamella.oci.image import Buffer, Record, Sink
 from lamella.package import Entries, Entry
 from lamella.plan import LayerPlan
@@ -88,31 +87,15 @@ class PlannedBytes:
             )
 
 
-class _Sum:
-    """Hashes and counts what passes."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self.size = 0
-
-    def take(self, data: Buffer) -> None:
-        self._hash.update(data)
-        self.size += len(data)
-
-    @property
-    def digest(self) -> Digest:
-        return Digest(f"sha256:{self._hash.hexdigest()}")
-
-
 def _run(fill: Callable[[Blocks], None], compression: str, sink: Sink | None, progress: Progress | None) -> Record:
     method = compressor(compression)
     stream = method.start()
-    tar_sum = _Sum()
-    blob_sum = tar_sum if compression == PLAIN else _Sum()
+    tar_sum = Passed()
+    blob_sum = tar_sum if compression == PLAIN else Passed()
     passed = 0
 
     def ship(data: Buffer) -> None:
-        blob_sum.take(data)
+        blob_sum.add(data)
         if sink and data:
             sink(data)
 
@@ -120,7 +103,7 @@ def _run(fill: Callable[[Blocks], None], compression: str, sink: Sink | None, pr
         nonlocal passed
         passed += len(block)
         if blob_sum is not tar_sum:
-            tar_sum.take(block)
+            tar_sum.add(block)
         if progress and block:
             progress(passed)
         return relay.swap(block)

@@ -62,9 +62,9 @@ _IN_LAYERS: Mapping[str, Callable[[], _Engine]] = {
     "gzip": lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),
     "zstd": zstd.ZstdDecompressor,
 }
-IN_NARS: Mapping[str, Callable[[], _Engine]] = {
+IN_PACKAGES: Mapping[str, Callable[[], _Engine]] = {
+    **_IN_LAYERS,
     "xz": lambda: lzma.LZMADecompressor(memlimit=_MEMORY),
-    "zstd": zstd.ZstdDecompressor,
     "bzip2": bz2.BZ2Decompressor,
 }
 

@@ -47,22 +47,27 @@ def hasher(digest: Digest) -> "hashlib._Hash":
 
 
 class Passed:
-    """Counts and hashes bytes that pass."""
+    """Counts and hashes bytes that pass; the hash is of the kind of `like`, or else sha256."""
 
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._size = 0
+    def __init__(self, like: Digest | None = None) -> None:
+        self._hash = hasher(like) if like else hashlib.sha256()
+        self.size = 0
 
     def add(self, block: bytes | bytearray | memoryview) -> None:
         """Count the next bytes."""
         self._hash.update(block)
-        self._size += memoryview(block).nbytes
+        self.size += memoryview(block).nbytes
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the bytes so far."""
+        return Digest(f"{self._hash.name}:{self._hash.hexdigest()}")
 
     def check(self, digest: Digest, size: int) -> None:
         """Raise a `DigestError` unless the bytes have this digest and size."""
         parse_sha256(digest)
-        if (self._hash.hexdigest(), self._size) != (encoded(digest), size):
-            raise DigestError(f"{self._size} bytes were written as {digest} of {size} bytes, which they are not")
+        if (self.digest, self.size) != (digest, size):
+            raise DigestError(f"{self.size} bytes were written as {digest} of {size} bytes, which they are not")
 
 
 def is_digest_of(digest: Digest, data: bytes) -> bool:

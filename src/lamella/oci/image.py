@@ -22,6 +22,12 @@ May be called from any thread.
 """
 
 
+class Steps(str):
+    """A name for `Progress` of work that is counted in steps, not in bytes."""
+
+    __slots__ = ()
+
+
 def silent(_name: str, _done: int, _expected: int) -> None:
     """Show no progress."""
 

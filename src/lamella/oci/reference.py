@@ -94,10 +94,10 @@ def parse_place(text: str) -> Place:
         hint = f"did you mean {near[0]}:{rest}?" if near else f"there are {', '.join(f'{k}:' for k in _USUAL)}"
         raise PlaceError(f"{text!r}: unknown kind of place {kind!r}; {hint}")
     if kind == DOCKER:
-        if not rest.startswith("//"):
+        if not rest.startswith("//") or rest == "//":
             raise PlaceError(f"{text!r}: write {_USUAL[kind]}")
         reference = parse_reference(rest[2:])
-        return Place(DOCKER, f"{reference.registry}/{reference.repository}", reference.name)
+        return place_of(reference)
     if kind in DAEMONS:
         return Place(kind, docker_name(rest))
     if kind == DIR and rest:
@@ -143,6 +143,11 @@ def reference_of(place: Place) -> Reference:
     """Return the image that a place in a registry names."""
     host, _, repository = place.path.partition("/")
     return Reference(host, repository, place.name)
+
+
+def place_of(reference: Reference) -> Place:
+    """The same as a place."""
+    return Place(DOCKER, f"{reference.registry}/{reference.repository}", reference.name)
 
 
 def docker_name(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lamella.errors import LamellaError
 from lamella.oci import media
 from lamella.oci.decompress import Decompressor
-from lamella.oci.digest import Digest, encoded, hasher, is_digest_of, sha256
+from lamella.oci.digest import Digest, Passed, encoded, is_digest_of, sha256
 from lamella.oci.image import Buffer, Image, Layer, Progress, manifest_of, silent
 from lamella.oci.platforms import matches, spelled
 from lamella.oci.wire import Descriptor, Manifest, decode
@@ -83,8 +83,8 @@ def _layer(layer: Layer, progress: Progress) -> list[str]:
     name = layer.name or record.digest
     if record.media_type not in media.LAYERS:
         return [f"{record.media_type!r} is not a layer's media type"]
-    blob = _Sum(record.digest)
-    tar = blob if record.digest == record.diff_id else _Sum(record.diff_id)
+    blob = Passed(record.digest)
+    tar = blob if record.digest == record.diff_id else Passed(record.diff_id)
     reading: list[str] = []
     unpacking: list[str] = []
     add = tar.add if tar is not blob else lambda _: None
@@ -104,8 +104,8 @@ def _layer(layer: Layer, progress: Progress) -> list[str]:
     if not unpacking:
         with _collected(unpacking):
             plain.finish()
-    tar_problems = unpacking or tar.against(record.diff_id, record.tar_size)
-    return list(dict.fromkeys([*blob.against(record.digest, record.size), *tar_problems]))
+    tar_problems = unpacking or _differences(tar, record.diff_id, record.tar_size)
+    return list(dict.fromkeys([*_differences(blob, record.digest, record.size), *tar_problems]))
 
 
 @contextlib.contextmanager
@@ -116,20 +116,9 @@ def _collected(found: list[str]) -> Iterator[None]:
         found.append(str(error))
 
 
-class _Sum:
-    """How many bytes have passed, and their hash, of the kind of `digest`."""
-
-    def __init__(self, digest: Digest) -> None:
-        self._hash = hasher(digest)
-        self.size = 0
-
-    def add(self, block: Buffer) -> None:
-        self._hash.update(block)
-        self.size += len(block)
-
-    def against(self, digest: Digest, size: int) -> Iterator[str]:
-        """Yield what differs from the expected digest and size; a size of 0 is unknown."""
-        if size and self.size != size:
-            yield f"{digest} should have {size} bytes and has {self.size}"
-        if self._hash.hexdigest() != encoded(digest):
-            yield f"{digest} is {self._hash.hexdigest()}"
+def _differences(passed: Passed, digest: Digest, size: int) -> Iterator[str]:
+    """Yield what differs from the expected digest and size; a size of 0 is unknown."""
+    if size and passed.size != size:
+        yield f"{digest} should have {size} bytes and has {passed.size}"
+    if passed.digest != digest:
+        yield f"{digest} is {encoded(passed.digest)}"

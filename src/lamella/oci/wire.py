@@ -17,6 +17,9 @@ REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
 """Where an index has the name of an image: one that is only valid in the layout, and one that is valid everywhere."""
 
+EPOCH = "1970-01-01T00:00:00Z"
+"""When images were made that do not say when."""
+
 
 class WireError(LamellaError):
     """A document is malformed."""

@@ -25,7 +25,7 @@ from lamella.images.form import in_form
 from lamella.layering import learn
 from lamella.layers.make import PlannedBytes
 from lamella.oci.image import Image, Layer, LayerBytes, image_of, parcel_of
-from lamella.oci.platforms import here, matches, spelled
+from lamella.oci.platforms import here, matches, parse_platform, spelled
 from lamella.oci.reference import DOCKER, parse_place
 from lamella.oci.wire import History, Platform
 from lamella.pipeline.arrange import USUAL_LAYERS, arrange
@@ -42,7 +42,7 @@ from lamella.pipeline.packages.fetching import entries_from, fetch, is_here
 from lamella.pipeline.packages.mounted import annotations
 from lamella.pipeline.workplace import Workplace
 from lamella.plan import Key, Planned
-from lamella.spec.derive import moment, platform, runtime_config
+from lamella.spec.derive import moment, runtime_config
 from lamella.spec.model import Spec
 
 
@@ -176,7 +176,7 @@ def _pinned(text: str, base: Image | None) -> str:
 
 
 def platform_of(spec: Spec) -> Platform:
-    """Return this machine's platform if the spec has it or names none, else the first one that it names."""
-    named = [platform(text) for text in spec.image.platforms]
+    """This machine's platform if the spec has it or names none, else the first that it names."""
+    named = [parse_platform(text) for text in spec.image.platforms]
     own = here()
     return next((p for p in named if matches(p, own)), named[0] if named else own)

@@ -12,7 +12,7 @@ from lamella.errors import LamellaError
 from lamella.images.document import ImageItem
 from lamella.layering import Churn
 from lamella.oci.image import Image, Layer
-from lamella.oci.wire import Platform, RuntimeConfig
+from lamella.oci.wire import EPOCH, Platform, RuntimeConfig
 from lamella.plan import LayerPlan, Planned
 
 
@@ -20,9 +20,6 @@ class NoLayerError(LamellaError):
     """The image has no layer of that name."""
 
     exit_code = 2
-
-
-EPOCH = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -58,9 +55,14 @@ class Draft:
     """The previous image, if one is known."""
     where: Where = Where()
 
+    @property
+    def groups(self) -> list[str]:
+        """For each layer, what the spec calls it: it may be one of several that were split."""
+        return [planned.plan.group for planned in self.layers]
+
     def only(self, layer: str, *, below: bool) -> "Draft":
-        """Return only the layer of that name, as an image of the same bytes; or also the layers below it."""
-        groups = [planned.plan.group for planned in self.layers]
+        """The layer of that name as an image of its own, the same bytes as in the whole; or the image up to it."""
+        groups = self.groups
         if layer not in groups:
             there = ", ".join(dict.fromkeys(groups))
             raise NoLayerError(f"{self.name} has no layer {layer!r} with packages of its own; there are: {there}")

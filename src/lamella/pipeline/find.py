@@ -12,8 +12,8 @@ from lamella.oci import media
 from lamella.oci.image import Image, Parcel, Record, parcel_of
 from lamella.oci.platforms import matches, spelled
 from lamella.oci.reference import DAEMONS, DIR, DOCKER, FILE, OCI, OCI_ARCHIVE, Place, parse_place, reference_of
-from lamella.oci.wire import Platform
-from lamella.pipeline.draft import EPOCH, Draft, Where
+from lamella.oci.wire import EPOCH, Platform
+from lamella.pipeline.draft import Draft, Where
 from lamella.pipeline.memory.documents import churn_of
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.workplace import Workplace

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from lamella.destinations.daemons import Daemons
     from lamella.images.content import Content
     from lamella.registry.registries import Registries
-    from lamella.transport.downloads import Downloads
+    from lamella.sources.python.zipped import Bytes
+    from lamella.transport.downloads import Downloads, Wanted
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,19 @@ class Outside:
         from lamella.pipeline.memory.pulled import Nearest
 
         return Nearest(self.kept, content)
+
+    def opened(self, wanted: "Wanted", url: str, *, from_start: bool = False) -> "Bytes":
+        """A file, of which only the parts that are read are downloaded, if it is not here and its server allows it."""
+        from lamella.sources.python.zipped import LocalBytes
+        from lamella.transport.remote import RemoteFile, WholeOnlyError
+
+        kept = self.downloads.path(wanted.sha256)
+        if kept.exists():
+            return LocalBytes(kept)
+        try:
+            return RemoteFile(self.downloads.fetcher, url, from_start=from_start)
+        except WholeOnlyError:
+            return LocalBytes(self.downloads.fetch_one(wanted, [url]))
 
     def close(self) -> None:
         """Close connections and remove temporary files."""

@@ -16,7 +16,7 @@ from lamella.registry.repository import Repository
 
 
 @dataclass(frozen=True)
-class RemoteBytes:
+class RemoteFile:
     """The bytes of a blob in a registry."""
 
     repository: Repository
@@ -39,9 +39,9 @@ class RemoteBlobs:
 
     repository: Repository
 
-    def bytes_of(self, record: Record) -> RemoteBytes:
+    def bytes_of(self, record: Record) -> RemoteFile:
         """Return the bytes, which are downloaded when they are read."""
-        return RemoteBytes(self.repository, record)
+        return RemoteFile(self.repository, record)
 
     def manifest(self, blob: Descriptor) -> bytes:
         """Return the manifest that `blob` names."""

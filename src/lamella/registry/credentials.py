@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lamella.registry.errors import CredentialError
-from lamella.transport.credential import Credential, home, of_netrc
+from lamella.transport.credential import Credential, of_netrc
+from lamella.transport.home import home
 
 _HUB_ADDRESS = "https://index.docker.io/v1/"
 _HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")

@@ -27,6 +27,10 @@ class CredentialError(RegistryError):
     """Credentials cannot be determined, or are not accepted."""
 
 
+class LoginError(CredentialError):
+    """A registry rejects the login that was sent to it."""
+
+
 def own_words(body: bytes) -> str:
     """The registry's explanation in an error's body, on one line: each `code: message`, or the start of the text."""
     try:

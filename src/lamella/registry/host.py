@@ -1,20 +1,19 @@
 """Requests to a registry: authorization, redirects, retries, and errors that name what was requested."""
 
-import contextlib
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from email.message import Message
+from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from lamella.oci.image import Buffer
+from lamella.oci.image import Sink
 from lamella.registry.challenge import challenges
 from lamella.registry.credentials import Keychain
-from lamella.registry.errors import RegistryError, own_words
+from lamella.registry.errors import LoginError, RegistryError, own_words
+from lamella.registry.messages import Answer, Ask
 from lamella.registry.tokens import Authorization
 from lamella.transport.connections import Connections, Exchange, Response, Settings, shown, split
 from lamella.transport.errors import LostError
@@ -35,41 +34,6 @@ _HINTS = {
     405: "; it does not allow anyone to do this",
     429: "; try again later, or log in for a higher limit",
 }
-
-Give = Callable[[Callable[[Buffer], None]], None]
-"""Pushes the bytes of a body."""
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A request. Errors call it `what`; `give` pushes a body of `length` bytes, or in chunks if that is None.
-
-    A request that is not `repeatable` is sent once: after a failure the caller must first find out what became of it.
-    """
-
-    method: str
-    url: str
-    what: str
-    scopes: Sequence[str] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    give: Give | None = None
-    length: int | None = 0
-    repeatable: bool = True
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer that was read completely."""
-
-    status: int
-    headers: Message
-    body: bytes
-    url: str
-
-    def header(self, name: str) -> str:
-        """A header's value; empty if it is missing."""
-        return self.headers.get(name) or ""
 
 
 @dataclass(frozen=True)
@@ -135,8 +99,7 @@ class Host:
     def _speaks_tls(self, url: str) -> bool:
         try:
             with self._connections.exchange(url) as exchange:
-                exchange.start("GET", {})
-                exchange.answer().read(_LONGEST_BODY, self._settings.patience)
+                exchange.request("GET", {}).read(_LONGEST_BODY, self._settings.patience)
         except LostError as error:
             cause = error.__cause__
             if isinstance(cause, (ConnectionRefusedError, TimeoutError, socket.gaierror)):
@@ -227,14 +190,15 @@ class Host:
     def _refused(self, ask: Ask, answer: Answer) -> RegistryError:
         """The error for an answer with an unexpected status."""
         said = self._authorization.hidden(own_words(answer.body))
-        hint = _HINTS.get(answer.status, "")
+        hint, kind = _HINTS.get(answer.status, ""), RegistryError
         if answer.status == 401:
             tried = self._authorization.tried(ask.scopes)
+            kind = LoginError if tried and self._authorization.is_basic else RegistryError
             hint = f"; it does not accept {tried.who}" if tried else ""
             hint += f"; log in with: docker login {self.name}"
         message = f"{self.name} refuses {ask.what}: {answer.status}{f' ({said})' if said else ''}{hint}"
         passing = answer.status in PASSING
-        return RegistryError(message, answer.status, answer.header("Retry-After"), passing=passing)
+        return kind(message, answer.status, answer.header("Retry-After"), passing=passing)
 
     def _unreachable(self, ask: Ask, error: LostError) -> RegistryError:
         cause = error.__cause__
@@ -255,21 +219,15 @@ class Host:
 
 def _sent(exchange: Exchange, ask: Ask, headers: Mapping[str, str]) -> Response:
     """Send the request. An error that is answered before the request is complete counts as the answer."""
-    exchange.start(ask.method, headers, ask.length if ask.give else len(ask.body))
-    try:
-        if ask.give:
-            ask.give(exchange.send)
-        elif ask.body:
-            exchange.send(ask.body)
-    except LostError as error:
-        if not isinstance(error.__cause__, (BrokenPipeError, ConnectionResetError)):
-            raise
-        with contextlib.suppress(LostError):
-            response = exchange.answer(complete=False)
-            if response.status >= 300:
-                return response
-        raise
-    return exchange.answer()
+
+    def give(send: Sink) -> None:
+        send(ask.body)
+
+    length = ask.length if ask.give else len(ask.body)
+    response = exchange.request(ask.method, headers, ask.give or give, length)
+    if response.lost and response.status < 300:
+        raise response.lost
+    return response
 
 
 def _same_host(url: str, origin: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from lamella.oci import media
 from lamella.oci.digest import Digest, sha256
 from lamella.oci.wire import Descriptor, Index, decode
-from lamella.registry.host import Ask
+from lamella.registry.messages import Ask
 from lamella.registry.repository import Repository
 from lamella.registry.tokens import pull
 

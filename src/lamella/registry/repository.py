@@ -11,7 +11,8 @@ from lamella.oci.digest import Digest, DigestError, encoded, hasher, is_digest_o
 from lamella.oci.image import Sink
 from lamella.oci.wire import Descriptor, kind_of
 from lamella.registry.errors import RegistryError
-from lamella.registry.host import Answer, Ask, Host
+from lamella.registry.host import Host
+from lamella.registry.messages import Answer, Ask
 from lamella.registry.tokens import delete, pull, push
 from lamella.transport.connections import Response
 from lamella.transport.retry import TRIES
@@ -95,9 +96,19 @@ class Repository:
 
     def has_manifest(self, reference: str) -> bool:
         """Whether a manifest exists."""
+        answer = self._head(reference)
+        told = answer.header("Docker-Content-Digest")
+        return answer.status == 200 and (":" not in reference or told in ("", reference))
+
+    def digest_of(self, tag: str) -> str:
+        """The digest of the manifest under a tag; empty if there is none, or the registry does not report it."""
+        answer = self._head(tag)
+        return answer.header("Docker-Content-Digest") if answer.status == 200 else ""
+
+    def _head(self, reference: str) -> Answer:
         what = f"a check for {self._spelled(reference)}"
         ask = Ask("HEAD", self.url("manifests", reference), what, [pull(self.name)], _ACCEPT)
-        return self.host.ask(ask, (200, 404)).status == 200
+        return self.host.ask(ask, (200, 404))
 
     def put_manifest(self, reference: str, media_type: str, data: bytes) -> Answer:
         """Store a manifest under a tag or under its digest."""

@@ -2,13 +2,12 @@
 
 import contextlib
 import re
-from collections.abc import Callable
 from urllib.parse import urlencode
 
 from lamella.oci.digest import Digest
-from lamella.oci.image import Body, Buffer
+from lamella.oci.image import Body, Sink
 from lamella.registry.errors import CredentialError, RegistryError
-from lamella.registry.host import Answer, Ask, Give
+from lamella.registry.messages import Answer, Ask
 from lamella.registry.repository import Repository
 from lamella.registry.tokens import pull, push
 
@@ -72,13 +71,13 @@ class Session:
         start = self.offset
         headers = {**_OCTETS, "Content-Range": f"{start}-{start + len(data) - 1}"}
 
-        def give(send: Callable[[Buffer], None]) -> None:
+        def give(send: Sink) -> None:
             send(data)
 
         ask = Ask("PATCH", self._url, self._what, self._scopes, headers, give=give, length=len(data), repeatable=False)
         self._note(self._repository.host.ask(ask, (201, 202, 204)), start + len(data))
 
-    def stream(self, give: Give) -> None:
+    def stream(self, give: Body) -> None:
         """Send bytes without announcing how many; afterwards `offset` is 0 if the registry does not report it."""
         ask = Ask("PATCH", self._url, self._what, self._scopes, _OCTETS, give=give, length=None, repeatable=False)
         self._note(self._repository.host.ask(ask, (201, 202, 204)), 0)

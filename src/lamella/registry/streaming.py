@@ -1,13 +1,13 @@
 """Uploading a blob while it is made: POST, one PATCH without a length, and a PUT when the digest is known."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from queue import SimpleQueue
 from typing import Self
 
 from lamella.oci.digest import Digest, DigestError
-from lamella.oci.image import Buffer
+from lamella.oci.image import Buffer, Sink
 from lamella.registry.errors import RegistryError
 from lamella.registry.repository import Repository
 from lamella.registry.session import Session
@@ -90,7 +90,7 @@ class StreamedUpload:
     def _send(self) -> None:
         begun = False
 
-        def give(send: Callable[[Buffer], None]) -> None:
+        def give(send: Sink) -> None:
             nonlocal begun
             if begun:
                 raise LostError("what was sent is not kept")

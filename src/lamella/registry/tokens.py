@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
 from lamella.registry.challenge import Challenge
-from lamella.registry.errors import CredentialError, own_words
+from lamella.registry.errors import CredentialError, LoginError, own_words
+from lamella.registry.messages import Answer
 from lamella.transport.connections import shown, split
 from lamella.transport.credential import Credential
 from lamella.transport.proxies import is_loopback
@@ -23,16 +23,8 @@ _SHORTEST = 60.0
 """How long a token lasts, in seconds, if the server does not say."""
 
 _LONGEST = 86_400.0
+_UNAUTHORIZED = 401
 _NOT_THAT_WAY = (404, 405)
-
-
-class Answer(Protocol):
-    """An answer that was read completely."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def body(self) -> bytes: ...
 
 
 Fetch = Callable[[str, str, dict[str, str], bytes], Answer]
@@ -108,6 +100,11 @@ class Authorization:
         with self._lock:
             return self._credentials.get(_repository(scopes)) if self._challenge else None
 
+    @property
+    def is_basic(self) -> bool:
+        """Whether the registry takes logins themselves: then a 401 is about the login, not about its rights."""
+        return self._challenge is not None and self._challenge.scheme == "basic"
+
     def hidden(self, text: str) -> str:
         """`text` without our secrets, which a server may have echoed."""
         with self._lock:
@@ -137,7 +134,8 @@ class Authorization:
         asked = list(dict.fromkeys([*scopes, *self._wider.get(scopes, "").split()]))
         answer = self._answer(realm, challenge.parameters.get("service", ""), asked, credential)
         if answer.status != 200:
-            raise CredentialError(self._refused(answer, credential), answer.status)
+            wrong = LoginError if credential and answer.status == _UNAUTHORIZED else CredentialError
+            raise wrong(self._refused(answer, credential), answer.status)
         try:
             told = json.loads(answer.body)
             token = str(told.get("token") or told["access_token"])

@@ -30,19 +30,19 @@ from lamella.server.builds.builder import Builder, Offers
 from lamella.server.builds.jobs import Jobs, Outcome
 from lamella.server.builds.orders import Order
 from lamella.server.builds.worker import work
-from lamella.server.demand.pin import Pin
+from lamella.server.demand.names import Pin
 from lamella.server.demand.pins import pin_of
 from lamella.server.garbage import collect_now_and_then
 from lamella.server.gate import GATE
 from lamella.server.mirrors import Mirrors
+from lamella.server.monitoring.health import Health
+from lamella.server.monitoring.lines import Tell
+from lamella.server.monitoring.metrics import Metrics
+from lamella.server.monitoring.watch import watching
 from lamella.server.nixcache.cache import cache_of
 from lamella.server.nixcache.routes import Service
 from lamella.server.page import Looks
-from lamella.server.page.health import Health
-from lamella.server.page.lines import Tell
-from lamella.server.page.metrics import Metrics
 from lamella.server.page.view import About
-from lamella.server.page.watch import watching
 from lamella.server.registry.registry import Largest, Origin, Registry
 from lamella.server.settings import Settings
 

@@ -12,6 +12,7 @@ import msgspec
 from lamella.cache import policies
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.collect import Report, collect
+from lamella.cache.holds import DOOMED, read_doom
 from lamella.cache.policies import Rules
 from lamella.errors import LamellaError
 from lamella.spec import kinds
@@ -24,7 +25,8 @@ _HOUR = 3600.0
 _LOOK = 600.0
 """Seconds between checks of whether the last collection was long ago."""
 _COLLECTED = "gc/collected"
-"""The item that holds when a server last began to collect, in seconds since the epoch."""
+"""The item that holds when a server last began to collect, in seconds since the epoch; and until it ends, `_BEGUN`."""
+_BEGUN = b" begun"
 _NEVER = b"0.0"
 _LONGEST = 100 * 366
 
@@ -125,17 +127,27 @@ async def collect_now_and_then(bucket: SharedBucket, garbage: Garbage, clock: Ca
 def _collect_if_due(bucket: SharedBucket, garbage: Garbage, now: float) -> Report | None:
     """Return what was removed; None if the last collection was not long ago, or another server was first."""
     before, mine = bucket.get(_COLLECTED), repr(now).encode()
-    if before is None:
-        if not bucket.create(_COLLECTED, mine):
-            return None
-    elif abs(now - _moment(before)) < garbage.every_hours * _HOUR or not bucket.swap(_COLLECTED, before, mine):
+    if before is not None and not _is_due(bucket, before, garbage, now):
+        return None
+    begun = mine + _BEGUN
+    if not (bucket.create(_COLLECTED, begun) if before is None else bucket.swap(_COLLECTED, before, begun)):
         return None
     try:
-        return collect(bucket, garbage.rules())
+        report = collect(bucket, garbage.rules())
     except BaseException:
-        with contextlib.suppress(LamellaError):  # then it is due again after a whole period
-            bucket.swap(_COLLECTED, mine, before or _NEVER)
+        with contextlib.suppress(LamellaError):
+            bucket.swap(_COLLECTED, begun, before or _NEVER)
         raise
+    bucket.swap(_COLLECTED, begun, mine)
+    return report
+
+
+def _is_due(bucket: SharedBucket, before: bytes, garbage: Garbage, now: float) -> bool:
+    """Whether the last collection was long ago, or its server was killed: then no lease is in force any more."""
+    since = abs(now - _moment(before.removesuffix(_BEGUN)))
+    if before.endswith(_BEGUN):
+        return since >= _LOOK and read_doom(bucket.get(DOOMED)) is None
+    return since >= garbage.every_hours * _HOUR
 
 
 def _moment(data: bytes) -> float:

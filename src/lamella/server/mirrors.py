@@ -23,7 +23,7 @@ from lamella.oci import media
 from lamella.oci.digest import Digest
 from lamella.oci.reference import HOST, Reference
 from lamella.oci.wire import AnyManifest, Descriptor, WireError, decode
-from lamella.registry.errors import RegistryError
+from lamella.registry.errors import CredentialError, LoginError, RegistryError
 from lamella.registry.registries import Registries
 from lamella.server.answers import RefusedError
 from lamella.server.hot import Hot
@@ -42,8 +42,9 @@ _BLOBS, _KEPT = 200_000, 3600.0
 """How many of the blobs that manifests name are remembered, and for how many seconds."""
 _HUB = "docker.io"
 _REFUSALS = {
-    401: (404, "MANIFEST_UNKNOWN", "does not exist, or only others may pull it"),
+    401: (404, "", "does not exist, or only others may pull it"),
     403: (403, "DENIED", "may not be pulled by this server"),
+    404: (404, "", "does not exist"),
 }
 """What is answered when the other registry refuses. Large ones answer 401 for images that do not exist."""
 
@@ -120,7 +121,7 @@ class Mirrors:
             last = self._bucket.get(pointer)
             kept = repository.manifest(Digest(last.decode())) if last else None
             if kept is None:
-                _refuse_alike(error, upstream)
+                _refuse_alike(error, upstream, "MANIFEST_UNKNOWN")
                 raise
             _log.warning("%s is served as it was last known: %s", name, error)
             return kept
@@ -147,7 +148,11 @@ class Mirrors:
         shelf = Shelf(repository)
         if not shelf.has(blob):
             source = self._registries.repository(upstream)
-            shelf.put(blob, lambda sink: source.read_blob(blob, sink))
+            try:
+                shelf.put(blob, lambda sink: source.read_blob(blob, sink))
+            except RegistryError as error:
+                _refuse_alike(error, upstream, "BLOB_UNKNOWN")
+                raise
         return True
 
     def _named_by(self, repository: Repository) -> Iterator[Descriptor]:
@@ -164,9 +169,16 @@ class Mirrors:
             yield from named or ()
 
 
-def _refuse_alike(error: LamellaError, upstream: Reference) -> None:
-    """Raise a refusal for clients if the other registry refused."""
+def _refuse_alike(error: LamellaError, upstream: Reference, unknown: str) -> None:
+    """Raise a refusal for clients if the other registry refused. Only our log says with which login."""
     refusal = _REFUSALS.get(error.status) if isinstance(error, RegistryError) else None
+    has_login = isinstance(error, CredentialError)
+    if has_login and (refusal is None or isinstance(error, LoginError)):
+        why = f"this server cannot log in to {upstream.registry}"
+        _log.error("%s: %s", why, error)
+        raise RefusedError(502, "UNAVAILABLE", f"{why}; its log says more") from error
     if refusal:
+        _log.warning("%s", error)
         status, code, why = refusal
-        raise RefusedError(status, code, f"{upstream} {why}", str(error)) from error
+        detail = "" if has_login else str(error).partition("; ")[0]
+        raise RefusedError(status, code or unknown, f"{upstream} {why}", detail) from error

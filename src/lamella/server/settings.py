@@ -8,8 +8,7 @@ from typing import Annotated
 import msgspec
 
 from lamella.server.access.settings import Access, Limits, Tls
-from lamella.server.demand.settings import Limits as Demand
-from lamella.server.demand.settings import Source
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.garbage import Garbage
 from lamella.server.mirrors import Mirror
 from lamella.server.nixcache.settings import NixCache
@@ -80,7 +79,7 @@ class Settings(Value, frozen=True, kw_only=True):
     limits: Annotated[Limits, Said(Limits.summary, table=Limits)] = Limits()
     tls: Annotated[Tls | None, Said(Tls.summary, table=Tls)] = None
     sources: Annotated[Sequence[Source], Said(Source.summary, each=Source)] = msgspec.field(default=(), name="source")
-    demand: Annotated[Demand, Said(Demand.summary, table=Demand)] = Demand()
+    demand: Annotated[BuildLimits, Said(BuildLimits.summary, table=BuildLimits)] = BuildLimits()
     mirrors: Annotated[Sequence[Mirror], Said(Mirror.summary, each=Mirror)] = msgspec.field(default=(), name="mirror")
     caches: Annotated[Sequence[NixCache], Said(NixCache.summary, each=NixCache)] = msgspec.field(default=(), name="nix")
     gc: Annotated[Garbage, Said(Garbage.summary, table=Garbage)] = Garbage()

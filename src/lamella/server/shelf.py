@@ -14,6 +14,8 @@ from lamella.oci.wire import Descriptor
 class Shelf:
     """A destination. A layer that any repository has already exists, and is mounted into this one."""
 
+    keeps_whole = False
+
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
 
@@ -45,7 +47,7 @@ class Shelf:
         publish(self._repository, Manifest(blob.digest, blob.media_type, bytes(data)))
         return True
 
-    def tag(self, name: str, root: Descriptor) -> None:
+    def tag(self, name: str, root: Descriptor, _data: bytes) -> None:
         """Point the tag `name` at the manifest `root`."""
         self._repository.tag(name, root.digest)
 

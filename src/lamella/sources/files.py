@@ -1,12 +1,12 @@
 """Folders and files of this machine as packages.
 
-A folder's content is the hash of what its layer would hold: names, kinds, modes, link targets, and the size and hash of
-each file. So that an unchanged folder answers without one file being read, the `Memory` keeps
+A folder's content is the hash of what its layer would contain: names, kinds, modes, link targets, and the size and hash
+of each file. So that no file of an unchanged folder is read, the `Memory` keeps
 
     looks/<folder>    the fingerprint of its last look (inode, size, mode, change time of all files), and its content
-    trees/<content>   every file with its hash, to read only those that changed, and to explain later what did
+    trees/<content>   every file with its hash, to read only those that changed, and to explain changes later
 
-A file that changed just before a look could change again without a trace, so it is not trusted the next time.
+A file that changed just before a look could change again unnoticed, so it is not trusted the next time.
 """
 
 import difflib
@@ -36,13 +36,13 @@ _LARGEST_TREE = 150_000
 _AT_ONCE = 20_000
 _SMALL = 64 << 10
 _PLAIN_MARSHAL = 2
-"""The last version whose bytes follow from the values alone."""
+"""The last version whose bytes depend only on the values."""
 _RULES = b"files-2"
-"""Changes whenever the content of an unchanged folder would, so that no older look is trusted."""
+"""Changes whenever the content of an unchanged folder would, so that older looks are not trusted."""
 
 
 class Memory(Protocol):
-    """What remembers looks and trees from one run to the next; forgetting costs time only."""
+    """Remembers looks and trees from one run to the next; forgetting costs only time."""
 
     def read(self, name: str, kind: type[T]) -> T | None: ...
 
@@ -50,11 +50,11 @@ class Memory(Protocol):
 
 
 Told = tuple[bytes, int, int, int, int]
-"""What one `lstat` tells: name, mode, size, inode, change time. A plain tuple, for there may be very many."""
+"""The result of one `lstat`: name, mode, size, inode, change time. A plain tuple, as there may be very many."""
 
 
 class Seen(NamedTuple):
-    """The same with the path of the file in the tree, which is empty for the tree's own folder."""
+    """The same with the file's path in the tree, which is empty for the tree itself."""
 
     path: bytes
     mode: int
@@ -64,7 +64,7 @@ class Seen(NamedTuple):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What the last look at a folder found; without a fingerprint if it came too soon after a change."""
+    """The result of the last look at a folder; without a fingerprint if it came too soon after a change."""
 
     fingerprint: str
     content: Digest
@@ -74,7 +74,7 @@ class Look(msgspec.Struct, frozen=True):
 class TreeFile(msgspec.Struct, frozen=True, array_like=True):
     """A file of a tree; `what` is the hash of its bytes, or a link's target as Latin-1.
 
-    `changed` is 0 if it cannot be trusted.
+    `changed` is 0 if the file cannot be trusted.
     """
 
     path: bytes
@@ -86,9 +86,9 @@ class TreeFile(msgspec.Struct, frozen=True, array_like=True):
 
 
 def package(name: str, path: Path, at: str, ignore: str, memory: Memory) -> Package:
-    """The file or folder `path` as the package that lies at `at` in the image, without what `ignore` matches there.
+    """The file or folder `path` as a package at `at` in the image, without what `ignore` matches there.
 
-    `name` is what the user calls it, wherever `path` lies on this machine.
+    `name` is the user's name for it, independent of where `path` is on this machine.
     """
     look = look_at(path, at, ignore, memory)
     label = f"{name} -> {at}"
@@ -97,7 +97,7 @@ def package(name: str, path: Path, at: str, ignore: str, memory: Memory) -> Pack
 
 
 def look_at(path: Path, at: str, ignore: str, memory: Memory) -> Look:
-    """The content and size of `path`; files are read only where the memory cannot vouch for them."""
+    """The content and size of `path`; only files that the memory does not know are read."""
     now = time.time_ns()
     name = "looks/" + hashlib.sha256(os.fsencode(f"{path}\0{at}\0{ignore}")).hexdigest()
     known = memory.read(name, Look)
@@ -121,13 +121,13 @@ def look_at(path: Path, at: str, ignore: str, memory: Memory) -> Look:
 
 
 def check_unchanged(given: Package, memory: Memory) -> None:
-    """Refuses a package whose files are no longer what it was made of."""
+    """Raises an error if the files of a package have changed since it was made."""
     if look_at(Path(given.path), given.at, given.how, memory).content != given.content:
-        raise SourceError(f"{given.path} changed while the image was built; build again when it is at rest")
+        raise SourceError(f"{given.path} changed while the image was built; build again when it is stable")
 
 
 def fingerprint(path: Path, at: str, ignore: str) -> str:
-    """What a look without reading tells: it differs whenever a file of `path` was written to since."""
+    """The fingerprint of a look, for which no file is read: it differs if a file of `path` was written since."""
     seen = hashlib.sha256(_RULES)
     for here, found in scan(path, at, ignore):
         seen.update(_told(here, found))
@@ -139,9 +139,9 @@ def _told(here: bytes, found: list[Told]) -> bytes:
 
 
 def scan(root: Path, at: str, ignore: str) -> Iterator[tuple[bytes, list[Told]]]:
-    """What lies below `root`, itself first: one folder after the other, with its place, sorted by bytes.
+    """`root` and everything below it: one folder after the other, with its place, sorted by bytes.
 
-    Of a very large folder not all is told at once.
+    Very large folders come in several parts.
     """
     base = b"" if at == "/" else os.fsencode(at)
     matches = re.compile(os.fsencode(ignore)).search if ignore else None
@@ -155,7 +155,7 @@ def scan(root: Path, at: str, ignore: str) -> Iterator[tuple[bytes, list[Told]]]
 
 @contextmanager
 def _explained(root: Path) -> Iterator[None]:
-    """Turns errors of the system into one that names the file."""
+    """Turns errors of the system into one line that names the file."""
     try:
         yield
     except OSError as error:
@@ -165,7 +165,7 @@ def _explained(root: Path) -> Iterator[None]:
 
 
 def _meant(path: Path) -> str:
-    """What is there with a name like that of `path`, which is not."""
+    """A hint at an existing file with a name similar to that of `path`, which does not exist."""
     if os.path.lexists(path) or not path.parent.is_dir():
         return ""
     near = difflib.get_close_matches(path.name, os.listdir(path.parent), 1)
@@ -193,7 +193,7 @@ def _scan_below(root: bytes, left_out: Callable[[bytes], bool] | None) -> Iterat
 
 
 class _Reading:
-    """One pass over a folder that hashes what changed since the tree `before`."""
+    """One pass over a folder, which hashes what changed since the tree `before`."""
 
     def __init__(self, root: Path, before: Digest | None, memory: Memory, now: int) -> None:
         known = memory.read(f"trees/{before}", list[TreeFile]) if before else None
@@ -241,7 +241,7 @@ class _Reading:
         with open(path, "rb", buffering=0) as opened:
             hashed = _small_digest(opened, file.size) if file.size <= _SMALL else hashlib.file_digest(opened, "sha256")
             if opened.tell() != file.size:
-                raise SourceError(f"{os.fsdecode(path)} changed while it was read; build again when it is at rest")
+                raise SourceError(f"{os.fsdecode(path)} changed while being read; build again when it is stable")
         return hashed.hexdigest()
 
     def _at(self, file: Seen) -> bytes:
@@ -249,7 +249,7 @@ class _Reading:
 
 
 def _small_digest(opened: FileIO, size: int) -> "hashlib._Hash":
-    """The same as `file_digest`, which clears a large block for each file, without that."""
+    """Like `file_digest`, but without clearing a large block for each file."""
     hashed = hashlib.sha256()
     while data := opened.read(size + 1):
         hashed.update(data)

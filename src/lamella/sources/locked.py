@@ -1,4 +1,4 @@
-"""Packages as a lock has them: enough to find them again and to know all that depends on them, and no hosts."""
+"""Packages as in a lock: enough to find them again and to derive everything else, without hosts."""
 
 from typing import Annotated
 
@@ -14,11 +14,11 @@ InArchive = Annotated[str, msgspec.Meta(pattern=r"^(?!.*\.\./)[^/\x00-\x1f\\][^\
 Place = Annotated[str, msgspec.Meta(pattern=r"^/(?!.*(^|/)\.\.(/|\Z))[^\x00]*\Z")]
 StorePath = Annotated[str, msgspec.Meta(pattern=r"^/(?!.*(^|/)\.\.?(/|\Z))[^\x00-\x1f]*\Z")]
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
-"""What may stand in a lock; names become parts of paths."""
+"""What a lock may contain; names become parts of paths."""
 
 
 class LockedPath(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A Nix store path. `nar_hash` is in base 16, and empty only in graphs that do not tell it."""
+    """A Nix store path. `nar_hash` is in base 16, and empty only for graphs without it."""
 
     path: StorePath
     nar_hash: Sha256 = ""
@@ -27,7 +27,7 @@ class LockedPath(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def name(self) -> str:
-        """What it is called where only one may be of a name."""
+        """Its name among other paths."""
         return self.path
 
     @property
@@ -37,10 +37,10 @@ class LockedPath(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LockedWheel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A package as the lock has it. `references` are names of others; `without` are places that others fill.
+    """A Python package. `references` are names of others; `without` are places that others fill.
 
-    `unpacked` is how many bytes its files have. A package that is there as source only is built from `file`, or from
-    the `commit` of its repository.
+    `unpacked` is the size of its files. A package without a wheel is built from `file`, or from the `commit` of its
+    repository.
     """
 
     name: Name
@@ -66,7 +66,7 @@ class LockedWheel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class LockedDeb(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A Debian package as the lock has it. `file` is its path in the archive; `links` are those of alternatives."""
+    """A Debian package. `file` is its path in the archive; `links` are those of alternatives."""
 
     name: Name
     version: Version

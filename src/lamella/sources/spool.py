@@ -1,44 +1,38 @@
-"""Archives that are compressed as a whole: unpacked into a file without a name, whose parts are opened as entries."""
+"""Archives that are compressed as a whole: unpacked to a file without a name, whose parts become entries."""
 
-import bz2
 import contextlib
-import gzip
 import io
-import lzma
 import os
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO, cast
 
+from lamella import staging
+from lamella.oci.decompress import IN_PACKAGES, DecompressError, Decompressor
+from lamella.oci.image import Buffer, Sink
 from lamella.sources.tree import SourceError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 _BLOCK = 1 << 20
 
 
 class DamagedError(SourceError):
-    """An archive is damaged, or made to harm."""
+    """An archive is damaged, or malicious."""
 
 
 class Spool:
-    """An open file, which is closed when nothing speaks of it any more."""
+    """An open file, which is closed when nothing refers to it any more."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.size = os.fstat(number).st_size
 
     def read_at(self, count: int, at: int) -> bytes:
-        """Part of it; fewer bytes only at the end."""
+        """`count` bytes from `at`; fewer only at the end."""
         return os.pread(self.number, count, at)
 
-    def write(self, data: bytes) -> int:
-        """Adds to its end."""
+    def write(self, data: Buffer) -> int:
+        """Appends `data`."""
         view = memoryview(data)
         while view:
             view = view[os.write(self.number, view) :]
@@ -46,7 +40,7 @@ class Spool:
         return len(data)
 
     def opener(self, offset: int, size: int) -> Callable[[], BinaryIO]:
-        """Opens a part of it as a file."""
+        """A function that opens a part of it as a file."""
         return lambda: self.window(offset, size)
 
     def window(self, offset: int, size: int) -> BinaryIO:
@@ -54,7 +48,7 @@ class Spool:
         return cast("BinaryIO", _Window(self, offset, size))
 
     def close(self) -> None:
-        """Gives its room back now. An error may speak of it until garbage is collected."""
+        """Frees its space now. An error may refer to it until garbage is collected."""
         number, self.number = self.number, -1
         if number >= 0:
             os.close(number)
@@ -64,7 +58,7 @@ class Spool:
 
 
 def opened(path: Path, origin: str) -> Spool:
-    """A file that is here."""
+    """The file at `path`."""
     try:
         return Spool(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:
@@ -73,7 +67,7 @@ def opened(path: Path, origin: str) -> Spool:
 
 def nameless(folder: Path) -> Spool:
     """A new file on the disk of `folder`."""
-    return Spool(os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC))
+    return Spool(staging.nameless(folder))
 
 
 class _Window(io.RawIOBase):
@@ -104,38 +98,34 @@ class _Window(io.RawIOBase):
         return data
 
 
-_OPENERS: dict[str, Callable[[BinaryIO], IO[bytes]]] = {
-    "xz": lzma.LZMAFile,
-    "gz": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
-    "gzip": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
-    "zst": lambda file: cast("IO[bytes]", zstd.ZstdFile(file)),
-    "zstd": lambda file: cast("IO[bytes]", zstd.ZstdFile(file)),
-    "bzip2": lambda file: cast("IO[bytes]", bz2.BZ2File(file)),
-    "": lambda file: file,
-    "none": lambda file: file,
-}
+_SPELLED = {"gz": "gzip", "zst": "zstd", "": "none"}
+"""The compressions that file name endings stand for."""
 
 
-def decompress(packed: BinaryIO, how: str, write: Callable[[bytes], object], limit: int, origin: str) -> None:
-    """What is in `packed`; more than `limit` bytes are not believed."""
-    if how not in _OPENERS:
-        raise DamagedError(f"{origin} is compressed by {how!r}, and nobody here knows what that is")
+def decompress(packed: BinaryIO, how: str, write: Sink, limit: int, origin: str) -> None:
+    """Unpacks `packed`; more than `limit` bytes are an error."""
     passed = 0
-    with explained(origin):
-        file = _OPENERS[how](packed)
-        while data := file.read(_BLOCK):
-            passed += len(data)
-            if passed > limit:
-                raise DamagedError(f"{origin} unpacks to more than {limit} bytes; do not trust it")
-            write(data)
+
+    def checked(piece: Buffer) -> None:
+        nonlocal passed
+        passed += len(piece)
+        if passed > limit:
+            raise DamagedError(f"{origin} unpacks to more than {limit} bytes; do not trust it")
+        write(piece)
+
+    with explained(origin), Decompressor(_SPELLED.get(how, how), checked, "it", IN_PACKAGES) as plain:
+        while data := packed.read(_BLOCK):
+            plain.write(data)
 
 
 @contextlib.contextmanager
 def explained(origin: str) -> Iterator[None]:
-    """Turns what decompressors and readers of archives raise into one line."""
+    """Turns errors of decompressors and archive readers into one line."""
     try:
         yield
-    except (lzma.LZMAError, gzip.BadGzipFile, zstd.ZstdError, tarfile.TarError, EOFError, ValueError) as error:
+    except (tarfile.TarError, EOFError, ValueError) as error:
         raise DamagedError(f"{origin} is damaged: {error}") from error
+    except DecompressError as error:
+        raise DamagedError(f"{origin} cannot be unpacked: {error}") from error
     except OSError as error:
         raise DamagedError(f"{origin} cannot be unpacked: {error.strerror or error}") from error

@@ -1,7 +1,7 @@
 """Trees of this machine's file system, walked as entries.
 
-The walk is lazy: a folder is listed when its turn comes, and of each folder that is open only the names that are
-still to be visited are held. Each file costs one `lstat`; none is opened here.
+The walk is lazy: a folder is listed when its turn comes, and of each open folder only the names still to be visited
+are held. Each file costs one `lstat`; none is opened here.
 """
 
 import os
@@ -23,30 +23,30 @@ _TOP = b"/"
 
 
 class SourceError(LamellaError):
-    """Something a package should be made of is not there, cannot be read, or cannot be in an image."""
+    """What a package is made of does not exist, cannot be read, or cannot be in an image."""
 
     exit_code = 3
 
 
 def walk(root: bytes, at: bytes, ignore: str = "") -> Iterator[Entry]:
-    """The file, link or folder `root` and all below it, as entries that lie at `at` in the image.
+    """The file, link or folder `root` and everything below it, as entries at `at` in the image.
 
     Depth first, the children of a folder sorted by bytes; modes are the permission bits with setuid, setgid and
-    sticky, and 0777 for links. The root of an image is everyone's, so a folder that lies at `/` does not say its mode.
-    What lies below `at` and holds a match of `ignore` is left out, with all below it.
+    sticky, and 0777 for links. A folder at `/` has no mode, because all packages share the root of an image.
+    Paths below `at` that contain a match of `ignore` are left out, with everything below them.
     """
     top = _entry(root, at)
     if at != _TOP:
         yield top
     elif top.kind is not Kind.DIRECTORY:
-        raise SourceError(f"{shown(root)} is not a folder, and cannot be the root of an image; say where in it it goes")
+        raise SourceError(f"{shown(root)} is not a folder, which the root of an image must be; give a place in it")
     if top.kind is Kind.DIRECTORY:
         matches = _ignored(ignore) if ignore else None
         yield from _below(root.rstrip(b"/") + b"/", at.rstrip(b"/") + b"/", matches)
 
 
 def _below(root: bytes, at: bytes, ignored: Callable[[bytes], object] | None) -> Iterator[Entry]:
-    """Both places end in a slash. Folders that are open wait on a stack, so depth is no limit."""
+    """Both places end in a slash. Open folders wait on a stack, so there is no limit to the depth."""
     waiting = [(root, at, _names(root))]
     while waiting:
         root, at, names = waiting[-1]
@@ -72,7 +72,7 @@ def _ignored(regex: str) -> Callable[[bytes], object]:
 
 
 def _names(folder: bytes) -> list[bytes]:
-    """What is in `folder`, the first name last."""
+    """The names in `folder`, in reverse order."""
     try:
         names = os.listdir(folder)
     except OSError as error:

@@ -4,6 +4,6 @@
                                                   |
                                                   +--> schema --> reference page
 
-Every key is declared once, in `model`: its type for Python, how it is read and checked, and what is said of it. The
-reader, the schema for editors and the reference page all follow from that.
+Every key is declared once, in `model`: its Python type, how it is read and checked, and its description. The reader,
+the schema for editors and the reference page all follow from that.
 """

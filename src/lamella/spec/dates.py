@@ -26,7 +26,7 @@ def _read_moment(value: object) -> str:
     try:
         moment = whole_time.astimezone(UTC) if whole_time.tzinfo else whole_time
     except OverflowError:
-        raise wrong("is too far from now") from None
+        raise wrong("is too far in the past or future") from None
     return f"{moment.replace(tzinfo=None).isoformat()}Z"
 
 

@@ -7,31 +7,34 @@ from lamella.spec import kinds
 from lamella.spec.fields import Said, Value
 
 NOT_RUN = ("apt", "debconf", "dpkg", "install-info", "ucf")
-"""What packages depend on for the sake of their scripts only, which are not run."""
+"""What packages depend on only for their scripts, which are not run."""
 
 
 class Debian(Value, frozen=True, kw_only=True):
-    """Where Debian packages come from, and which of them are not wanted."""
+    """Where Debian packages come from, and which of them to leave out."""
 
-    summary = "Where the packages of `deb` come from; without it, from where apt on this machine takes them."
+    summary = "Where `deb` packages come from. The default is the configuration of apt on this machine."
 
     archives: Annotated[
         Sequence[str],
         Said(
-            "Archives as `sources.list` has them, without `deb` before them: `http://HOST/debian bookworm main`. "
-            "Without it those of `$LAMELLA_DEBIAN`, one on a line, or those of apt.",
+            "Archives as in `sources.list`, without the word `deb`: `http://HOST/debian bookworm main`. The default is "
+            "`$LAMELLA_DEBIAN`, one per line, or apt's configuration.",
             kinds.texts(kinds.line),
         ),
     ] = ()
     keyring: Annotated[
         str,
-        Said("The file of keys that may sign them, from the folder of this file; else those apt trusts.", kinds.line),
+        Said(
+            "A file with the keys that may sign them, relative to this file. The default is the keys that apt trusts.",
+            kinds.line,
+        ),
     ] = ""
     without: Annotated[
         Sequence[str],
         Said(
-            "Packages to leave out though others depend on them, unless they are asked for by name. No script of a "
-            "package is run, so at first these are what only scripts need.",
+            "Packages to leave out even if others depend on them, unless the spec names them. The default is what "
+            "only the scripts of packages need, because these are not run.",
             kinds.texts(kinds.line),
         ),
     ] = NOT_RUN

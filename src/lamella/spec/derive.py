@@ -1,6 +1,6 @@
-"""What follows from a spec: the words of the engine for what the user said.
+"""What follows from a spec: the engine's values for the user's words.
 
-All functions are pure, but for the time of a commit, which git is asked for.
+All functions are pure, except that the time of a commit is asked from git.
 """
 
 import re
@@ -8,18 +8,16 @@ import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from lamella.oci.wire import Platform, RuntimeConfig
+from lamella.oci.wire import EPOCH, RuntimeConfig
 from lamella.package import Permission, Rewrite, Rules
 from lamella.spec.globs import as_regex
 from lamella.spec.model import Config, Layer, Spec
 from lamella.spec.problems import Problem, SpecError
 from lamella.spec.wants import FilesWant
 
-EPOCH = "1970-01-01T00:00:00Z"
-
 
 def runtime_config(config: Config) -> RuntimeConfig:
-    """`config` as OCI has it. Variables keep their order; what has none in OCI is sorted."""
+    """`config` as OCI has it. Variables keep their order; what has no order in OCI is sorted."""
     return RuntimeConfig(
         user=config.user,
         exposed_ports={port: {} for port in sorted(config.ports)},
@@ -49,7 +47,7 @@ def rules(layer: Layer) -> Rules:
 
 
 def moment(spec: Spec) -> str:
-    """When the image of `spec` says it was made, as RFC 3339 has it, in UTC."""
+    """The time of creation in the image, in UTC, in the format of RFC 3339."""
     created = spec.image.created
     if created == "epoch":
         return EPOCH
@@ -61,16 +59,10 @@ def _commit_time(spec: Spec) -> str:
     try:
         ran = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        told = (error.stderr or "").strip() if isinstance(error, subprocess.CalledProcessError) else "it is not there"
-        message = f'"git" has no commit to tell the time of ({told}); commit first, or give a date'
+        told = (error.stderr or "").strip() if isinstance(error, subprocess.CalledProcessError) else "git is missing"
+        message = f'"git" needs a commit ({told}); commit first, or give a date'
         raise SpecError(str(spec.file or spec.folder), [Problem(("created",), message)]) from error
     return datetime.fromtimestamp(int(ran.stdout), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def platform(text: str) -> Platform:
-    """`os/architecture` or `os/architecture/variant`."""
-    os, architecture, *variant = text.split("/")
-    return Platform(architecture=architecture, os=os, variant="".join(variant))
 
 
 def place(want: FilesWant) -> str:
@@ -81,7 +73,7 @@ def place(want: FilesWant) -> str:
 
 
 def left_out(want: FilesWant) -> str:
-    """The patterns of `want.exclude` as one regular expression, to be searched in the bytes of paths in the image."""
+    """The patterns of `want.exclude` as one regular expression, for the bytes of paths in the image."""
     if not want.exclude:
         return ""
     root = re.escape(place(want).rstrip("/"))

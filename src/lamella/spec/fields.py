@@ -1,4 +1,4 @@
-"""How the values of a spec declare their keys, so that reading, checking, schema and reference have one origin."""
+"""How the values of a spec declare their keys: one origin for reading, checking, schema and reference."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from lamella.spec.kinds import Kind
 from lamella.spec.problems import KindError, Problem, SpecError, below
 
 TAKE = "take"
-"""The attribute that holds what is taken, whichever key it stands at."""
+"""The attribute for what is taken, under whichever key it is written."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What stands at a key: a single value of some `kind`, or a table (`each`: a list of tables) of some class.
+    """What a key means: a single value of some `kind`, or a table (`each`: a list of tables) of some class.
 
     `also` are other spellings of the key.
     """
@@ -43,14 +43,14 @@ class Fact:
 
 
 class Value(msgspec.Struct, frozen=True):
-    """Base of all that a spec holds: checked and brought into normal form when made; lists become tuples."""
+    """Base of everything in a spec: checked and normalized when made; lists become tuples."""
 
     short: ClassVar[str] = ""
-    """The key that is meant where a string stands for the whole table."""
+    """The key that a plain string in place of the table stands for."""
     summary: ClassVar[str] = ""
     """What the table is for."""
     spread: ClassVar[dict[str, "type[Value]"]] = {}
-    """The keys that together fill the attribute `TAKE`, and what the items of each are."""
+    """The keys that together fill the attribute `TAKE`, and the class of their items."""
 
     def __post_init__(self) -> None:
         problems: list[Problem] = []
@@ -68,12 +68,12 @@ class Value(msgspec.Struct, frozen=True):
             raise SpecError(type(self).__name__, problems)
 
     def _group_what_is_taken(self) -> Iterator[Problem]:
-        """Groups it by source, so that the order in which a file gives these keys says nothing."""
+        """Groups it by source, so that the order of these keys in a file does not matter."""
         given = getattr(self, TAKE)
         for i, want in enumerate(given):
             if type(want) not in self.spread.values():
                 makers = " or ".join(f"{key}(...)" for key in self.spread)
-                yield Problem((TAKE, i), f"{want!r} must be said as {makers}")
+                yield Problem((TAKE, i), f"{want!r} must be written as {makers}")
         grouped = tuple(want for kind in self.spread.values() for want in given if type(want) is kind)
         msgspec.structs.force_setattr(self, TAKE, grouped)
 
@@ -90,7 +90,7 @@ def _normal(said: Said, given: Any) -> Any:
 
 @cache
 def facts(value: type[Value]) -> tuple[Fact, ...]:
-    """The keys of `value`, in the order in which it declares them."""
+    """The keys of `value`, in the order of their declaration."""
     hints = get_type_hints(value, include_extras=True)
     found = []
     for field in msgspec.structs.fields(value):

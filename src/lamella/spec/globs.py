@@ -5,11 +5,11 @@ import re
 _GLOB = re.compile(r"(?P<folders>\*\*/)|(?P<all>\*\*)|(?P<some>\*)|(?P<one>\?)|\[(?P<not>!)?(?P<set>[^\]]+)\]|(?s:.)")
 
 _CHARACTER = r"(?:[^/\x80-\xff]|[\xc0-\xff][\x80-\xbf]*)"
-"""One character of UTF-8 but `/`."""
+"""One UTF-8 character except `/`."""
 
 
 def as_regex(glob: str) -> str:
-    """Matches paths, from the folder that `glob` is about, as a whole. One without a `/` holds at every depth."""
+    """Matches whole paths, relative to the folder of `glob`. A pattern without a `/` matches at every depth."""
     anywhere = "" if "/" in glob.rstrip("/") else "(?:.*/)?"
     return anywhere + _GLOB.sub(_translated, glob.strip("/"))
 

@@ -1,7 +1,7 @@
-"""How single values are written: each kind reads them into one normal form, and says the same as JSON Schema.
+"""Kinds of single values: each reads them into one normal form, and describes them as JSON Schema.
 
-Reading is idempotent: a normal form reads as itself, so values made in Python pass through the same checks. What a
-kind refuses, it refuses with `KindError`.
+Reading is idempotent: a normal form reads as itself, so values made in Python pass through the same checks. Wrong
+values raise `KindError`.
 """
 
 import os
@@ -20,14 +20,14 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """`read` gives the normal form of what was written; `schema` tells editors what may be."""
+    """`read` returns the normal form of what was written; `schema` describes what is allowed, for editors."""
 
     read: Callable[[Any], Any]
     schema: Schema
 
 
 def kind_of(value: object) -> str:
-    """What `value` is, in TOML's words."""
+    """The type of `value`, in TOML's words."""
     names = {str: "a string", bool: "a boolean", int: "a whole number", float: "a number", dict: "a table"}
     if isinstance(value, date):
         return "a date"
@@ -47,7 +47,7 @@ def text(check: Callable[[str], str] | None = None, **schema: Any) -> Kind:
         if not isinstance(value, str):
             raise must_be("a string", value)
         if "\0" in value:
-            raise wrong("must not hold a NUL character")
+            raise wrong("must not contain a NUL character")
         return check(value) if check else value
 
     return Kind(read, {"type": "string", **schema})
@@ -64,7 +64,7 @@ def text_or_number(check: Callable[[str], str] | None = None, **schema: Any) -> 
 
 
 def texts(item: Kind) -> Kind:
-    """A list; of each of its items `item` is true."""
+    """A list of items of the kind `item`."""
 
     def read(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
@@ -75,7 +75,7 @@ def texts(item: Kind) -> Kind:
 
 
 def texts_or_keys(item: Kind) -> Kind:
-    """A list, or as OCI writes a set: a table whose keys are meant and whose values are empty."""
+    """A list, or a set as OCI writes it: a table whose values are empty tables."""
     listed = texts(item)
 
     def read(value: object) -> tuple[Any, ...]:
@@ -91,14 +91,14 @@ def texts_or_keys(item: Kind) -> Kind:
 
 
 def table(item: Kind, name: str = "") -> Kind:
-    """A table of names and strings; `name` is a pattern that the names follow."""
+    """A table of names and strings; `name` is a pattern for the names."""
 
     def read(value: object) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise must_be("a table", value)
         for key in value:
             if name and not re.fullmatch(name, key):
-                raise wrong(f'"{key}" cannot be a name here', key)
+                raise wrong(f'"{key}" is not a valid name here', key)
         return dict(zip(value, _each(item, value.items()), strict=True))
 
     names = {"propertyNames": {"pattern": f"^{name}$"}} if name else {}
@@ -214,7 +214,7 @@ def _check_absolute(value: str) -> str:
     if not value.startswith("/"):
         raise wrong(f'"{value}" must be absolute: start it with /')
     if ".." in value.split("/"):
-        raise wrong(f'"{value}" must not hold ..')
+        raise wrong(f'"{value}" must not contain ..')
     return value
 
 
@@ -223,7 +223,7 @@ absolute = text(_check_absolute, pattern="^/")
 
 def _check_present(value: str) -> str:
     if not value.strip() or "\n" in value:
-        raise wrong("must be one line that is not empty")
+        raise wrong("must be a single line that is not empty")
     return value
 
 
@@ -233,9 +233,9 @@ line = text(_check_present, pattern=r"\S")
 def _check_glob(value: str) -> str:
     _check_present(value)
     if value.startswith("!"):
-        raise wrong(f'"{value}" would take something back in; patterns only leave out')
+        raise wrong(f'"{value}" would include files again, but patterns can only leave files out')
     if any(not inner.isascii() for inner in re.findall(r"\[([^\]]+)\]", value)):
-        raise wrong(f'"{value}" must hold only ASCII between [ and ]')
+        raise wrong(f'"{value}" must contain only ASCII between [ and ]')
     try:
         re.compile(os.fsencode(as_regex(value)))
     except re.error as error:
@@ -264,12 +264,12 @@ def _read_pipeline(names: Kind, value: object) -> Any:
     if not isinstance(value, list | tuple):
         raise must_be("a strategy's name or a list of tables", value)
     if not value:
-        raise wrong("must hold at least one step")
+        raise wrong("must contain at least one step")
     return tuple(_each(_step, enumerate(value)))
 
 
 def strategy(*names: str) -> Kind:
-    """The name of a strategy, or a pipeline: a list of steps, which are tables that the layering step reads."""
+    """The name of a strategy, or a pipeline: a list of steps, whose tables the layering step reads."""
     named = choice(*names)
     steps = {"type": "array", "minItems": 1, "items": _step.schema}
     return Kind(lambda value: _read_pipeline(named, value), {"anyOf": [named.schema, steps]})

@@ -1,4 +1,4 @@
-"""Kinds of values whose grammar others have written: image names, tags, platforms, references, ports, signals."""
+"""Kinds of values whose grammar others define: image names, tags, platforms, references, ports, signals."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ def _check_name(value: str) -> str:
         return value
     name, colon, tag = value.rpartition(":")
     if colon and re.fullmatch(NAME, name):
-        raise wrong(f'"{value}" holds a tag; write name = "{name}" and tag = "{tag}"')
+        raise wrong(f'"{value}" contains a tag; write name = "{name}" and tag = "{tag}"')
     hint = f'; did you mean "{value.lower()}"?' if re.fullmatch(NAME, value.lower()) else ""
     raise wrong(f'"{value}" is not an image name (lower-case letters, digits, and . _ - / between them){hint}')
 
@@ -58,7 +58,8 @@ _BASES = tuple(kind for kind in KINDS if kind not in DAEMONS)
 
 def _check_base(value: str) -> str:
     if value.partition(":")[0] not in _BASES:
-        hint = near_miss(value, [f"docker://{value}"])
+        is_name = value.partition(":")[0] not in DAEMONS and re.fullmatch(f"{NAME}(?::{TAG})?", value)
+        hint = f'; did you mean "docker://{value}"?' if is_name else ""
         raise wrong(f'"{value}" is not a base image, as in "docker://HOST/NAME:TAG" or "oci:FOLDER:TAG"{hint}')
     try:
         place = parse_place(value)

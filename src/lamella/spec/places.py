@@ -1,7 +1,7 @@
-"""Where in a TOML text a key stands. Python's reader does not tell, so this one walks the text once more.
+"""Finds the lines of keys in a TOML text, which Python's reader does not tell.
 
-It is only given texts that were read without an error, and so it looks for structure alone: keys, tables, lists, and
-where each value ends.
+It is only given texts that were read without an error, so it looks only for structure: keys, tables, lists, and where
+each value ends.
 """
 
 import re
@@ -20,14 +20,14 @@ _VALUE = re.compile(
 
 
 def lines(text: str, paths: Sequence[KeyPath]) -> list[int]:
-    """The line, counted from 1, on which each of `paths` or the nearest thing above it stands."""
+    """The line number, from 1, of each of `paths`, or of the nearest key above it that is in the text."""
     found = _Walk(text).found
     starts = [next((found[path[:i]] for i in range(len(path), -1, -1) if path[:i] in found), 0) for path in paths]
     return [text.count("\n", 0, start) + 1 for start in starts]
 
 
 class _Walk:
-    """One pass over the text; `found` tells at which offset each path stands first."""
+    """One pass over the text; `found` has the offset at which each path first appears."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -39,7 +39,7 @@ class _Walk:
             table = self._header() if self._next() == "[" else self._pair(table)
 
     def _next(self) -> str:
-        """The next character that is neither space nor comment."""
+        """The next character after spaces and comments."""
         self._skip(_SPACE)
         return self._text[self._at : self._at + 1]
 

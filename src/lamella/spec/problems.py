@@ -1,4 +1,4 @@
-"""What is wrong with a spec, said so that it can be mended: the file, the line, the key, and what was meant."""
+"""What is wrong with a spec: the file, the line, the key, and how to fix it."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `names_key` is set when the message itself says at which key."""
+    """One thing that is wrong. `names_key` is set if the message itself names the key."""
 
     path: KeyPath
     message: str
@@ -28,13 +28,13 @@ class Problem:
 
     @property
     def order(self) -> tuple[object, ...]:
-        """By line, and on one line by place: the tenth after the ninth."""
+        """Sorts by line, and within a line by place, with numbers in numeric order."""
         places = [(isinstance(part, int), part if isinstance(part, int) else 0, str(part)) for part in self.path]
         return self.line, places, self.message
 
 
 class SpecError(LamellaError):
-    """A spec is wrong; `problems` are in the order of the file, one line each, as many as can be read at once."""
+    """A spec is wrong; `problems` are in the order of the file, one line each. The message shows the first of them."""
 
     exit_code = 2
 
@@ -47,7 +47,7 @@ class SpecError(LamellaError):
 
 
 class KindError(ValueError):
-    """A value is not of the kind that its key asks for; the paths of `problems` start at that key."""
+    """A value is not what its key requires; the paths of `problems` start at that key."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__(problems)
@@ -55,12 +55,12 @@ class KindError(ValueError):
 
 
 def wrong(message: str, *path: str | int) -> KindError:
-    """The error of one problem."""
+    """An error with one problem."""
     return KindError(Problem(path, message))
 
 
 def below(path: KeyPath, problem: Problem) -> Problem:
-    """`problem` as seen from further up: its path starts with `path`."""
+    """`problem` with `path` before its own path."""
     return replace(problem, path=(*path, *problem.path))
 
 
@@ -71,6 +71,6 @@ def dotted(path: KeyPath) -> str:
 
 
 def near_miss(word: str, known: Sequence[str]) -> str:
-    """`; did you mean "..."?` if one of `known` is like `word`, else nothing."""
+    """`; did you mean "..."?` if one of `known` is similar to `word`, otherwise empty."""
     found = difflib.get_close_matches(word, known, 1) or difflib.get_close_matches(word.lower(), known, 1)
     return f'; did you mean "{found[0]}"?' if found else ""

@@ -1,4 +1,4 @@
-"""From `lamella.toml` to a `Spec`. All that is wrong with a file is told at once, each with its line."""
+"""From `lamella.toml` to a `Spec`. Everything wrong with a file is reported at once, with line numbers."""
 
 import difflib
 import re
@@ -22,22 +22,22 @@ def read(path: Path) -> Spec:
     """The spec in the file `path`, or in the `lamella.toml` of the folder `path`."""
     file = path / NAME if path.is_dir() else path
     if not file.exists():
-        raise SpecError(str(file), [Problem((), f"there is no such file; {_instead(file)}")])
+        raise SpecError(str(file), [Problem((), f"no such file; {_instead(file)}")])
     return Spec(parse(text_of(file), str(file)), file.parent, file)
 
 
 def _instead(file: Path) -> str:
-    """What somebody may have meant who named `file`, which is not there."""
+    """What may have been meant by `file`, which does not exist."""
     host = str(file).partition("/")[0]
     if "." in host.strip(".") and "/" in str(file) and not Path(host).exists():
         return f"an image in a registry is written docker://{file}"
     beside = [one.name for one in file.parent.iterdir()] if file.parent.is_dir() else []
     near = difflib.get_close_matches(file.name, beside, 1)
-    return f"did you mean {file.with_name(near[0])}?" if near else "write a spec, or name the folder of one"
+    return f"did you mean {file.with_name(near[0])}?" if near else "write a spec, or name a folder with one"
 
 
 def text_of(file: Path) -> str:
-    """What is written in a file."""
+    """The text of a file."""
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -46,7 +46,7 @@ def text_of(file: Path) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise SpecError(str(file), [Problem((), "this is not UTF-8", line)]) from error
+        raise SpecError(str(file), [Problem((), "the file is not UTF-8", line)]) from error
 
 
 def parse(text: str, file: str = NAME) -> Image:
@@ -55,7 +55,7 @@ def parse(text: str, file: str = NAME) -> Image:
 
 
 def parse_as(kind: type[V], text: str, file: str) -> V:
-    """The value that `text` describes, whose keys are those of `kind`."""
+    """The value that `text` describes, with the keys of `kind`."""
     try:
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -70,7 +70,7 @@ def parse_as(kind: type[V], text: str, file: str) -> V:
 
 
 def _syntax(text: str, message: str) -> Problem:
-    """What `tomllib` said, with the place it said it of."""
+    """The message of `tomllib`, with its line."""
     match = re.search(r" \((?:at line (\d+), column (\d+)|at end of document)\)$", message)
     if not match:
         return Problem((), f"not valid TOML: {message}")
@@ -80,14 +80,14 @@ def _syntax(text: str, message: str) -> Problem:
 
 
 class _Reading:
-    """Makes values of tables, and gathers what is wrong on the way."""
+    """Makes values from tables, and collects what is wrong on the way."""
 
     def __init__(self, *, of_image: bool) -> None:
         self.problems: list[Problem] = []
         self._of_image = of_image
 
     def table(self, raw: object, kind: type[Value], path: KeyPath) -> Value | None:
-        """`raw` as a `kind`, or nothing if something in it is wrong."""
+        """`raw` as a `kind`, or None if something in it is wrong."""
         if kind.short and isinstance(raw, str):
             raw = {kind.short: raw}
         if not isinstance(raw, dict):
@@ -114,7 +114,7 @@ class _Reading:
             if fact is None:
                 self.problems.append(self._unknown(key, list(known), path))
             elif (first := spelled.setdefault(fact.key, key)) != key:
-                self.problems.append(Problem(here, f'says the same as "{first}"; keep one of them'))
+                self.problems.append(Problem(here, f'means the same as "{first}"; keep one of them'))
             elif fact.attribute == TAKE:
                 values[TAKE] = (*values.get(TAKE, ()), *self._value(item, fact, here))
             else:
@@ -150,7 +150,7 @@ _CONFIG = [spelling for fact in facts(Config) for spelling in (fact.key, *fact.s
 
 
 def _elsewhere(key: str, path: KeyPath) -> str:
-    """Where `key` belongs, if it is a key of another table: the headers of TOML are easily misplaced."""
+    """Where `key` belongs, if it is a key of another table: TOML headers are easily misplaced."""
     if path:
         top = [fact.key for fact in facts(Image)]
         return "; it belongs at the top of the file, before the first [table]" if key in top else ""

@@ -1,7 +1,7 @@
-"""The JSON Schema of `lamella.toml`, from which editors complete and check while one types.
+"""The JSON Schema of `lamella.toml`, with which editors complete and check keys.
 
-A file names it in its first line: `#:schema lamella.schema.json`. It is written in draft 7, which all of them read,
-and says what one value can say of itself; what only the whole tells (two layers of one name) the reader checks.
+A file names it in its first line: `#:schema lamella.schema.json`. It is in draft 7, which all editors support, and
+checks single values; what concerns several (two layers with one name) is checked by the reader.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where Nix packages come from if they are not in a store of this machine."""
+"""Where Nix packages come from that are not in a store of this machine."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -8,23 +8,23 @@ from lamella.spec.fields import Said, Value
 
 
 class Store(Value, frozen=True, kw_only=True):
-    """Binary caches, and who may vouch for what is in them."""
+    """Binary caches, and the keys that are trusted to sign their contents."""
 
-    summary = "Where the packages of `nix` come from that this machine has not; without it, from where Nix takes them."
+    summary = "Where `nix` packages come from that are not on this machine. The default is Nix's own configuration."
 
     caches: Annotated[
         Sequence[str],
         Said(
-            "Binary caches: `https://HOST`, `http://HOST` or `file:///FOLDER`. Without it those of "
-            "`$LAMELLA_NIX_CACHES`, or the `substituters` of Nix's own configuration.",
+            "Binary caches: `https://HOST`, `http://HOST` or `file:///FOLDER`. The default is `$LAMELLA_NIX_CACHES`, "
+            "or the `substituters` in Nix's configuration.",
             kinds.texts(kinds.line),
         ),
     ] = ()
     keys: Annotated[
         Sequence[str],
         Said(
-            "Public keys that must have signed what is not locked, `NAME:BASE64`. Without it those of "
-            "`$LAMELLA_NIX_KEYS`, or Nix's `trusted-public-keys`.",
+            "Public keys, `NAME:BASE64`, one of which must have signed a package that is not locked. The default is "
+            "`$LAMELLA_NIX_KEYS`, or the `trusted-public-keys` in Nix's configuration.",
             kinds.texts(kinds.line),
         ),
     ] = ()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from lamella.oci.image import Buffer
+from lamella.oci.image import Body, Buffer
 from lamella.transport.certificates import FOLDERS, context_for
 from lamella.transport.credential import Credential
 from lamella.transport.errors import LostError, TransportError
@@ -50,6 +50,8 @@ class Response:
         self._inner = inner
         self.status = inner.status
         self.headers = inner.headers
+        self.lost: LostError | None = None
+        """How the connection failed if this answer came before the request was complete."""
 
     def header(self, name: str) -> str:
         """A header's value; empty if it is missing."""
@@ -80,8 +82,8 @@ class Response:
 
     @property
     def reusable(self) -> bool:
-        """Whether the connection can be reused: the body was read to its end, and neither side wants to close."""
-        return self._inner.isclosed() and not self._inner.will_close
+        """Whether the connection can be reused: both bodies have passed, and neither side wants to close."""
+        return self._inner.isclosed() and not self._inner.will_close and not self.lost
 
 
 class Exchange:
@@ -98,8 +100,31 @@ class Exchange:
         self._between = b""
         self.response: Response | None = None
 
-    def start(self, method: str, headers: Mapping[str, str], length: int | None = 0) -> None:
-        """Send the head of the request; a body of unknown `length` (None) is sent in chunks."""
+    def request(
+        self, method: str, headers: Mapping[str, str], body: Body | None = None, length: int | None = 0
+    ) -> Response:
+        """Send a request, and return the head of the answer. A body of unknown `length` (None) is sent in chunks.
+
+        A server that refuses a body may answer and end the connection before all of it is sent; that answer counts.
+        """
+        try:
+            self._start(method, headers, length)
+            if body:
+                body(self._send)
+            with _losing():
+                if self._chunked:
+                    self._connection.send(self._between + b"0\r\n\r\n")
+                return self._answer()
+        except LostError as error:
+            if not isinstance(error.__cause__, (BrokenPipeError, ConnectionResetError)):
+                raise
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                response = self._answer()
+                response.lost = error
+                return response
+            raise
+
+    def _start(self, method: str, headers: Mapping[str, str], length: int | None = 0) -> None:
         put = self._connection.putheader
         with _losing():
             if self._connection.sock is None:
@@ -116,8 +141,7 @@ class Exchange:
                 put("Content-Length", str(length))
             self._connection.endheaders()
 
-    def send(self, block: Buffer) -> None:
-        """Send the next bytes of the body."""
+    def _send(self, block: Buffer) -> None:
         size = memoryview(block).nbytes
         with _losing():
             if not self._chunked:
@@ -127,12 +151,8 @@ class Exchange:
                 self._connection.send(block)
                 self._between = b"\r\n"
 
-    def answer(self, *, complete: bool = True) -> Response:
-        """Return the head of the answer, which may arrive before the request is `complete`."""
-        with _losing():
-            if self._chunked and complete:
-                self._connection.send(self._between + b"0\r\n\r\n")
-            self.response = Response(self._connection.getresponse())
+    def _answer(self) -> Response:
+        self.response = Response(self._connection.getresponse())
         return self.response
 
 
@@ -185,7 +205,7 @@ class Connections:
             idle = self._idle[key]
             while idle:
                 connection = idle.pop()
-                if not _has_ended(connection):
+                if not has_ended(connection):
                     return connection
                 connection.close()
         return None
@@ -248,7 +268,7 @@ def _to_proxy(proxy: SplitResult) -> dict[str, str]:
     return {"Proxy-Authorization": credential.basic} if proxy.username else {}
 
 
-def _has_ended(connection: http.client.HTTPConnection) -> bool:
+def has_ended(connection: http.client.HTTPConnection) -> bool:
     """Whether something arrived on an idle connection, which can only be its end."""
     if connection.sock is None:
         return True

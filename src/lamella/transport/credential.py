@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from lamella.transport.home import home
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,6 @@ class Credential:
         return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
 
 
-def home(environment: Mapping[str, str]) -> Path:
-    """The user's home folder."""
-    return Path(environment.get("HOME") or "~").expanduser()
-
-
 def of_netrc(host: str, environment: Mapping[str, str]) -> Credential | None:
     """The credential for `host` (without a port) in `~/.netrc`, or in the file that `$NETRC` names."""
     file = Path(environment.get("NETRC") or home(environment) / ".netrc")
@@ -55,10 +52,10 @@ _INDEXES = (
 )
 
 
-def of_indexes(host: str, environment: Mapping[str, str]) -> Credential | None:
-    """The credential for `host` (with its port) from the address or the name of an index of Python packages there.
+def of_indexes(url: SplitResult, environment: Mapping[str, str]) -> Credential | None:
+    """The credential for `url` from the address or the name of an index of Python packages on the same host and port.
 
-    The password is empty if the address has only a name.
+    The password is empty if the address has only a name. What is for https is not sent in the open.
     """
     for word in (word for name in _INDEXES for word in environment.get(name, "").split()):
         label, _, address = word.rpartition("=") if re.match(r"[\w.-]+=https?://", word) else ("", "", word)
@@ -66,7 +63,7 @@ def of_indexes(host: str, environment: Mapping[str, str]) -> Credential | None:
             parts = urlsplit(address)
         except ValueError:
             continue
-        if parts.netloc.rpartition("@")[2] != host:
+        if parts.netloc.rpartition("@")[2] != url.netloc or "https" == parts.scheme != url.scheme:
             continue
         named = f"UV_INDEX_{re.sub('[^A-Z0-9]', '_', label.upper())}"
         username = unquote(parts.username or "") or (environment.get(f"{named}_USERNAME", "") if label else "")

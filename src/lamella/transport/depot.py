@@ -6,8 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 from lamella.staging import explained, staged_beside
 from lamella.transport.connections import shown
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import Fetcher, GoneError
+from lamella.transport.errors import GoneError, TransportError
+from lamella.transport.fetch import Fetcher
 
 S3, FILE = "s3", "file"
 KINDS = (FILE, "http", "https", S3)

@@ -7,19 +7,25 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from lamella.oci.digest import DigestError
 from lamella.oci.image import Buffer, Progress, silent
 from lamella.staging import explained
-from lamella.transport.fetch import Fetcher, GoneError
+from lamella.transport.errors import BeyondError, GoneError
+
+if TYPE_CHECKING:
+    from lamella.transport.fetch import Fetcher
 
 _AT_ONCE = 6
 _BLOCK = 1 << 20
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -38,24 +44,35 @@ Near = Callable[[str], Path | None]
 class Downloads:
     """A folder of downloaded files. Several processes may share it.
 
-    A file that is `near` is hard-linked instead of downloaded.
+    A file that is `near` is hard-linked instead of downloaded. The fetcher is opened at the first download, because
+    loading TLS would slow down every command that downloads nothing.
     """
 
     def __init__(
-        self, folder: Path, fetcher: Fetcher, progress: Progress = silent, near: Near = lambda _: None
+        self,
+        folder: Path,
+        open_fetcher: "Callable[[], Fetcher]",
+        progress: Progress = silent,
+        near: Near = lambda _: None,
     ) -> None:
         self.folder = folder
-        self.fetcher = fetcher
         self.progress = progress
+        self._open_fetcher = open_fetcher
         self._near = near
 
+    @cached_property
+    def fetcher(self) -> "Fetcher":
+        """What downloads."""
+        return self._open_fetcher()
+
     def beside(self, near: Near) -> "Downloads":
-        """The same folder, with another way to find files that are near."""
-        return Downloads(self.folder, self.fetcher, self.progress, near)
+        """The same folder and fetcher, with another way to find files that are near."""
+        return Downloads(self.folder, lambda: self.fetcher, self.progress, near)
 
     def close(self) -> None:
         """Close connections."""
-        self.fetcher.close()
+        if "fetcher" in self.__dict__:
+            self.fetcher.close()
 
     def path(self, sha256: str) -> Path:
         """Where the file is kept, if it exists."""
@@ -87,6 +104,8 @@ class Downloads:
 
     def fetch_one(self, wanted: Wanted, urls: Sequence[str]) -> Path:
         """Download the file from the first of `urls` that has it."""
+        if not _SHA256.fullmatch(wanted.sha256):
+            raise DigestError(f"{wanted.sha256!r}, the hash of {wanted.name}, is not a SHA-256")
         target, partial = self.path(wanted.sha256), self.folder / "partial" / wanted.sha256
         if not urls:
             raise GoneError(f"no index has {wanted.name} with the hash {wanted.sha256}")
@@ -123,7 +142,10 @@ class Downloads:
             partial.rename(target)
 
     def _transfer(self, wanted: Wanted, url: str, file: BinaryIO) -> str:
-        """Download what is missing of the file, and return the hash of the whole."""
+        """Download what is missing of the file, and return the hash of the whole.
+
+        A file that is shorter than what is here already is not downloaded: the hash shows whether all of it is here.
+        """
         hashed = hashlib.sha256()
         file.seek(0)
         while block := file.read(_BLOCK):
@@ -138,7 +160,8 @@ class Downloads:
                 raise DigestError(f"{wanted.name} is larger than the {wanted.size} bytes it should have")
             self.progress(wanted.name, passed, max(wanted.size, passed))
 
-        if not wanted.size or start < wanted.size:
-            self.fetcher.download(url, put, start)
+        if hashed.hexdigest() != wanted.sha256 and (not wanted.size or start < wanted.size):
+            with contextlib.suppress(BeyondError):
+                self.fetcher.download(url, put, start)
         file.flush()
         return hashed.hexdigest()

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from lamella.oci.image import Buffer, Sink
 from lamella.transport.connections import Connections, Response, Settings, shown, split
 from lamella.transport.credential import Credential, of_indexes, of_netrc
-from lamella.transport.errors import LostError, TransportError
+from lamella.transport.errors import BeyondError, ForbiddenError, GoneError, LostError, TransportError
 from lamella.transport.retry import PASSING, TRIES, wait
 
 T = TypeVar("T")
@@ -24,11 +25,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_TURNS = 8
 _BLOCK = 1 << 20
 _TWICE, _GOOD = 2, 2
-_WHOLE, _PART, _UNKNOWN, _BEYOND = 200, 206, 401, 416
-
-
-class GoneError(TransportError):
-    """There is nothing at an address."""
+_WHOLE, _PART, _UNKNOWN, _FORBIDDEN, _BEYOND = 200, 206, 401, 403, 416
+_LOGIN = "put NAME:PASSWORD@ into its address, use netrc, or run uv auth login"
 
 
 class _BusyError(Exception):
@@ -43,7 +41,8 @@ class Fetcher:
     ) -> None:
         self._settings = settings
         self._stored = stored
-        self._known: dict[str, Credential] = {}
+        self._known: dict[tuple[str, str], Credential | None] = {}
+        self._lock = threading.Lock()
         self._connections = Connections(settings)
         self._pause = pause
 
@@ -146,19 +145,26 @@ class Fetcher:
 
     def _put(self, url: str, file: Path, media_type: str) -> None:
         for _ in range(_TWICE):
+            used = self._authorization(urlsplit(url))
+            headers = {"Content-Type": media_type, **used}
             with self._connections.exchange(url) as exchange, file.open("rb", buffering=0) as source:
-                headers = {"Content-Type": media_type, **self._authorization(urlsplit(url))}
-                exchange.start("PUT", headers, file.stat().st_size)
-                while block := source.read(_BLOCK):
-                    exchange.send(block)
-                response = exchange.answer()
+
+                def give(send: Sink) -> None:
+                    while block := source.read(_BLOCK):
+                        send(block)
+
+                response = exchange.request("PUT", headers, give, file.stat().st_size)
                 with contextlib.suppress(LostError):
                     response.read(1 << 16, self._settings.patience)
             if response.status in PASSING:
                 raise _BusyError(response.header("Retry-After"))
             if response.status // 100 == _GOOD:
+                if response.lost:
+                    raise response.lost
                 return
-            if response.status != _UNKNOWN or not self._learn(urlsplit(url)):
+            if response.status == _FORBIDDEN:
+                raise TransportError(f"{shown(url)} requires a login that may write there: {_LOGIN}")
+            if response.status != _UNKNOWN or not self._learn(urlsplit(url), used):
                 raise _refusal(url, response.status)
 
     def _from_bucket(self, url: str, sink: Sink, start: int) -> None:
@@ -178,21 +184,21 @@ class Fetcher:
     def _wait(self, url: str, tries: int, error: Exception) -> None:
         busy = isinstance(error, _BusyError)
         if tries >= TRIES or (not busy and isinstance(error.__cause__, OSError) and _is_for_good(error.__cause__)):
-            said = "it is busy" if busy else str(error)
-            raise TransportError(f"{shown(url)} cannot be fetched: {said}") from error
+            said = "is busy; try again later" if busy else f"cannot be reached: {error}"
+            raise TransportError(f"{shown(url)} {said}") from error
         self._pause(wait(str(error) if busy else "", tries))
 
     def _once(self, url: str, headers: Mapping[str, str], take: Callable[[Response], T], method: str = "GET") -> T:
         here = url
         for _ in range(_MOST_TURNS):
             with self._connections.exchange(here) as exchange:
-                exchange.start(method, {**headers, **self._authorization(urlsplit(here))})
-                response = exchange.answer()
+                used = self._authorization(urlsplit(here))
+                response = exchange.request(method, {**headers, **used})
                 if response.status in (_WHOLE, _PART):
                     return take(response)
                 with contextlib.suppress(LostError):
                     response.read(1 << 16, self._settings.patience)
-            if response.status == _UNKNOWN and self._learn(urlsplit(here)):
+            if response.status == _UNKNOWN and self._learn(urlsplit(here), used):
                 continue
             if response.status in PASSING:
                 raise _BusyError(response.header("Retry-After"))
@@ -208,23 +214,24 @@ class Fetcher:
     def _authorization(self, url: SplitResult) -> dict[str, str]:
         """The credential from the address itself, an index's address, what other programs answered, or netrc."""
         told = self._settings.environment
-        found = of_indexes(url.netloc, told)
+        found = of_indexes(url, told)
         if not (found and found.password):
-            found = self._known.get(url.netloc) or of_netrc(url.hostname or "", told) or found
+            found = self._known.get((url.scheme, url.netloc)) or of_netrc(url.hostname or "", told) or found
         if url.username is not None:
             found = Credential(unquote(url.username), unquote(url.password or ""))
         return {"Authorization": found.basic} if found else {}
 
-    def _learn(self, url: SplitResult) -> bool:
-        """Ask other programs for the credential of a host that rejected us; once per host."""
-        if url.username is not None or url.netloc in self._known:
+    def _learn(self, url: SplitResult, used: Mapping[str, str]) -> bool:
+        """Ask other programs, once per host, for the credential of one that rejected `used`; False if that is all."""
+        if url.username is not None:
             return False
-        told = self._settings.environment
-        by_index = of_indexes(url.netloc, told)
-        answer = self._stored(url.geturl(), by_index.username if by_index else "", told)
-        if answer:
-            self._known[url.netloc] = Credential(*answer)
-        return answer is not None
+        with self._lock:
+            if (url.scheme, url.netloc) not in self._known:
+                told = self._settings.environment
+                by_index = of_indexes(url, told)
+                answer = self._stored(url.geturl(), by_index.username if by_index else "", told)
+                self._known[url.scheme, url.netloc] = Credential(*answer) if answer else None
+        return self._authorization(url) != used
 
 
 def _copy(response: Response, sink: Sink, skip: int) -> None:
@@ -252,12 +259,12 @@ def _explained(url: str) -> Iterator[None]:
 def _refusal(url: str, status: int) -> TransportError:
     if status in (404, 410):
         return GoneError(f"there is nothing at {shown(url)} (any more)")
-    if status in (401, 403):
-        return TransportError(
-            f"{shown(url)} requires a login: put NAME:PASSWORD@ into its address, use netrc, or run uv auth login"
-        )
+    if status == _UNKNOWN:
+        return TransportError(f"{shown(url)} requires a login: {_LOGIN}")
+    if status == _FORBIDDEN:
+        return ForbiddenError(f"{shown(url)} does not exist, or requires a login that may read it: {_LOGIN}")
     if status == _BEYOND:
-        return TransportError(f"{shown(url)} is shorter than it was")
+        return BeyondError(f"{shown(url)} is shorter than it was")
     return TransportError(f"{shown(url)} answers {status}")
 
 

@@ -12,8 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lamella.oci.image import Sink
 from lamella.transport.connections import shown
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import GoneError
+from lamella.transport.errors import ForbiddenError, GoneError, TransportError
 
 if TYPE_CHECKING:
     from obstore.store import AzureStore, GCSStore, S3Store
@@ -133,5 +132,7 @@ def _explained(address: str) -> Iterator[None]:
     except Exception as error:
         if not type(error).__module__.startswith("obstore"):
             raise
+        if type(error).__name__ == "PermissionDeniedError":
+            raise ForbiddenError(f"{shown(address)} does not exist, or these credentials may not use it") from error
         said = " ".join(str(error).split())[:300]
         raise TransportError(f"{shown(address)} cannot be reached: {said}") from error

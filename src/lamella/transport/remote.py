@@ -10,7 +10,7 @@ class WholeOnlyError(TransportError):
     """A file cannot be read in parts."""
 
 
-class RemoteBytes:
+class RemoteFile:
     """The file at an address. The part that was read first, its end or its start, is kept."""
 
     def __init__(self, fetcher: Fetcher, url: str, *, from_start: bool = False) -> None:

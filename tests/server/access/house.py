@@ -33,7 +33,7 @@ DOWNLOAD = 64 << 20
 
 
 class Sections(Value, frozen=True, kw_only=True):
-    """What of the server's settings is about access."""
+    """The sections of the server's settings that concern access."""
 
     access: Annotated[Access, Said(Access.summary, table=Access)] = Access()
     limits: Annotated[Limits, Said(Limits.summary, table=Limits)] = Limits()
@@ -41,29 +41,29 @@ class Sections(Value, frozen=True, kw_only=True):
 
 
 def sections(text: str) -> Sections:
-    """The settings that are written in `text`."""
+    """Parse the settings in `text`."""
     return parse_as(Sections, text, "serve.toml")
 
 
 def hashed(password: str, cost: int = 4) -> str:
-    """What `htpasswd -B` writes for a password."""
+    """Hash a password as `htpasswd -B` does."""
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode().replace("$2b$", "$2y$")
 
 
 def fetch(url: str) -> bytes:
-    """Gets a document of another machine."""
+    """Download a document from another machine."""
     fetcher = Fetcher(Settings(timeout=5), pause=lambda _: None)
     with contextlib.closing(fetcher):
         return fetcher.document(url)
 
 
 def door(text: str, *, loopback: bool = False) -> Door:
-    """The door that is set up by the `[access]` section in `text`."""
+    """Return a door with the `[access]` section in `text`."""
     return Door(sections(text).access, fetch, loopback=loopback)
 
 
 async def _answer(request: web.Request) -> web.StreamResponse:
-    """Does nothing, if that may be done, and tells who asked."""
+    """Check the right that the request needs, and return the name of the client."""
     action = {"GET": "pull", "PUT": "push", "POST": "push", "DELETE": "delete"}[request.method]
     admit(request, request.query.get("action", action), request.match_info.get("name", ""))
     body = bytearray()
@@ -84,7 +84,7 @@ async def _download(request: web.Request) -> web.StreamResponse:
 
 @contextlib.asynccontextmanager
 async def serving(text: str = "", *, loopback: bool = False) -> AsyncIterator[str]:
-    """A server whose settings are `text`; gives its address."""
+    """Run a server with the settings in `text`; give its address."""
     told = sections(text)
     proxies = Proxies(told.access.trusted_proxies)
     entrance = Entrance(Door(told.access, fetch, loopback=loopback), told.limits, proxies, Audit(told.access.audit))
@@ -104,7 +104,7 @@ async def serving(text: str = "", *, loopback: bool = False) -> AsyncIterator[st
 
 
 async def raw(url: str, *parts: bytes, pause: float = 0, until: float = 10) -> bytes:
-    """What the server says to bytes that come with pauses between them, until it ends the connection."""
+    """Send bytes with pauses in between; return what the server sends until it closes the connection."""
     host, _, port = url.partition("://")[2].partition(":")
     secure = ssl._create_unverified_context() if url.startswith("https") else None
     reader, writer = await asyncio.open_connection(host, int(port), ssl=secure)
@@ -131,7 +131,7 @@ async def raw(url: str, *parts: bytes, pause: float = 0, until: float = 10) -> b
 
 
 class FakeIssuer:
-    """Makes tokens as CI services do. `keys` are those that it publishes, by their names."""
+    """Makes tokens as CI services do. `keys` are the keys that it publishes, by name."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -141,7 +141,7 @@ class FakeIssuer:
         self.keys: dict[str, Any] = {"first": rsa.generate_private_key(public_exponent=65537, key_size=2048)}
 
     def token(self, key: str = "first", **claims: Any) -> str:
-        """A token that is good, but for what `claims` say otherwise; None leaves a claim out."""
+        """Return a valid token, with `claims` replaced; None removes a claim."""
         now = int(time.time())
         usual = {"iss": self.url, "aud": AUDIENCE, "iat": now, "nbf": now, "exp": now + 300, "sub": "repo:team/app"}
         told = {name: value for name, value in {**usual, **claims}.items() if value is not None}
@@ -150,12 +150,12 @@ class FakeIssuer:
 
     @staticmethod
     def algorithm(private: Any) -> str:
-        """What signatures with a key are called."""
+        """Return the name of a key's signature algorithm."""
         kinds = {rsa.RSAPrivateKey: "RS256", ec.EllipticCurvePrivateKey: "ES256", ed25519.Ed25519PrivateKey: "EdDSA"}
         return next(name for kind, name in kinds.items() if isinstance(private, kind))
 
     def published(self) -> list[dict[str, Any]]:
-        """The public halves."""
+        """Return the public keys."""
         found = []
         for name, private in self.keys.items():
             algorithm = jwt.get_algorithm_by_name(self.algorithm(private))
@@ -186,6 +186,6 @@ class FakeIssuer:
 
 
 def written(file: Path, *lines: str) -> Path:
-    """A file of lines, old enough that its age tells when it changes."""
+    """Write a file that is old enough for its next change to be noticed."""
     file.write_text("".join(f"{line}\n" for line in lines))
     return file

@@ -24,13 +24,13 @@ async def counting(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @contextlib.asynccontextmanager
 async def site(begun: asyncio.Event, go: asyncio.Event) -> AsyncIterator[Site]:
-    """Answers with much, when it may."""
+    """Run a server with a large answer that waits for a signal."""
 
     async def answer(request: web.Request) -> web.Response:
         begun.set()
         await go.wait()
         assert isinstance(request.transport, asyncio.WriteTransport)
-        request.transport.set_write_buffer_limits(high=2 * len(LARGE))  # it is ours to keep what is not taken yet
+        request.transport.set_write_buffer_limits(high=2 * len(LARGE))  # so that the rest waits in this process
         return web.Response(body=LARGE)
 
     app = web.Application(middlewares=[counting])

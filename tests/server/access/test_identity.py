@@ -214,7 +214,7 @@ def test_passwords_longer_than_bcrypt_sees_work_as_elsewhere(tmp_path: Path) -> 
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The passwords that bcrypt was asked about."""
+    """Record the passwords that bcrypt checks."""
     asked: list[bytes] = []
     real = bcrypt.checkpw
 
@@ -239,7 +239,7 @@ def test_an_unknown_user_costs_as_much_as_a_wrong_password(settings: str, counte
     at = door(settings)
     refused(at, basic("carol", "guess"))
     assert counted == [b"guess"]
-    refused(at, basic("carol", "wonder"))  # which is somebody else's
+    refused(at, basic("carol", "wonder"))  # another user's password
     refused(at, basic("carol", "wonder"))
     assert len(counted) == 3
 

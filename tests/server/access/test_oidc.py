@@ -30,7 +30,7 @@ def settings(url: str, claims: str = '{ sub = "repo:team/*" }') -> str:
 def asked(
     make: Callable[[FakeIssuer], str], claims: str = '{ sub = "repo:team/*" }', scheme: str = "Bearer"
 ) -> Identity:
-    """Whom the door takes the bearer of a token for."""
+    """Return the name that the door gives to a client with this token."""
 
     async def ask() -> Identity:
         async with FakeIssuer().running() as issuer:
@@ -143,7 +143,7 @@ def _parts(header: dict[str, Any], claims: bytes) -> str:
 
 
 def _by_public_key(issuer: FakeIssuer) -> str:
-    """The old trick: what everybody knows is taken for the secret of an HMAC."""
+    """The old attack: the public key is used as the secret of an HMAC."""
     public = issuer.keys["first"].public_key()
     kinds = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     header = _part(json.dumps({"alg": "HS256", "typ": "JWT", "kid": "first"}).encode())

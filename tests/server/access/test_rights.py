@@ -16,7 +16,7 @@ PATTERN = st.lists(st.sampled_from(["a", "b", "/", ".", "*"]), max_size=8).map("
 
 
 def by_hand(pattern: str, text: str) -> bool:
-    """Whether a pattern is true, found the slow way."""
+    """Match a pattern with simple, slow code."""
     if not pattern:
         return not text
     for star, forbidden in (("**", ""), ("*", "/")):

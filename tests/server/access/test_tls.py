@@ -33,7 +33,7 @@ def settings(files: tuple[Path, Path]) -> str:
 
 
 async def shown(url: str, *, by_name: bool = True, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> str:
-    """The certificate that a server shows."""
+    """Return the certificate that a server presents."""
     host, _, port = url.partition("://")[2].partition(":")
     context = ssl._create_unverified_context()
     context.set_ciphers("DEFAULT:@SECLEVEL=0")

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from aiohttp import web
 from tests.buckets import Memory
 from tests.made import sample
 from tests.server.running import open_registry, running
+from tests.waiting import until
 
 from lamella.cache.bucket import Item, SharedBucket
 from lamella.cache.collect import collect
@@ -32,21 +32,19 @@ from lamella.server.builds.builder import Builder, Offers
 from lamella.server.builds.jobs import Jobs, Outcome
 from lamella.server.builds.orders import Built, built_name
 from lamella.server.demand.errors import explained
-from lamella.server.demand.names import Request, parse
-from lamella.server.demand.pin import Pin
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.names import Pin, Request, parse
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.gate import GATE
 from lamella.server.shelf import Shelf
 from lamella.staging import StorageError
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import GoneError
+from lamella.transport.errors import GoneError, TransportError
 
 SOURCES = [Source(name="deb", kind="deb", platforms=["linux/amd64"])]
 
 
 @dataclass
 class Made:
-    """A registry whose builds are counted."""
+    """A registry that counts its builds."""
 
     bucket: SharedBucket = field(default_factory=Memory)
     pin: Pin | None = field(default_factory=lambda: Pin("now", moving=False))
@@ -62,7 +60,7 @@ class Made:
         await asyncio.sleep(self.seconds)
         if self.outcome:
             return self.outcome
-        request = parse(name, tag, SOURCES, Limits())
+        request = parse(name, tag, SOURCES, BuildLimits())
         return await asyncio.to_thread(self._put, request, name)
 
     def _put(self, request: Request, name: str) -> Outcome:
@@ -73,7 +71,7 @@ class Made:
         return Outcome(repository=name, root=root.digest)
 
     def application(self) -> web.Application:
-        offers = Offers(SOURCES, Limits(), self.wait)
+        offers = Offers(SOURCES, BuildLimits(), self.wait)
         app = open_registry(self.bucket, Builder(self.bucket, offers, Jobs(self.bucket, 2), self.build, self._pin_of))
         app[GATE] = self._gate
         return app
@@ -90,7 +88,7 @@ class Made:
 
 
 def asked(host: str, name: str, tag: str = "latest") -> tuple[int, bytes]:
-    """What the registry says."""
+    """Return the registry's answer."""
     try:
         with urllib.request.urlopen(f"http://{host}/v2/{name}/manifests/{tag}") as answer:
             return answer.status, answer.read()
@@ -99,7 +97,7 @@ def asked(host: str, name: str, tag: str = "latest") -> tuple[int, bytes]:
 
 
 def is_whole(host: str, name: str, manifest: bytes) -> bool:
-    """Whether all blobs of a manifest can be had by the same name."""
+    """Whether all blobs of a manifest can be pulled under the same name."""
     told = json.loads(manifest)
     for blob in (told["config"], *told["layers"]):
         with urllib.request.urlopen(f"http://{host}/v2/{name}/blobs/{blob['digest']}") as answer:
@@ -181,10 +179,7 @@ def test_who_does_not_wait_finds_it_later() -> None:
     with made(seconds=1.0, wait=0.1) as (one, host):
         status, body = asked(host, "deb/bash")
         assert (status, json.loads(body)["errors"][0]["code"]) == (503, "UNAVAILABLE")
-        deadline = time.monotonic() + 10
-        while status == 503 and time.monotonic() < deadline:
-            status, body = asked(host, "deb/bash")
-        assert status == 200
+        until(lambda: asked(host, "deb/bash")[0] == 200, "it is built")
         assert len(one.built) == 1
 
 
@@ -207,7 +202,7 @@ def test_names_that_cannot_be_built(name: str, tag: str, status: int) -> None:
 def test_what_was_pushed_comes_first() -> None:
     with made() as (one, host):
         bring(parcel_of(sample()), shelf := Shelf(Repository(one.bucket, "deb/bash")))
-        shelf.tag("latest", parcel_of(sample()).root)
+        shelf.tag("latest", *parcel_of(sample()).documents[-1])
         assert asked(host, "deb/bash")[0] == 200
         assert one.built == []
 
@@ -225,6 +220,15 @@ def test_what_cannot_be_reached_may_be_pulled_later(trouble: LamellaError, statu
         urllib.request.urlopen(f"http://{host}/v2/deb/bash/manifests/latest")
     with caught.value as answer:
         assert (answer.code, answer.headers["Retry-After"]) == (status, after)
+
+
+def test_only_the_log_says_what_the_storage_said(caplog: pytest.LogCaptureFixture) -> None:
+    trouble = StorageError("cannot write /srv/secret/x: No space left on device")
+    with made(pin=None, trouble=trouble) as (_, host):
+        status, body = asked(host, "deb/bash")
+    assert status == 503
+    assert b"secret" not in body
+    assert "/srv/secret/x" in caplog.text
 
 
 def test_an_archive_that_is_not_there() -> None:
@@ -255,7 +259,7 @@ def test_a_warm_pull_lists_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_built_again_counts_as_new() -> None:
-    """Else a collector could take it away before whoever asked for it has it."""
+    """Otherwise a collector could remove it before the client has pulled it."""
     now = [1e6]
     bucket = Memory(lambda: now[0])
     repository = Repository(bucket, "deb/bash")

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 from tests.buckets import Memory
+from tests.waiting import soon
 
 from lamella.cache import jobs as kept
 from lamella.cache.bucket import SharedBucket
@@ -16,6 +17,7 @@ from lamella.cache.jobs import SILENCE, Job
 from lamella.errors import LamellaError
 from lamella.server.builds import jobs as building
 from lamella.server.builds.jobs import Jobs, Outcome
+from lamella.staging import StorageError
 
 T = TypeVar("T")
 
@@ -98,6 +100,24 @@ def test_what_is_our_own_fault_is_a_failure_too(error: Exception) -> None:
     assert ("full" in job.message) == isinstance(error, LamellaError)
 
 
+@pytest.mark.parametrize("is_raised", [True, False])
+def test_only_the_log_says_what_the_storage_said(caplog: pytest.LogCaptureFixture, is_raised: bool) -> None:
+    error = StorageError("cannot write /srv/secret/x: No space left on device")
+
+    async def work(_log: str) -> Outcome:
+        if is_raised:
+            raise error
+        return Outcome.of(error)
+
+    async def run() -> Job:
+        return await Jobs(Memory(), 1).begin("k", "a/b", work)
+
+    job = asyncio.run(run())
+    assert (job.state, job.code) == ("failed", "UNAVAILABLE")
+    assert "secret" not in job.message
+    assert "/srv/secret/x" in caplog.text
+
+
 def test_only_so_many_run_at_once() -> None:
     running, most = 0, 0
 
@@ -115,6 +135,24 @@ def test_only_so_many_run_at_once() -> None:
 
     asyncio.run(run())
     assert most == 2
+
+
+def test_no_more_wait_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "_MOST", 3)
+    times: list[str] = []
+
+    async def run() -> None:
+        jobs, gate = Jobs(Memory(), 1), asyncio.Event()
+        tasks = [jobs.begin(str(n), "a/b", counted(times, gate.wait)) for n in range(3)]
+        with pytest.raises(LamellaError, match="too many builds"):
+            jobs.begin("3", "a/b", counted(times, gate.wait))
+        assert jobs.begin("2", "a/b", counted(times, gate.wait)) is tasks[2]
+        gate.set()
+        await asyncio.gather(*tasks)
+        await jobs.begin("3", "a/b", counted(times, gate.wait))
+
+    asyncio.run(run())
+    assert len(times) == 4
 
 
 def test_another_takes_over_from_who_has_died() -> None:
@@ -138,7 +176,7 @@ def test_who_stops_leaves_the_job_to_others() -> None:
     async def run() -> Job:
         first, second = Jobs(bucket, 1), Jobs(bucket, 1)
         first.begin("k", "a/b", counted(times, lambda: asyncio.sleep(100)))
-        await asyncio.sleep(0.05)
+        await soon(lambda: times, "the first works")
         other = second.begin("k", "a/b", counted(times, lambda: asyncio.sleep(0)))
         await first.close(0.01)
         with pytest.raises(LamellaError, match="stopping"):
@@ -150,7 +188,7 @@ def test_who_stops_leaves_the_job_to_others() -> None:
 
 
 class SlowToSwap(Memory):
-    """A swap is done at once, but its answer takes a while."""
+    """A swap takes effect at once, but its answer takes a while."""
 
     swaps = 0
 
@@ -169,8 +207,7 @@ def test_who_stops_while_it_renews_its_claim_leaves_the_job_to_others(monkeypatc
     async def run() -> None:
         jobs = Jobs(bucket, 1)
         jobs.begin("k", "a/b", counted(times, lambda: asyncio.sleep(100)))
-        while not bucket.swaps:
-            await asyncio.sleep(0.01)
+        await soon(lambda: bucket.swaps, "the claim is renewed")
         await jobs.close(0)
 
     asyncio.run(run())

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from tests.buckets import Memory
+from tests.waiting import soon
 
 from lamella.server.builds import log
 from lamella.server.builds.log import Log, log_name
@@ -29,8 +30,7 @@ def test_a_write_under_way_does_not_replace_the_last_one(monkeypatch: pytest.Mon
     async def run() -> None:
         async with Log(bucket, "1") as lines:
             lines.add(b"first\n")
-            while not bucket.puts:
-                await asyncio.sleep(0.01)
+            await soon(lambda: bucket.puts, "the log is written")
             lines.add(b"last\n")
 
     asyncio.run(run())

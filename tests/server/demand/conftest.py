@@ -17,7 +17,7 @@ from lamella.transport.fetch import Fetcher
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Iterator[Workshop]:
-    """A workshop with a cache of its own, from which archives and indexes can be asked."""
+    """A workshop with its own cache, which can reach archives and indexes."""
     with open_workshop(tmp_path / "cache") as found:
         yield found
 
@@ -25,6 +25,6 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
 @contextlib.contextmanager
 def open_workshop(folder: Path) -> Iterator[Workshop]:
     place = workplace(folder)
-    downloads = Downloads(folder, Fetcher(Settings()))
+    downloads = Downloads(folder, lambda: Fetcher(Settings()))
     with contextlib.closing(Outside(Registries({}), Daemons({}), place.blobs, downloads)) as outside:
         yield Workshop(replace(place, outside=outside))

@@ -15,15 +15,15 @@ from lamella.oci.wire import Descriptor
 
 
 def opened(layout: Path, root: Descriptor, platform: str = "") -> Image:
-    """The image, all of whose bytes are what its digests say."""
-    Layout(layout).tag("built", root)
+    """Read an image, and check all its bytes against their digests."""
+    Layout(layout).tag("built", root, b"")
     image = open_layout(layout, "built", parse_platform(platform) if platform else None)
     assert validate(image) == []
     return image
 
 
 def files_of(image: Image) -> dict[str, tarfile.TarInfo]:
-    """The files by path, those of upper layers last."""
+    """Return the files by path; upper layers replace lower ones."""
     found = {}
     for layer in image.layers:
         with tarfile.open(fileobj=io.BytesIO(collected(layer.content.tar))) as tar:

@@ -30,13 +30,13 @@ class Repository:
         return self.folder.as_uri()
 
     def git(self, *words: str) -> str:
-        """What git says there."""
+        """Run git in the repository; return its output."""
         command = ["git", "-C", str(self.folder), *words]
         ran = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **_WHO})
         return ran.stdout.strip()
 
     def commit(self, files: Mapping[str, str]) -> str:
-        """Writes files, and commits all that is there."""
+        """Write files, and commit everything."""
         for name, text in files.items():
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)

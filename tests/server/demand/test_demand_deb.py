@@ -17,7 +17,7 @@ from lamella.server.demand.build import build
 from lamella.server.demand.errors import DemandError, MovedError, TooMuchError, UnknownError
 from lamella.server.demand.names import Request, parse
 from lamella.server.demand.pins import pin_of
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.demand.workshop import Workshop
 from lamella.spec.debian import Debian
 
@@ -38,7 +38,7 @@ def archive(tmp_path: Path) -> Repository:
 
 def asked(archive: Repository, name: str, **more: object) -> Request:
     source = Source(name="deb", kind="deb", debian=Debian(archives=[archive.line]), platforms=[AMD64])
-    return parse(name, "latest", [source], Limits(**more))  # type: ignore[arg-type]
+    return parse(name, "latest", [source], BuildLimits(**more))  # type: ignore[arg-type]
 
 
 def test_what_a_name_gives(archive: Repository, workshop: Workshop, tmp_path: Path) -> None:
@@ -81,12 +81,12 @@ def test_another_machine_makes_the_same(archive: Repository, workshop: Workshop,
 def test_several_platforms_become_an_index(archive: Repository, workshop: Workshop, tmp_path: Path) -> None:
     archive.write(("amd64", "arm64"))
     source = Source(name="deb", kind="deb", debian=Debian(archives=[archive.line]))
-    request = parse("deb/bash", "latest", [source], Limits())
+    request = parse("deb/bash", "latest", [source], BuildLimits())
     root = build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))
     assert root.media_type == media.INDEX
     images = [opened(tmp_path / "out", root, one) for one in (AMD64, ARM64)]
     assert [image.config.architecture for image in images] == ["amd64", "arm64"]
-    alone = parse("deb/arm64/bash", "latest", [source], Limits())
+    alone = parse("deb/arm64/bash", "latest", [source], BuildLimits())
     single = build(alone, pin_of(alone, workshop.place), workshop, Layout(tmp_path / "out"))
     assert single.media_type == media.MANIFEST
     assert opened(tmp_path / "out", single).config.architecture == "arm64"
@@ -121,7 +121,7 @@ def test_large_images_are_refused_before_anything_is_fetched(
     archive: Repository, workshop: Workshop, tmp_path: Path
 ) -> None:
     request = asked(archive, "bash")
-    small = replace(workshop, limits=Limits(bytes=1000))
+    small = replace(workshop, limits=BuildLimits(bytes=1000))
     with pytest.raises(TooMuchError, match="the limit is 1000"):
         build(request, pin_of(request, workshop.place), small, Layout(tmp_path / "out"))
     assert not (tmp_path / "cache" / "files").exists()
@@ -159,5 +159,7 @@ def test_a_disk_that_is_full_is_told_of(
         with pytest.raises(DemandError, match="No space left"):
             build(request, pin_of(request, cramped.place), cramped, Layout(tmp_path / "out"))
         monkeypatch.setattr("tempfile.tempdir", str(small_disk / "nowhere"))
-        with pytest.raises(DemandError, match="nowhere"):
+        with pytest.raises(DemandError, match="see its log") as caught:
             build(request, pin_of(request, cramped.place), cramped, Layout(tmp_path / "out"))
+        assert "nowhere" in caught.value.fault
+        assert str(small_disk) not in str(caught.value)

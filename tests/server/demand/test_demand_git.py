@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from tests.server.demand.repositories import Repository
 
+from lamella.cache.folder import Folder
+from lamella.cache.roots import ROOTS, prune
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.git import checkout, commit_of, moment
 
@@ -60,6 +62,43 @@ def test_what_is_there_is_not_asked_for(repository: Repository, tmp_path: Path) 
     assert checkout(repository.url, commit, tmp_path / "cache") == tree
 
 
+def test_a_pruned_cache_never_gives_half_a_commit(repository: Repository, tmp_path: Path) -> None:
+    first = repository.commit({"folder/file": "1"})
+    repository.commit({"folder/file": "2"})
+    cache = Folder(tmp_path / "cache")
+    checkout(repository.url, first, cache.root)
+    for days in (1, -1):
+        for item in cache.list():
+            cache.delete(item.name)
+        prune(cache.root, days * 86400)
+        assert (checkout(repository.url, first, cache.root) / "folder" / "file").read_text() == "1"
+    repository.folder.rename(tmp_path / "elsewhere")
+    prune(cache.root, -1)
+    with pytest.raises(DemandError):
+        checkout(repository.url, first, cache.root)
+
+
+def test_who_prunes_and_is_killed_leaves_no_half_commit(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = repository.commit({"folder/file": "1"})
+    cache = tmp_path / "cache"
+    checkout(repository.url, commit, cache)
+
+    def killed(folder: Path, **_: object) -> None:
+        for file in folder.rglob("file"):
+            file.unlink()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            prune(cache, -1)
+    assert (checkout(repository.url, commit, cache) / "folder" / "file").read_text() == "1"
+    prune(cache, -1)
+    assert not list((cache / ROOTS).glob(f"*{commit}*"))
+
+
 def test_commits_that_no_branch_holds_are_refused_though_the_repository_gives_them(
     repository: Repository, tmp_path: Path
 ) -> None:
@@ -97,6 +136,12 @@ def test_what_is_no_repository(tmp_path: Path) -> None:
     assert caught.value.log
 
 
+def test_a_host_that_is_down_may_be_back_later() -> None:
+    with pytest.raises(DemandError, match="Failed to connect") as caught:
+        commit_of("http://127.0.0.1:1/team/repository.git", "")
+    assert caught.value.code == "UNAVAILABLE"
+
+
 def test_passwords_in_addresses_are_not_told() -> None:
     with pytest.raises(DemandError) as caught:
         commit_of("http://somebody:secret@127.0.0.1:1/team/repository.git", "")
@@ -114,4 +159,5 @@ def test_many_may_want_a_commit_at_once_whatever_is_usual_for_new_files(reposito
         os.umask(before)
     assert len(set(trees)) == 1
     assert (trees[0] / "file").stat().st_mode & 0o777 == 0o644
-    assert sorted(path.name for path in trees[0].parents[1].iterdir()) == sorted([old, "history", "history.lock"])
+    made = {path.name.rpartition("-")[2] for path in trees[0].parents[1].iterdir()}
+    assert made == {old, f"{old}.used", "history", "history.lock", "history.used"}

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from lamella.oci.platforms import here, spelled
 from lamella.server.demand.errors import UnknownError, WrongNameError, WrongTagError
-from lamella.server.demand.names import Request, parse
-from lamella.server.demand.pin import Pin
-from lamella.server.demand.settings import Limits, ServedPython, Source
+from lamella.server.demand.names import Pin, Request, parse
+from lamella.server.demand.settings import BuildLimits, ServedPython, Source
 from lamella.spec.debian import Debian
 
 NIX = Source(name="nix", kind="nix", origin="nixos-24.11")
@@ -25,7 +24,7 @@ OWN = (spelled(here()),)
 BOTH = ("linux/amd64", "linux/arm64")
 
 
-def asked(name: str, tag: str = "latest", limits: Limits = Limits()) -> Request:  # noqa: B008
+def asked(name: str, tag: str = "latest", limits: BuildLimits = BuildLimits()) -> Request:  # noqa: B008
     return parse(name, tag, SOURCES, limits)
 
 
@@ -103,12 +102,12 @@ def test_names_of_no_package(name: str) -> None:
 
 def test_without_sources_there_is_nothing() -> None:
     with pytest.raises(UnknownError) as caught:
-        parse("git", "latest", [], Limits())
+        parse("git", "latest", [], BuildLimits())
     assert caught.value.code == "MANIFEST_UNKNOWN"
 
 
 def test_there_is_a_limit_to_packages() -> None:
-    limits = Limits(packages=2)
+    limits = BuildLimits(packages=2)
     assert asked("shell/a/b/a", limits=limits).packages == ("a", "b")
     with pytest.raises(WrongNameError, match="the name has 3 packages; the limit is 2"):
         asked("a/b/c", limits=limits)
@@ -116,9 +115,9 @@ def test_there_is_a_limit_to_packages() -> None:
 
 def test_a_source_may_be_for_some_platforms_only() -> None:
     one = Source(name="deb", kind="deb", platforms=["linux/amd64"])
-    assert parse("bash", "latest", [one], Limits()).platforms == ("linux/amd64",)
+    assert parse("bash", "latest", [one], BuildLimits()).platforms == ("linux/amd64",)
     with pytest.raises(UnknownError, match="no images for linux/arm64"):
-        parse("arm64/bash", "latest", [one], Limits())
+        parse("arm64/bash", "latest", [one], BuildLimits())
 
 
 PACKAGES = st.lists(st.from_regex(r"[a-z0-9]{1,9}([._-][a-z0-9]{1,5})?", fullmatch=True), min_size=1, max_size=8)
@@ -129,7 +128,7 @@ BEFORE = st.sampled_from(["", "shell/", "arm64/", "shell/arm64/", "deb/", "deb/s
 def test_the_order_of_packages_says_nothing(packages: list[str], before: str, luck: random.Random) -> None:
     shuffled = [*packages, *luck.sample(packages, k=len(packages) // 2)]
     luck.shuffle(shuffled)
-    start = f"{before or 'nix/'}zz/"  # so that no package is taken for what has a meaning before packages
+    start = f"{before or 'nix/'}zz/"  # so that no package is a word with another meaning
     one, other = asked(f"{start}{'/'.join(packages)}"), asked(f"{start}{'/'.join(shuffled)}")
     assert one == other
     assert one.key(PIN) == other.key(PIN)

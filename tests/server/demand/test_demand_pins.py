@@ -3,17 +3,16 @@
 import pytest
 
 from lamella.server.demand.errors import UnknownError
-from lamella.server.demand.names import parse
-from lamella.server.demand.pin import Pin
+from lamella.server.demand.names import Pin, parse
 from lamella.server.demand.pins import pin_of
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.demand.workshop import Workshop
 
 COMMIT = "0123456789" * 4
 
 
 def pin(origin: str, workshop: Workshop, tag: str = "latest") -> Pin:
-    return pin_of(parse("git", tag, [Source(name="nix", kind="nix", origin=origin)], Limits()), workshop.place)
+    return pin_of(parse("git", tag, [Source(name="nix", kind="nix", origin=origin)], BuildLimits()), workshop.place)
 
 
 @pytest.mark.parametrize(

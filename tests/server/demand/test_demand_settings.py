@@ -2,8 +2,8 @@
 
 import pytest
 
-from lamella.server.demand.origin import Origin, origin_of, scheme_of
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.origin import OriginKind, origin_of, scheme_of
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.spec.problems import SpecError
 from lamella.spec.reader import parse_as
 
@@ -31,7 +31,7 @@ from lamella.spec.reader import parse_as
         ("two words", None),
     ],
 )
-def test_where_a_source_is(text: str, meant: Origin | None) -> None:
+def test_where_a_source_is(text: str, meant: OriginKind | None) -> None:
     assert origin_of(text) == meant
 
 
@@ -88,6 +88,8 @@ def test_what_sources_cannot_be(text: str, said: str) -> None:
 
 
 def test_limits_are_read_as_people_write_them() -> None:
-    assert parse_as(Limits, 'bytes = "5 GB"\nlayers = 20', "settings.toml") == Limits(bytes=5 * 10**9, layers=20)
+    assert parse_as(BuildLimits, 'bytes = "5 GB"\nlayers = 20', "settings.toml") == BuildLimits(
+        bytes=5 * 10**9, layers=20
+    )
     with pytest.raises(SpecError, match="must be from 3 to 127"):
-        parse_as(Limits, "layers = 128", "settings.toml")
+        parse_as(BuildLimits, "layers = 128", "settings.toml")

@@ -19,7 +19,7 @@ from lamella.server.demand.build import build
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.names import Request, parse
 from lamella.server.demand.pins import pin_of
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.demand.workshop import Workshop
 from lamella.spec.problems import SpecError
 from lamella.spec.reader import read
@@ -44,7 +44,7 @@ def write(folder: Path, name: str, text: str) -> None:
 
 
 def asked(origin: object, name: str, tag: str = "latest") -> Request:
-    return parse(f"images/{name}", tag, [Source(name="images", kind="specs", origin=str(origin))], Limits())
+    return parse(f"images/{name}", tag, [Source(name="images", kind="specs", origin=str(origin))], BuildLimits())
 
 
 def test_names_lead_to_specs(folder: Path, workshop: Workshop, tmp_path: Path) -> None:
@@ -164,6 +164,17 @@ def test_a_commit_may_hold_the_base(repository: Repository, workshop: Workshop, 
     image = opened(tmp_path / "out", build(request, pin, workshop, Layout(tmp_path / "out")))
     assert not pin.moving
     assert image.layers[0].record.diff_id == base.layers[0].record.diff_id
+
+
+@pytest.mark.parametrize("line", ['base = "oci:{}/base:v1"', 'base = "dir:../../base"', 'files = ["{}/a/"]'])
+def test_a_commit_holds_all_that_its_spec_takes(
+    repository: Repository, workshop: Workshop, tmp_path: Path, line: str
+) -> None:
+    """Otherwise the image would be remembered under the commit, whatever becomes of the rest."""
+    spec = f'name = "app"\n{line.format(tmp_path)}\n'
+    request = asked(repository.url, "app", repository.commit({"app/lamella.toml": spec}))
+    with pytest.raises(DemandError, match=r"^images/app takes .*, which is not in its repository; commit it there$"):
+        build(request, pin_of(request, workshop.place), workshop, Layout(tmp_path / "out"))
 
 
 def test_names_in_a_repository_that_lead_nowhere(repository: Repository, workshop: Workshop, tmp_path: Path) -> None:

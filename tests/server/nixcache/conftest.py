@@ -6,5 +6,5 @@ from tests.nars import Cache
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Cache:
-    """Who signs and packs what is brought."""
+    """A cache of another machine, which signs and packs paths."""
     return Cache(tmp_path / "theirs")

@@ -29,7 +29,7 @@ Client = TestClient[web.Request, web.Application]
 async def served(
     bucket: SharedBucket, spool: Path, *settings: NixCache, largest: int = 1 << 30, gate: Gate = lambda *_: None
 ) -> AsyncIterator[Client]:
-    """The caches, or one that is called main."""
+    """Run the caches, or one called main."""
     fetcher = Fetcher(Settings(), pause=lambda _: None)
     app = web.Application(middlewares=[explaining])
     app[GATE] = gate
@@ -45,7 +45,7 @@ async def served(
 
 @dataclass
 class Sent:
-    """A store path as a client would bring it."""
+    """A store path as a client pushes it."""
 
     cache: Cache
     path: str
@@ -68,7 +68,7 @@ class Sent:
 
     @property
     def narinfo(self) -> str:
-        """What is told of it."""
+        """Return its narinfo."""
         self.cache.compression = self.compression
         told = {"URL": f"nar/{self.file}", **self.changes}
         self.cache.add_nar(self.path, self.nar, self.references, **told)
@@ -85,7 +85,7 @@ class Sent:
 
 
 def tree(folder: Path, text: str = "hello") -> bytes:
-    """The NAR of a few files."""
+    """Write a few files; return their NAR."""
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "run").write_text(f"#!/bin/sh\necho {text}\n")
     (folder / "bin" / "run").chmod(0o755)
@@ -97,7 +97,7 @@ def tree(folder: Path, text: str = "hello") -> bytes:
 
 
 def lines(text: str) -> dict[str, list[str]]:
-    """A narinfo, by name."""
+    """Parse a narinfo: its values by key."""
     told: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, _, value = line.partition(": ")

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -38,7 +39,7 @@ def beside(*caches: Cache, keep: bool = True, index: Index | None = None) -> Nix
 
 
 async def fetched(client: Client) -> tuple[dict[str, list[str]], bytes]:
-    """What is told of the path, and its NAR as it comes."""
+    """Return the narinfo of the path, and its NAR."""
     told = lines(await (await client.get(f"{AT}/{HASH}.narinfo")).text())
     answer = await client.get(f"{AT}/{told['URL'][0]}")
     assert answer.status == 200
@@ -112,7 +113,7 @@ def test_many_at_once_lead_to_one_fetch(tmp_path: Path, theirs: Cache) -> None:
 
 
 def test_the_first_bytes_do_not_wait_for_the_last(tmp_path: Path, theirs: Cache) -> None:
-    """The other side gives nothing more before the client has seen something."""
+    """The other cache sends no more until the client has received something."""
     theirs.compression = "none"
     (tmp_path / "tree").write_bytes(os.urandom(3_000_000))
     theirs.add(PATH, tmp_path / "tree")
@@ -183,7 +184,7 @@ def test_nars_that_do_not_come_hold_up_nothing_else(
 
 
 def test_what_nobody_waits_for_is_not_fetched(tmp_path: Path, theirs: Cache) -> None:
-    """Unless it is to be kept, the other side is told to stop when the last client goes."""
+    """When the last client leaves, the download stops, unless the NAR is to be kept."""
     theirs.compression = "none"
     told_hash, told_size = f"sha256:{'1' * 52}", str(1 << 40)
     signature = base64.b64encode(theirs.private.sign(f"1;{PATH};{told_hash};{told_size};".encode())).decode()
@@ -265,7 +266,7 @@ def test_a_lie_never_looks_whole_and_is_not_kept(
 
 
 def test_a_size_that_is_wrong_leaves_nobody_waiting(tmp_path: Path, theirs: Cache) -> None:
-    """The signature is not about the size of the file; who is told of more bytes than there are would wait for them."""
+    """The size of the file is not signed; a client that expects too many bytes would wait for the rest."""
     theirs.add(PATH, _tree(tmp_path), FileHash="", FileSize="1000000")
     bucket = Memory()
 
@@ -381,8 +382,27 @@ def test_no_room_for_what_is_on_its_way(tmp_path: Path, theirs: Cache, small_dis
     ask(asked, bucket, small_disk, beside(theirs))
 
 
+def test_only_the_log_says_which_disk_is_full(
+    tmp_path: Path, theirs: Cache, small_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    theirs.add(PATH, _tree(tmp_path))
+    with contextlib.suppress(OSError), (small_disk / "full").open("wb", buffering=0) as file:
+        while file.write(bytes(1 << 12)):
+            pass
+
+    async def asked(client: Client) -> None:
+        told = lines(await (await client.get(f"{AT}/{HASH}.narinfo")).text())
+        answer = await client.get(f"{AT}/{told['URL'][0]}")
+        assert answer.status == 503
+        assert str(small_disk) not in await answer.text()
+
+    with serving(Index(theirs.folder)) as index:
+        ask(asked, Memory(), small_disk, beside(theirs, index=index))
+    assert f"cannot write to {small_disk}" in caplog.text
+
+
 def test_no_room_in_the_bucket(tmp_path: Path, theirs: Cache, small_disk: Path) -> None:
-    """Who asks gets it nevertheless; what is sent is refused, and leaves nothing."""
+    """Clients get the NAR all the same; pushes are refused, and leave nothing behind."""
     bucket = Folder(small_disk / "bucket")
     theirs.compression = "none"
     (tmp_path / "tree").write_bytes(os.urandom(8_000_000))

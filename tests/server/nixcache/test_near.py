@@ -30,7 +30,7 @@ FILES = ["", "/bin", "/bin/run", "/empty", "/link", "/none", "/text"]
 
 def place_at(folder: Path, bucket: SharedBucket) -> Workplace:
     made = workplace(folder)
-    downloads = Downloads(folder, Fetcher(Settings())).beside(nars_in(bucket))
+    downloads = Downloads(folder, lambda: Fetcher(Settings())).beside(nars_in(bucket))
     return replace(made, outside=Outside(Registries({}), Daemons({}), made.blobs, downloads))
 
 
@@ -57,7 +57,7 @@ def test_one_copy_is_both(bucket: SharedBucket, tmp_path: Path, small_disk: Path
 
 
 def read(address: str, place: Workplace) -> None:
-    """Reads all files of the closure, as whoever makes layers of it."""
+    """Read all files of the closure, as a build of layers does."""
     paths = caches_of([address], (), place).closure([APP])
     give = entries_from(Where(caches=(address,)), place)
     for package in closure_of(paths, [APP], place.records).packages:

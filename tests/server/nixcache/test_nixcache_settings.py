@@ -25,7 +25,7 @@ KEY = "a-1:jwxhqnqbVOGhRgrXsf8BJDGDlPQHbzV9hDq8rjHHWHE="
 
 
 class Part(Value, frozen=True, kw_only=True):
-    """The part of a file of settings that is ours."""
+    """The section of the settings that is tested here."""
 
     nix: Annotated[Sequence[NixCache], Said("Caches.", each=NixCache)] = ()
 

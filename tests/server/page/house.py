@@ -37,8 +37,8 @@ from lamella.plan import LayerPlan, Part
 from lamella.registry.registries import Registries
 from lamella.server.app import Server
 from lamella.server.builds.jobs import Jobs
-from lamella.server.page.health import Health
-from lamella.server.page.lines import Line
+from lamella.server.monitoring.health import Health
+from lamella.server.monitoring.lines import Line
 from lamella.server.settings import parse_settings
 from lamella.transport.connections import Settings
 from lamella.transport.downloads import Downloads
@@ -60,7 +60,7 @@ kind = "deb"
 
 @dataclass(frozen=True)
 class Made:
-    """A layer that an image is said to have: packages and their sizes."""
+    """A layer that an image claims to have: its packages and their sizes."""
 
     name: str
     size: int
@@ -85,7 +85,7 @@ def image(
     architecture: str = "amd64",
     annotations: Mapping[str, str] | None = None,
 ) -> Descriptor:
-    """Puts an image into a bucket, but for the layers' bytes."""
+    """Put an image into a bucket, without the bytes of its layers."""
     config = encode(
         ImageConfig(
             architecture=architecture,
@@ -113,19 +113,19 @@ def image(
 
 
 def put(repository: Repository, data: bytes, kind: str, platform: Platform | None = None) -> Descriptor:
-    """Puts a manifest into a bucket."""
+    """Put a manifest into a bucket."""
     repository.put_manifest(Manifest(sha256(data), kind, data))
     return Descriptor(media_type=kind, digest=sha256(data), size=len(data), platform=platform)
 
 
 def index(repository: Repository, *images: Descriptor) -> Descriptor:
-    """Puts an index of images there."""
+    """Put an index of images into a bucket."""
     data = encode(Index(schema_version=2, media_type=media.INDEX, manifests=list(images)))
     return put(repository, data, media.INDEX)
 
 
 def refer(repository: Repository, subject: Digest, kind: str, annotations: Mapping[str, str] | None = None) -> Digest:
-    """Puts something there that refers to a manifest."""
+    """Put a manifest into a bucket that refers to another."""
     empty = Descriptor(media_type="application/vnd.oci.empty.v1+json", digest=sha256(b"{}"), size=2)
     told = {
         "schemaVersion": 2,
@@ -143,7 +143,7 @@ def refer(repository: Repository, subject: Digest, kind: str, annotations: Mappi
 
 
 def job(bucket: SharedBucket, what: str, log: str = LOG, said: bytes = b"", **more: object) -> None:
-    """Puts a build there, which runs unless `more` says otherwise, and what its log says."""
+    """Put a build and its log into a bucket; it is running unless `more` says otherwise."""
     now = time.time()
     told = Job(what=what, owner="0011223344556677", log=log, started=now - 75, until=now + 600)
     bucket.put(
@@ -157,11 +157,11 @@ def job(bucket: SharedBucket, what: str, log: str = LOG, said: bytes = b"", **mo
 def server(
     bucket: SharedBucket, folder: Path, text: str = SOURCES, lines: list[Line] | None = None
 ) -> Iterator[Callable[[], web.Application]]:
-    """Makes a server whose settings are `text`; `lines` get what it logs of requests."""
+    """Set up a server with the settings in `text`; `lines` gets its log lines of requests."""
     fetcher = Fetcher(Settings(), pause=lambda _: None)
     place = workplace(folder)
     registries = Registries({"HOME": "/nowhere"})
-    outside = Outside(registries, Daemons({}), place.blobs, Downloads(folder, fetcher, silent))
+    outside = Outside(registries, Daemons({}), place.blobs, Downloads(folder, lambda: fetcher, silent))
     with contextlib.closing(outside):
         tell = None if lines is None else lines.append
         made = Server(parse_settings(text, "serve.toml"), text, bucket, replace(place, outside=outside), (), tell)
@@ -172,14 +172,14 @@ def server(
 async def served(
     bucket: SharedBucket, folder: Path, text: str = SOURCES, lines: list[Line] | None = None
 ) -> AsyncIterator[Client]:
-    """Somebody who asks such a server."""
+    """Run such a server; give a client of it."""
     with server(bucket, folder, text, lines) as make:
         async with TestClient(TestServer(make())) as client:
             yield client
 
 
 def fill(bucket: SharedBucket) -> None:
-    """Puts something of every kind there: an index in two versions, what refers to it, an image of others, builds."""
+    """Put something of every kind into a bucket: an index in two versions, a referrer, another image, builds."""
     repository = Repository(bucket, "nix/shell/git")
     runtime = RuntimeConfig(
         entrypoint=["/bin/tini", "--"],

@@ -9,7 +9,7 @@ _ALLOWED_SCHEMES = ("/", "#", "?")
 
 @dataclass
 class Element:
-    """An element, and the text right in it."""
+    """An element, and the text directly in it."""
 
     tag: str
     attributes: dict[str, str | None]
@@ -18,7 +18,7 @@ class Element:
 
 @dataclass
 class Page:
-    """A page as it was read."""
+    """A parsed page."""
 
     elements: list[Element] = field(default_factory=list)
 
@@ -28,17 +28,17 @@ class Page:
 
     @property
     def links(self) -> list[str]:
-        """Where it leads."""
+        """The targets of its links."""
         return [href for element in self.all("a") if (href := element.attributes.get("href"))]
 
     @property
     def ids(self) -> list[str]:
-        """What can be led to within it."""
+        """The ids in it that links can point to."""
         return [name for element in self.elements if (name := element.attributes.get("id"))]
 
     @property
     def text(self) -> str:
-        """All that can be read."""
+        """All of its text."""
         return " ".join(element.text.strip() for element in self.elements if element.text.strip())
 
 
@@ -75,7 +75,7 @@ class _Reader(HTMLParser):
 
 
 def read(text: str) -> Page:
-    """A page. Handlers and styles in elements, scripts within it and addresses elsewhere are errors."""
+    """Parse a page. Inline handlers, styles and scripts, and addresses of other hosts, are errors."""
     reader = _Reader()
     reader.feed(text)
     reader.close()

@@ -17,7 +17,7 @@ from lamella.cache.bucket import Item
 from lamella.cache.folder import Folder
 from lamella.server.answers import NUMBER
 from lamella.server.builds.log import STEADY, Log, log_name
-from lamella.server.page.lines import ColourFormatter, JsonFormatter, Line, as_json, in_colours
+from lamella.server.monitoring.lines import ColourFormatter, JsonFormatter, Line, as_json, in_colours
 
 TEXT = f"/builds/{LOG}/text"
 

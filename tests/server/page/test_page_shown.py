@@ -91,6 +91,46 @@ def test_how_to_pull_is_told_as_the_client_found_us(tmp_path: Path) -> None:
     run(ask())
 
 
+PYPI = '[[source]]\nname = "py3.12"\nkind = "pypi"\npython = { version = "3.12" }\n'
+SPECS = '[[source]]\nname = "images"\nkind = "specs"\nfrom = "/srv/images"\n'
+
+
+@pytest.mark.parametrize(
+    ("settings", "told", "hint"),
+    [
+        ("", "This registry stores images", ""),
+        (SPECS, "Each image is built from its spec", ""),
+        (PYPI, "Write the packages you want", "numpy/pandas"),
+        (SPECS + PYPI, "Write the packages you want", "py3.12/numpy/pandas"),
+    ],
+)
+def test_the_home_page_says_what_this_server_does(tmp_path: Path, settings: str, told: str, hint: str) -> None:
+    async def ask() -> None:
+        async with served(Memory(), tmp_path, settings) as client:
+            found = await page(client, "/")
+            assert told in found.text
+            assert ("built when you pull" in found.text) == bool(settings)
+            assert ("any number of packages" in found.text) == bool(hint)
+            assert "deb/" not in found.text
+            assert not hint or hint in [element.text for element in found.all("code")]
+
+    run(ask())
+
+
+def test_what_is_new_is_told_even_if_nothing_stays(tmp_path: Path) -> None:
+    bucket = Memory()
+    repository = Repository(bucket, "team/app")
+    for tag, size in (("v1", 1000), ("v2", 2000)):
+        repository.tag(tag, house.image(repository, [Made(tag, size)]).digest)
+
+    async def ask() -> None:
+        async with served(bucket, tmp_path) as client:
+            found = await page(client, "/images/team/app/-/v2")
+            assert "everything; it shares no layer with v1" in " ".join(found.text.split())
+
+    run(ask())
+
+
 def test_an_image_is_shown_with_its_layers_and_packages(tmp_path: Path) -> None:
     bucket = Memory()
     house.fill(bucket)

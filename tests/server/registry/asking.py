@@ -12,12 +12,11 @@ from lamella.oci import media
 from lamella.oci.digest import Digest, sha256
 
 BYTES = "application/octet-stream"
-EMPTY = "application/vnd.oci.empty.v1+json"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """The server's answer."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -29,7 +28,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The code of the error that it is; its shape is what clients read."""
+        """The code of the error; its shape is what clients expect."""
         assert self.headers["Content-Type"] == "application/json"
         (error,) = self.json["errors"]
         assert error["message"]
@@ -38,13 +37,13 @@ class Answer:
 
     @property
     def location(self) -> str:
-        """Where to go on, without the host."""
+        """The address to continue at, without the host."""
         parts = urlsplit(self.headers["Location"])
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 class Asking:
-    """Asks about one repository, whose name `/v2/` and the rest of an address stand around."""
+    """A client of one repository, which adds `/v2/` and the repository's name to addresses."""
 
     def __init__(self, host: str, name: str = "team/app") -> None:
         self.host = host
@@ -54,7 +53,7 @@ class Asking:
     def __call__(
         self, method: str, address: str, body: bytes | Iterable[bytes] | None = None, **headers: str
     ) -> Answer:
-        """`address` is below the repository unless it begins with `/`. What is no bytes is sent chunked."""
+        """Send a request; `address` is below the repository unless it begins with `/`. Iterators are sent chunked."""
         url = address if address.startswith("/") else f"/v2/{self.name}/{address}"
         told = {name.replace("_", "-"): value for name, value in headers.items()}
         self._connection.request(method, url, body=body, headers=told)
@@ -65,25 +64,25 @@ class Asking:
         self._connection.close()
 
     def begin(self) -> str:
-        """The address of a new upload."""
+        """Begin an upload; return its address."""
         begun = self("POST", "blobs/uploads/")
         assert begun.status == 202
         return begun.location
 
     def blob(self, data: bytes) -> Digest:
-        """Pushes a blob."""
+        """Push a blob."""
         digest = sha256(data)
         assert self("PUT", f"{self.begin()}?digest={digest}", data, Content_Type=BYTES).status == 201
         return digest
 
     def image(self, text: str = "one", tag: str = "", **more: object) -> Manifest:
-        """Pushes an image with a layer of its own."""
+        """Push an image with a new layer."""
         manifest = image_of(self.blob(b"{}"), self.blob(text.encode()), **more)
         assert self.push(manifest, tag).status == 201
         return manifest
 
     def push(self, manifest: Manifest, tag: str = "") -> Answer:
-        """Pushes a manifest by its digest, or by a tag."""
+        """Push a manifest by its digest, or by a tag."""
         return self("PUT", f"manifests/{tag or manifest.digest}", manifest.data, Content_Type=manifest.media_type)
 
 
@@ -92,7 +91,7 @@ def descriptor(digest: Digest, media_type: str = media.LAYER, size: int = 2) -> 
 
 
 def image_of(config: Digest, /, *layers: Digest, **more: object) -> Manifest:
-    """The manifest of an image; `more` are fields of it."""
+    """Return the manifest of an image, with `more` fields."""
     told = {
         "schemaVersion": 2,
         "mediaType": media.MANIFEST,
@@ -103,12 +102,12 @@ def image_of(config: Digest, /, *layers: Digest, **more: object) -> Manifest:
 
 
 def index_of(*children: Digest, **more: object) -> Manifest:
-    """An index of images."""
+    """Return an index of images."""
     told = {"schemaVersion": 2, "mediaType": media.INDEX}
     return written(told | {"manifests": [descriptor(one, media.MANIFEST) for one in children]} | more, media.INDEX)
 
 
 def written(told: object, media_type: str) -> Manifest:
-    """A manifest as somebody else may write it: with spaces and breaks that nobody may lose."""
+    """Encode a manifest as another program may do it: its spaces and line breaks must not get lost."""
     data = json.dumps(told, indent=3).encode() + b"\n"
     return Manifest(sha256(data), media_type, data)

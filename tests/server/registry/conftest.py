@@ -11,7 +11,7 @@ from lamella.cache.bucket import SharedBucket
 
 @pytest.fixture
 def host(bucket: SharedBucket) -> Iterator[str]:
-    """A registry where anybody may do anything."""
+    """A registry where every client may do anything."""
     with running(lambda: open_registry(bucket)) as name:
         yield name
 

@@ -33,7 +33,7 @@ def then_put(ask: Asking, data: bytes, digest: Digest) -> Answer:
 
 
 def streamed(ask: Asking, data: bytes, digest: Digest) -> Answer:
-    """A body whose length nobody knows."""
+    """Yield a body of unknown length."""
     sent = ask("PATCH", ask.begin(), iter([data[:1000], data[1000:]]) if data else None, Content_Type=BYTES)
     assert sent.status == 202
     return ask("PUT", f"{sent.location}?digest={digest}")
@@ -176,7 +176,7 @@ def test_the_hash_can_be_said_first(ask: Asking, bucket: SharedBucket) -> None:
 
 
 def restarts(bucket: SharedBucket, times: int) -> Iterator[Asking]:
-    """A new server over the same bucket, each time."""
+    """Start a new server on the same bucket each time."""
     for _ in range(times):
         with running(lambda: open_registry(bucket)) as host:
             ask = Asking(host)

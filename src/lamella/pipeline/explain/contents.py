@@ -7,8 +7,8 @@ import msgspec
 
 from lamella.oci.digest import sha256
 from lamella.oci.typed import decode_as
+from lamella.oci.wire import EPOCH
 from lamella.package import Package
-from lamella.pipeline.draft import EPOCH
 from lamella.pipeline.explain.view import ImageView
 from lamella.pipeline.packages import linking, mounted
 from lamella.pipeline.packages.fetching import here, is_here

@@ -1,6 +1,6 @@
 """Locks Debian packages, from signed indexes and from what the scripts of debs say about alternatives."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -15,10 +15,8 @@ from lamella.sources.debian.archives import address, indexes, suites
 from lamella.sources.debian.deb import control
 from lamella.sources.debian.resolve import Catalogue, Chosen, Deb, resolve
 from lamella.sources.locked import LockedDeb
-from lamella.sources.python.zipped import LocalBytes
 from lamella.sources.tree import SourceError
 from lamella.transport.downloads import Wanted
-from lamella.transport.remote import RemoteBytes, WholeOnlyError
 
 _AT_ONCE = 8
 _ARCHITECTURES = {
@@ -57,10 +55,14 @@ def texts_of(asked: Asking, platform: Platform, outside: Outside) -> Iterator[tu
 
 
 def _alternatives(deb: Deb, place: Workplace, outside: Outside) -> list[Alternative]:
-    """The alternatives in a package's scripts, which are read unless they are remembered."""
+    """What the scripts of a package say of alternatives.
+
+    A deb in the cache is always asked itself: what is remembered may come from bytes that no hash vouched for.
+    """
     hashed, size = deb.fields["SHA256"], int(deb.fields["Size"])
     name = f"debs/{hashed}"
-    known = place.records.read(name, list[Alternative])
+    kept = outside.downloads.path(hashed).exists()
+    known = None if kept else place.records.read(name, list[Alternative])
     url = address(deb.uri, deb.fields["Filename"])
     place.records.write(f"found/{hashed}", url)
     if known is None:
@@ -71,15 +73,8 @@ def _alternatives(deb: Deb, place: Workplace, outside: Outside) -> list[Alternat
 
 
 def control_of(url: str, wanted: Wanted, outside: Outside) -> dict[str, bytes]:
-    """Return the control files of a deb; if possible, only these are downloaded."""
-    downloads = outside.downloads
-    kept = downloads.path(wanted.sha256)
-    reading: Callable[[], RemoteBytes | LocalBytes] = lambda: RemoteBytes(downloads.fetcher, url, from_start=True)  # noqa: E731
-    try:
-        source = LocalBytes(kept) if kept.exists() else reading()
-    except WholeOnlyError:
-        source = LocalBytes(downloads.fetch_one(wanted, [url]))
-    return control(source, wanted.name)
+    """What a deb says of itself; no more of it is fetched than that, if that can be."""
+    return control(outside.opened(wanted, url, from_start=True), wanted.name)
 
 
 def _locked(one: Chosen, links: tuple[tuple[str, str], ...]) -> LockedDeb:

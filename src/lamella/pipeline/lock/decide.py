@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from lamella.oci.platforms import here, spelled
+from lamella.oci.platforms import here, parse_platform, spelled
 from lamella.oci.wire import Platform
 from lamella.pipeline.find import open_base
 from lamella.pipeline.lock.debs import lock_debian
@@ -22,7 +22,6 @@ from lamella.pipeline.lock.paths import lock_nix
 from lamella.pipeline.lock.wheels import lock_python
 from lamella.pipeline.packages import debian, nix, python
 from lamella.pipeline.workplace import Workplace
-from lamella.spec.derive import platform
 from lamella.spec.model import Spec
 
 _Asking = python.Asking | debian.Asking | nix.Asking
@@ -60,7 +59,7 @@ def check_lock(spec: Spec, lock: Lock | None) -> None:
 
 
 def _platforms(spec: Spec) -> list[Platform]:
-    return [platform(text) for text in spec.image.platforms] or [here()]
+    return [parse_platform(text) for text in spec.image.platforms] or [here()]
 
 
 def _platform(

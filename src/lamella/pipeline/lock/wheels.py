@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lamella.oci.image import Steps
 from lamella.pipeline.lock.file import LockedPython
 from lamella.pipeline.outside import Outside, needed
 from lamella.pipeline.packages.building import Source, build, may_build
@@ -18,7 +19,6 @@ from lamella.sources.python.zipped import Bytes, LocalBytes
 from lamella.spec.globs import as_regex
 from lamella.spec.python import Python
 from lamella.transport.downloads import Wanted
-from lamella.transport.remote import RemoteBytes, WholeOnlyError
 
 
 def lock_python(asked: Asking, folder: Path, kept: LockedPython, place: Workplace) -> LockedPython:
@@ -37,7 +37,7 @@ def lock_python(asked: Asking, folder: Path, kept: LockedPython, place: Workplac
     found = pypi.choose(uv.resolve(question), asked.target, builds=builds)
     chosen = {one.candidate.name: one for one in found}
     looks = {name: _look(one, asked.target, place, outside) for name, one in chosen.items()}
-    told = pypi.summaries(looks, lambda done: place.progress("looking up packages", done, len(looks)))
+    told = pypi.summaries(looks, lambda done: place.progress(Steps("looking up packages"), done, len(looks)))
     refer = pypi.references(asked.whole.requirements, {name: one.requires for name, one in told.items()}, asked.target)
     left_out = pypi.conflicts(told, _allowed(asked.python.shared))
     wheels = [_locked(chosen[name], told[name], refer[name], left_out.get(name, ())) for name in sorted(chosen)]
@@ -62,18 +62,8 @@ def _look(one: Chosen, target: Target, place: Workplace, outside: Outside) -> Ca
             return LocalBytes(path)
 
         return lambda: pypi.summary(built, one.file.name, path.parent.name, place.records)
-    return lambda: pypi.summary(lambda: _opened(one, outside), one.file.name, one.source, place.records)
-
-
-def _opened(one: Chosen, outside: Outside) -> Bytes:
-    """Open a wheel; if possible, only the parts that are read are downloaded."""
-    file, kept = one.file, outside.downloads.path(one.file.sha256)
-    if kept.exists():
-        return LocalBytes(kept)
-    try:
-        return RemoteBytes(outside.downloads.fetcher, file.url)
-    except WholeOnlyError:
-        return LocalBytes(outside.downloads.fetch_one(Wanted(file.name, file.sha256, file.size), [file.url]))
+    wanted = Wanted(one.file.name, one.file.sha256, one.file.size)
+    return lambda: pypi.summary(lambda: outside.opened(wanted, one.file.url), one.file.name, one.source, place.records)
 
 
 def _allowed(patterns: Sequence[str]) -> Callable[[str], bool]:

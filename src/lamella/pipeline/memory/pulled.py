@@ -16,6 +16,7 @@ from lamella.staging import StagedBlob
 class KeptLayers:
     """The cache as a destination for layers; images get no names in it."""
 
+    keeps_whole = False
     blobs: Blobs
 
     def has(self, blob: Descriptor) -> bool:
@@ -30,8 +31,8 @@ class KeptLayers:
         """Keep `blob` if it is a layer; documents are small, and are not kept."""
         return blob.media_type not in media.LAYERS or put_staged(self, blob, body)
 
-    def tag(self, name: str, root: Descriptor) -> None:
-        """Do nothing, as there are no names."""
+    def tag(self, _name: str, _root: Descriptor, _data: bytes) -> None:
+        """Names are for the registry."""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lamella.oci.image import Steps
 from lamella.pipeline.outside import Outside
 from lamella.sources.python.build import build_archive, build_commit, built_path
 from lamella.sources.python.target import Target
 from lamella.transport.downloads import Wanted
-from lamella.transport.fetch import GoneError
+from lamella.transport.errors import GoneError
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def build(source: Source, target: Target, urls: Sequence[str], outside: Outside)
     out = built_path(outside.downloads.folder, source.what, target)
     if out.exists():
         return
-    outside.downloads.progress(f"building {source.file}", 0, 1)
+    outside.downloads.progress(Steps(f"building {source.file}"), 0, 1)
     if source.commit:
         if not urls:
             raise GoneError(f"the repository with commit {source.commit} of {source.file} is unknown; run lamella lock")
@@ -41,4 +42,4 @@ def build(source: Source, target: Target, urls: Sequence[str], outside: Outside)
     else:
         archive = outside.downloads.fetch_one(Wanted(source.file, source.what, source.size), urls)
         build_archive(archive, source.file, target, out)
-    outside.downloads.progress(f"building {source.file}", 1, 1)
+    outside.downloads.progress(Steps(f"building {source.file}"), 1, 1)

@@ -9,15 +9,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from lamella.oci.image import Steps
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.locked import LockedPath
 from lamella.sources.nix.graph import NixError
 from lamella.sources.nix.narinfo import NarInfo, PublicKeys, narinfo_name, parse
-from lamella.transport.credential import home
 from lamella.transport.depot import KINDS, S3, below
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import Fetcher, GoneError
+from lamella.transport.errors import GoneError, TransportError
+from lamella.transport.fetch import Fetcher
+from lamella.transport.home import home
 
 AT_ONCE = 16
 _TRUSTED = "trusted=1"
@@ -82,7 +83,7 @@ class Caches:
                 for path, told in zip(batch, pool.map(self.find, batch), strict=True):
                     found[path] = self._believed(path, told, keys)
                 waiting = {name for path in batch for name in found[path].references} - set(found)
-                self.place.progress("asking caches", len(found), len(found) + len(waiting))
+                self.place.progress(Steps("asking caches"), len(found), len(found) + len(waiting))
         return list(found.values())
 
     def _believed(self, path: str, told: Told | None, keys: PublicKeys) -> LockedPath:

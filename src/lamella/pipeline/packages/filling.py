@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from lamella.layers.compress import compressor
-from lamella.oci.image import Progress
+from lamella.oci.image import Progress, Steps
 from lamella.sources.nix import nar, store
 from lamella.sources.nix.graph import Facts, NixError, base32
 from lamella.sources.nix.narinfo import NarInfo, SecretKey, narinfo_name, written
@@ -98,7 +98,7 @@ class Filling:
             done = {}
             for path, future in sizes.items():
                 done[path] = future.result()
-                self.progress("filling the cache", len(done), len(sizes))
+                self.progress(Steps("filling the cache"), len(done), len(sizes))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

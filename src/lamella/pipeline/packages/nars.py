@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from lamella.oci.digest import DigestError
+from lamella.oci.image import Buffer
 from lamella.package import Entry, Kind, Package
 from lamella.pipeline.outside import needed
 from lamella.pipeline.packages.caches import AT_ONCE, Caches, Told, caches_of, forget, remember, remembered
@@ -22,7 +23,7 @@ from lamella.sources.nix.nar import Recipe
 from lamella.sources.spool import decompress
 from lamella.staging import explained
 from lamella.transport.downloads import Wanted
-from lamella.transport.fetch import GoneError
+from lamella.transport.errors import GoneError
 
 
 def as_nar(package: Package, place: Workplace) -> Package:
@@ -100,7 +101,7 @@ def _unpacked(told: Told, caches: Caches, place: Workplace) -> Told:
             hashed = hashlib.sha256()
             with packed.open("rb") as source, plain.open("wb") as out:
 
-                def put(data: bytes) -> None:
+                def put(data: Buffer) -> None:
                     hashed.update(data)
                     out.write(data)
 

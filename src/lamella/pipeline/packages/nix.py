@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamella.closure import Closure, restrict
+from lamella.oci.image import Steps
 from lamella.oci.wire import Platform
 from lamella.pipeline.lock.file import LockedNix, LockError, check_words
 from lamella.pipeline.packages.caches import caches_of
@@ -90,8 +91,9 @@ def roots_of(asked: Asking, locked: LockedNix | None, place: Workplace) -> dict[
         else:
             found[word] = [store.store_path(link)]
     if flakes:
-        place.progress("asking Nix", 0, len(flakes))
+        place.progress(Steps("asking Nix"), 0, len(flakes))
         found |= store.built(flakes, asked.folder, asked.system)
+        place.progress(Steps("asking Nix"), len(flakes), len(flakes))
     return found
 
 

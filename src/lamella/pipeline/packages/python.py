@@ -12,7 +12,7 @@ from lamella.oci.wire import Platform
 from lamella.pipeline.lock.file import LockedPython, LockError, check_words
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.python import pypi
-from lamella.sources.python.requirements import Asked, parse, read_file, read_lock
+from lamella.sources.python.requirements import Asked, parse, read_file, read_lock, with_nested
 from lamella.sources.python.scheme import Scheme
 from lamella.sources.python.target import Target, target
 from lamella.spec.model import Spec
@@ -57,7 +57,7 @@ def asking(spec: Spec, platform: Platform) -> Asking | None:
     wants = {want: _asked(want, spec) for want in spec.image.all_taken if isinstance(want, PypiWant)}
     if python is None or not wants:
         return None
-    limits = tuple(spec.folder / name for name in python.constraints)
+    limits = tuple(file for name in python.constraints for file in with_nested(spec.folder / name))
     limits += tuple(file for asked in wants.values() for file in asked.constraints)
     return Asking(python, target(python.version, python.libc, platform), wants, limits)
 

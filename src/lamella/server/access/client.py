@@ -10,7 +10,7 @@ _REMEMBERED = 4096
 _HOME = 64
 """The bits of an IPv6 address that a household or machine has as a whole."""
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Proxies:
@@ -54,7 +54,7 @@ def group(address: str) -> str:
 
 
 @lru_cache(_REMEMBERED)
-def _address(text: str) -> Address | None:
+def _address(text: str) -> _Ip | None:
     try:
         found = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

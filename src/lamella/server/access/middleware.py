@@ -103,6 +103,8 @@ def _meet(door: Door) -> Middleware:
                 "only this machine may use the server, by the name localhost; to let others in, set `anonymous` in "
                 "[access]"
             )
+        if _is_of_another_site(request):
+            raise denied("web pages of other sites may not use this server")
         request[IDENTITY] = await door.identify(request.headers, group(request[CLIENT]))
         demand_login(door, request)
         return await handler(request)
@@ -116,3 +118,13 @@ def _is_of_this_machine(request: web.Request) -> bool:
         return is_loopback(urlsplit(f"//{request.host}").hostname or "")
     except ValueError:
         return False
+
+
+def _is_of_another_site(request: web.Request) -> bool:
+    """Whether a web page of another site makes a browser send this to where programs go; only browsers say so.
+
+    The page would not see the answer, but could have images built with the login that the browser remembers.
+    """
+    is_foreign = request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+    is_link = request.headers.get("Sec-Fetch-Mode") == "navigate" and not request.path.startswith("/v2")
+    return is_foreign and not is_link and request.path.startswith(("/v2", "/nix"))

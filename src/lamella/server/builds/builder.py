@@ -1,6 +1,7 @@
 """The origin of images that are built when they are pulled."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,14 +16,15 @@ from lamella.server.builds.jobs import Jobs, Outcome
 from lamella.server.builds.orders import Built, built_name
 from lamella.server.builds.pins import Pins
 from lamella.server.demand.errors import DemandError
-from lamella.server.demand.names import Request, parse
-from lamella.server.demand.pin import Pin
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.names import Pin, Request, parse
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.registry.names import is_digest
+
+_log = logging.getLogger("lamella.server.builds")
 
 _STATUS = {"MANIFEST_UNKNOWN": 404, "NAME_INVALID": 400, "TAG_INVALID": 400, "DENIED": 403, "UNAVAILABLE": 503}
 
-Build = Callable[[str, str, Pin, str], Awaitable[Outcome]]
+BuildImage = Callable[[str, str, Pin, str], Awaitable[Outcome]]
 """Builds the image of a repository and tag at a pin; the last argument is the name of the log."""
 
 
@@ -31,7 +33,7 @@ class Offers:
     """What can be built, and how long a request waits for it."""
 
     sources: Sequence[Source]
-    limits: Limits
+    limits: BuildLimits
     wait: float
 
 
@@ -39,7 +41,7 @@ class Builder:
     """An origin that builds images whose names say what is in them."""
 
     def __init__(
-        self, bucket: SharedBucket, offers: Offers, jobs: Jobs, build: Build, pin_of: Callable[[Request], Pin]
+        self, bucket: SharedBucket, offers: Offers, jobs: Jobs, build: BuildImage, pin_of: Callable[[Request], Pin]
     ) -> None:
         self._bucket = bucket
         self._offers = offers
@@ -55,6 +57,8 @@ class Builder:
             request = parse(name, reference, self._offers.sources, self._offers.limits)
             pin = await self._pins.of(request)
         except DemandError as error:
+            if error.fault:
+                _log.error("%s:%s cannot be looked up: %s", name, reference, error.fault)
             raise _refusal(error.code, str(error)) from error
         key = request.key(pin)
         if not pin.moving:

@@ -13,18 +13,22 @@ import msgspec
 from lamella.cache.bucket import SharedBucket
 from lamella.cache.jobs import BEAT, SILENCE, Claim, Job, claim
 from lamella.errors import LamellaError
+from lamella.server.demand.errors import public
 
 _log = logging.getLogger("lamella.server.builds")
 
 _LOOK = 0.3
 """Seconds between checks of what another replica is doing."""
 
+_MOST = 1000
+"""How many jobs run or wait at once: each waiting one keeps telling the other replicas that it is alive."""
+
 
 @dataclass(frozen=True)
 class Outcome:
     """How a job ended: what it made, and in which repository; or the code and message of its error.
 
-    It is remembered for `seconds`; after that the job may be done again.
+    It is remembered for `seconds`; after that the job may be done again. `fault` is only for the server's log.
     """
 
     repository: str = ""
@@ -32,11 +36,17 @@ class Outcome:
     code: str = ""
     message: str = ""
     seconds: float = 5.0
+    fault: str = ""
+
+    @classmethod
+    def of(cls, error: LamellaError) -> "Outcome":
+        """Return the outcome of a job that this server could not do, and perhaps can do soon."""
+        return cls(code="UNAVAILABLE", message=public(error), fault=str(error))
 
 
 @dataclass
 class Tally:
-    """Counts of the jobs of this replica; `waiting` counts requests, whichever replica does their job."""
+    """Counts of this replica's jobs, without queued ones; `waiting` counts requests, whoever does their job."""
 
     started: int = 0
     running: int = 0
@@ -45,11 +55,11 @@ class Tally:
     seconds: float = 0.0
     waiting: int = 0
 
-    def end(self, job: Job) -> None:
-        """Count a job that has ended."""
+    def end(self, job: Job, seconds: float) -> None:
+        """Count a job that has ended after it ran for `seconds`."""
         self.done += job.state == "done"
         self.failed += job.state == "failed"
-        self.seconds += job.ended - job.started
+        self.seconds += seconds
 
 
 Work = Callable[[str], Awaitable[Outcome]]
@@ -74,6 +84,8 @@ class Jobs:
         if task is None:
             if self._closing:
                 raise LamellaError("this server is stopping; try again")
+            if len(self._tasks) >= _MOST:
+                raise LamellaError("too many builds are waiting; try again later")
             task = asyncio.create_task(self._see_to(key, what, work), name=f"job {what}")
             self._tasks[key] = task
             task.add_done_callback(lambda _: self._tasks.pop(key, None))
@@ -109,35 +121,41 @@ class Jobs:
         alive = _Alive(mine, self._clock)
         working = asyncio.create_task(self._work(mine.job, work))
         beating = asyncio.create_task(alive.beat())
-        self.tally.started += 1
-        self.tally.running += 1
         try:
             await asyncio.wait({working, beating}, return_when=asyncio.FIRST_COMPLETED)
             if not working.done():
                 _log.warning("%s was taken over by another replica", mine.job.what)
                 return None
-            ended = await alive.end(working.result())
+            outcome, seconds = working.result()
+            ended = await alive.end(outcome)
             if ended:
-                self.tally.end(ended)
+                self.tally.end(ended, seconds)
             return ended
         except asyncio.CancelledError:
             await alive.give_up()
             raise
         finally:
-            self.tally.running -= 1
             await _stop(beating)
             await _stop(working)
 
-    async def _work(self, job: Job, work: Work) -> Outcome:
+    async def _work(self, job: Job, work: Work) -> tuple[Outcome, float]:
+        """Do a job when there is room for it; return the outcome, and for how many seconds it ran."""
         async with self._room:
+            began = self._clock()
+            self.tally.started += 1
+            self.tally.running += 1
             try:
-                return await work(job.log)
+                outcome = await work(job.log)
             except LamellaError as error:
-                _log.warning("%s failed: %s", job.what, error)
-                return Outcome(code="UNAVAILABLE", message=str(error), seconds=5.0)
+                outcome = Outcome.of(error)
             except Exception:
                 _log.exception("%s failed", job.what)
-                return Outcome(code="UNKNOWN", message="this server failed; see its log", seconds=5.0)
+                outcome = Outcome(code="UNKNOWN", message="this server failed; see its log")
+            finally:
+                self.tally.running -= 1
+            if outcome.fault:
+                _log.error("%s failed: %s", job.what, outcome.fault)
+            return outcome, self._clock() - began
 
 
 class _Alive:

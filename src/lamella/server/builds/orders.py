@@ -14,9 +14,8 @@ from lamella.pipeline.workplace import Workplace
 from lamella.server.builds.jobs import Outcome
 from lamella.server.demand.build import build
 from lamella.server.demand.errors import DemandError
-from lamella.server.demand.names import Request, parse
-from lamella.server.demand.pin import Pin
-from lamella.server.demand.settings import Limits, Source
+from lamella.server.demand.names import Pin, Request, parse
+from lamella.server.demand.settings import BuildLimits, Source
 from lamella.server.demand.workshop import Workshop
 from lamella.server.nixcache.near import nars_in
 from lamella.server.shelf import Shelf
@@ -50,7 +49,7 @@ def built_name(key: str) -> str:
 
 
 def carry_out(
-    order: Order, sources: tuple[Source, ...], limits: Limits, bucket: SharedBucket, workshop: Workshop
+    order: Order, sources: tuple[Source, ...], limits: BuildLimits, bucket: SharedBucket, workshop: Workshop
 ) -> Outcome:
     """Build what is ordered. It is remembered only when everything that belongs to it exists."""
     shared = replace(workshop, place=_sharing(workshop.place, bucket))
@@ -59,7 +58,7 @@ def carry_out(
         root = build(request, order.pin, shared, Shelf(Repository(bucket, order.repository)))
     except DemandError as error:
         seconds = _FORGET_TROUBLE if error.code in _PASSING else _FORGET_FAILURES
-        return Outcome(code=error.code, message=str(error), seconds=seconds)
+        return Outcome(code=error.code, message=str(error), seconds=seconds, fault=error.fault)
     if not order.pin.moving:
         _remember(bucket, request, order, root.digest)
     return Outcome(repository=order.repository, root=root.digest)

@@ -3,9 +3,8 @@
 import logging
 from collections.abc import Callable
 
-from lamella.errors import LamellaError
-from lamella.server.demand.names import Request
-from lamella.server.demand.pin import Pin
+from lamella.server.demand.errors import DemandError
+from lamella.server.demand.names import Pin, Request
 from lamella.server.demand.settings import DEB, PYPI
 from lamella.server.hot import Hot
 from lamella.server.once import Once
@@ -38,11 +37,11 @@ class Pins:
             return pin
         try:
             pin = await self._asked(request)
-        except LamellaError as error:
+        except DemandError as error:
             known = self._last.get(key)
             if known is None:
                 raise
-            _log.warning("%s is used as it was last known: %s", request.name, error)
+            _log.warning("%s is used as it was last known: %s", request.name, error.fault or error)
             pin = known
         self._fresh.put(key, pin)
         self._last.put(key, pin)

@@ -12,8 +12,7 @@ from lamella.oci.wire import Descriptor
 from lamella.pipeline.draft import Draft, Target
 from lamella.server.demand import deb, nix, pypi, specs
 from lamella.server.demand.errors import MovedError, TooMuchError, explained
-from lamella.server.demand.names import Request
-from lamella.server.demand.pin import Pin
+from lamella.server.demand.names import Pin, Request
 from lamella.server.demand.pins import pin_of
 from lamella.server.demand.settings import DEB, NIX, PYPI
 from lamella.server.demand.workshop import Workshop

@@ -7,8 +7,7 @@ from pathlib import Path
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
 from lamella.server.demand.errors import UnknownError
-from lamella.server.demand.names import LATEST, Request
-from lamella.server.demand.pin import Pin
+from lamella.server.demand.names import LATEST, Pin, Request
 from lamella.server.demand.settings import Source
 from lamella.server.demand.workshop import PATH, Workshop, config, each_platform, locked
 from lamella.sources.debian.archives import suites

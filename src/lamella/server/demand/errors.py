@@ -5,19 +5,22 @@ from contextlib import contextmanager
 
 from lamella.errors import LamellaError
 from lamella.staging import StorageError
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import GoneError
+from lamella.transport.errors import GoneError, TransportError
 
 
 class DemandError(LamellaError):
-    """A requested image cannot be built; if a program failed, `log` is the end of its output."""
+    """A requested image cannot be built; if a program failed, `log` is the end of its output.
+
+    `fault` is what only the server's own log says.
+    """
 
     exit_code = 3
     code = "UNKNOWN"
 
-    def __init__(self, message: str, log: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, log: Sequence[str] = (), fault: str = "") -> None:
         super().__init__(message)
         self.log = tuple(log)
+        self.fault = fault
 
 
 class WrongNameError(DemandError):
@@ -58,18 +61,26 @@ class UnavailableError(DemandError):
     code = "UNAVAILABLE"
 
 
+def public(error: LamellaError) -> str:
+    """Return what clients may know of an error: never where the bucket or a file of the server is."""
+    return "the storage of this server failed; see its log" if isinstance(error, StorageError) else str(error)
+
+
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn any error of ours, or of the disk, into a `DemandError`."""
+    """Turn any error of ours, or of the disk, into a `DemandError` whose message clients may see."""
     try:
         yield
     except DemandError:
         raise
     except GoneError as error:
         raise DemandError(str(error)) from error
-    except (TransportError, StorageError) as error:
+    except StorageError as error:
+        raise UnavailableError(public(error), fault=str(error)) from error
+    except TransportError as error:
         raise UnavailableError(str(error)) from error
     except LamellaError as error:
         raise DemandError(str(error)) from error
     except OSError as error:
-        raise DemandError(f"cannot use {error.filename or 'a file'}: {error.strerror or error}") from error
+        fault = f"cannot use {error.filename or 'a file'}: {error.strerror or error}"
+        raise DemandError("this server cannot use one of its files; see its log", fault=fault) from error

@@ -1,9 +1,10 @@
 """Git repositories: which commit a tag means, and the files of a commit.
 
-    git/<repository>/<commit>/tree   its files; they appear as a whole or not at all
-    git/<repository>/<commit>/git    the commit, without its history
-    git/<repository>/history         all commits of branches and tags, without files
+    roots/git-<repository>-<commit>/tree   its files; they appear as a whole or not at all
+    roots/git-<repository>-<commit>/git    the commit, without its history
+    roots/git-<repository>-history         all commits of branches and tags, without files
 
+`lamella cache prune` removes each as a whole, when it was last used long enough ago.
 A commit counts only if a branch or a tag contains it: hosts also serve the commits that strangers propose. No hook or
 filter of the repository and no submodule is run, and only the protocol of the address is used.
 """
@@ -17,6 +18,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lamella.cache.roots import ROOTS
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.origin import COMMIT, scheme_of
 from lamella.server.demand.programs import ProgramError, run
@@ -31,7 +33,9 @@ _PASSWORD = re.compile(r"//[^/@\s]+@")
 
 
 class GitError(DemandError):
-    """A git repository with packages or specs cannot be read."""
+    """A git repository with packages or specs cannot be read; its host may be down."""
+
+    code = "UNAVAILABLE"
 
 
 def commit_of(url: str, name: str) -> str:
@@ -47,17 +51,18 @@ def commit_of(url: str, name: str) -> str:
 
 def checkout(url: str, commit: str, folder: Path) -> Path:
     """Return the folder with the files of a commit, which are downloaded below `folder` once."""
-    home = folder / "git" / hashlib.sha256(url.encode()).hexdigest()[:32]
-    target = home / commit
+    home, name = folder / ROOTS, f"git-{hashlib.sha256(url.encode()).hexdigest()[:32]}"
+    target = home / f"{name}-{commit}"
+    with explained(home, "cannot write to"):
+        home.mkdir(parents=True, exist_ok=True)
     if not target.exists():
-        with explained(home, "cannot write to"):
-            home.mkdir(parents=True, exist_ok=True)
-        _check_held(url, commit, home / "history")
+        _check_held(url, commit, home / f"{name}-history")
         with tempfile.TemporaryDirectory(prefix=".", dir=home) as staging:
             made = Path(staging, commit)
             _fetch(url, commit, made)
             with explained(target, "cannot write"):
                 _take_name(made, target)
+    _note_use(target)
     return target / "tree"
 
 
@@ -65,6 +70,11 @@ def moment(tree: Path) -> str:
     """Return when the commit whose files are in `tree` was made."""
     told = _git(["--git-dir", str(tree.parent / "git"), "log", "-1", "--format=%ct"], tree.name)
     return datetime.fromtimestamp(int(told), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _note_use(path: Path) -> None:
+    with explained(path, "cannot write beside"):
+        path.with_suffix(".used").touch()
 
 
 def _take_name(made: Path, target: Path) -> None:
@@ -94,6 +104,7 @@ def _check_held(url: str, commit: str, history: Path) -> None:
         if not history.exists():
             _git([*here, "init", "--quiet", "--bare", "--template="], url)
         _asked(url, *here, "fetch", "--quiet", "--prune", "--filter=tree:0", "--no-auto-maintenance", "--", url, *_ALL)
+        _note_use(history)
         if not _holders(commit, here, url):
             raise UnknownError(f"no branch or tag of {shown_repository(url)} contains the commit {commit}")
 

@@ -18,8 +18,7 @@ from lamella.oci.platforms import here, spelled
 from lamella.oci.reference import LONGEST_NAME, REPOSITORY, TAG
 from lamella.plan import TAR_RULES
 from lamella.server.demand.errors import UnknownError, WrongNameError, WrongTagError
-from lamella.server.demand.pin import Pin
-from lamella.server.demand.settings import ARCHITECTURES, META, NIX, PYPI, SHELL, SPECS, Limits, Source
+from lamella.server.demand.settings import ARCHITECTURES, META, NIX, PYPI, SHELL, SPECS, BuildLimits, Source
 
 LATEST = "latest"
 """The tag if none is given."""
@@ -29,6 +28,18 @@ COMPRESSION = "gzip"
 
 _RULES = "demand-1"
 """Must change whenever the same packages make a different image."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """Which packages a source has, at one moment.
+
+    `what` determines everything that a source would answer, unless it is `moving`: then only where to ask. What is made
+    from a moving source must not be remembered under its name.
+    """
+
+    what: str
+    moving: bool
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ class Request:
     tag: str = LATEST
     platforms: tuple[str, ...] = ()
     shell: bool = False
-    layers: int = Limits().layers
+    layers: int = BuildLimits().layers
 
     @property
     def name(self) -> str:
@@ -69,7 +80,7 @@ class Request:
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def parse(repository: str, tag: str, sources: Sequence[Source], limits: Limits) -> Request:
+def parse(repository: str, tag: str, sources: Sequence[Source], limits: BuildLimits) -> Request:
     """Return what `repository:tag` means. Names without the prefix of a source belong to the first of `sources`."""
     if len(repository) > LONGEST_NAME or not re.fullmatch(REPOSITORY, repository):
         raise WrongNameError(
@@ -87,7 +98,7 @@ def parse(repository: str, tag: str, sources: Sequence[Source], limits: Limits) 
     return _packages(source, words, tag, limits)
 
 
-def _packages(source: Source, words: Sequence[str], tag: str, limits: Limits) -> Request:
+def _packages(source: Source, words: Sequence[str], tag: str, limits: BuildLimits) -> Request:
     count = next((i for i, word in enumerate(words) if word not in META), len(words))
     meta, packages = set(words[:count]), {_normal(word, source) for word in words[count:]}
     if not packages and SHELL not in meta:

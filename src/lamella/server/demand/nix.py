@@ -15,17 +15,16 @@ from pathlib import Path
 
 import msgspec
 
+from lamella.oci.platforms import parse_platform
 from lamella.oci.wire import decode
 from lamella.pipeline.packages.nix import system_of
-from lamella.server.demand.errors import DemandError, UnknownError
+from lamella.server.demand.errors import DemandError, UnavailableError, UnknownError
 from lamella.server.demand.git import checkout, commit_of
 from lamella.server.demand.links import link
-from lamella.server.demand.names import LATEST, Request
+from lamella.server.demand.names import LATEST, Pin, Request
 from lamella.server.demand.origin import COMMIT
-from lamella.server.demand.pin import Pin
 from lamella.server.demand.programs import ProgramError, run
 from lamella.server.demand.workshop import PATH, Workshop, config
-from lamella.spec.derive import platform
 from lamella.spec.model import Image, Layer, Spec
 from lamella.spec.wants import FilesWant, NixWant
 
@@ -38,6 +37,8 @@ _FEATURES = ("--extra-experimental-features", "nix-command flakes")
 _PINNED_FLAKE = re.compile(
     rf"(?:(?:github|gitlab|sourcehut):[^/]+/[^/]+/|nixpkgs/|.*[?&]rev=){COMMIT.pattern}(?:[?&].*)?"
 )
+_UNREACHABLE = re.compile(r"^\s*(?:error|fatal): unable to (?:download|access) '.*': (?!HTTP error 4)", re.MULTILINE)
+"""What Nix and git print when a host is down; not when it lacks something, nor when Nix tries again."""
 _LONGEST_SAID = 600
 _CERTIFICATES = "/etc/ssl/certs/ca-bundle.crt"
 
@@ -69,7 +70,7 @@ def specs(request: Request, pin: Pin, folder: Path, workshop: Workshop) -> Itera
     """Yield the image for each platform. Its packages are in the store, and stay there as long as `folder` exists."""
     where = _set_of(request, pin, workshop)
     for name in request.platforms:
-        system = system_of(platform(name))
+        system = system_of(parse_platform(name))
         workshop.log(f"looking up {', '.join(request.packages)} for {system}")
         own = folder / system
         own.mkdir()
@@ -128,7 +129,8 @@ def _asked(command: Sequence[str], wrong: str, workshop: Workshop) -> str:
     try:
         return run(command, workshop.limits.seconds, workshop.log)
     except ProgramError as error:
-        raise DemandError(f"{wrong}: {_reason(error)}", error.log) from None
+        kind = UnavailableError if _UNREACHABLE.search("\n".join(error.log)) else DemandError
+        raise kind(f"{wrong}: {_reason(error)}", error.log) from None
 
 
 def _reason(error: ProgramError) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 from lamella.spec import kinds
 from lamella.spec.problems import wrong
 
-Origin = Literal["folder", "git", "channel", "flake"]
+OriginKind = Literal["folder", "git", "channel", "flake"]
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 _URL = re.compile(r"(?P<scheme>https?|ssh|git|file)://[^\s-]\S*")
@@ -15,7 +15,7 @@ _CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _FLAKE = re.compile(r"(?!(?:https?|ssh|git|file):)[A-Za-z][\w+.-]*[:/]\S+")
 
 
-def origin_of(text: str) -> Origin | None:
+def origin_of(text: str) -> OriginKind | None:
     """Return what `text` is; None if it is none of these."""
     if text.startswith("/"):
         return "folder"

@@ -19,8 +19,7 @@ from datetime import UTC, datetime
 from lamella.pipeline.workplace import Workplace
 from lamella.server.demand import deb, nix, pypi, specs
 from lamella.server.demand.errors import explained
-from lamella.server.demand.names import Request
-from lamella.server.demand.pin import Pin
+from lamella.server.demand.names import Pin, Request
 from lamella.server.demand.settings import DEB, NIX, PYPI
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from lamella.server.demand.errors import DemandError
 
-Log = Callable[[str], None]
+OnLine = Callable[[str], None]
 _LINES = 20
 
 
@@ -23,7 +23,7 @@ def silent(_: str) -> None:
     """Ignore the line."""
 
 
-def run(command: Sequence[str], seconds: float, log: Log = silent) -> str:
+def run(command: Sequence[str], seconds: float, log: OnLine = silent) -> str:
     """Return a program's stdout; `log` gets each line of its stderr, and ends the program if it raises."""
     said: deque[str] = deque(maxlen=_LINES)
     late = threading.Event()
@@ -66,7 +66,7 @@ def _started(command: Sequence[str], out: int) -> subprocess.Popen[str]:
         raise DemandError(f"cannot run {command[0]}: {error.strerror}; is it installed on this server?") from error
 
 
-def _listen(running: subprocess.Popen[str], said: deque[str], log: Log) -> None:
+def _listen(running: subprocess.Popen[str], said: deque[str], log: OnLine) -> None:
     assert running.stderr
     for line in running.stderr:
         text = line.rstrip()

@@ -14,8 +14,7 @@ from lamella.pipeline.lock.file import Lock
 from lamella.pipeline.workplace import Workplace
 from lamella.server.demand import deb
 from lamella.server.demand.errors import DemandError, UnknownError
-from lamella.server.demand.names import LATEST, Request
-from lamella.server.demand.pin import Pin
+from lamella.server.demand.names import LATEST, Pin, Request
 from lamella.server.demand.workshop import PATH, Workshop, config, each_platform, locked
 from lamella.spec.model import Image, Layer, Spec
 from lamella.spec.problems import SpecError

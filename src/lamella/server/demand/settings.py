@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from lamella.server.demand.origin import Origin, origin_of, written
+from lamella.server.demand.origin import OriginKind, origin_of, written
 from lamella.spec import kinds, names
 from lamella.spec.debian import Debian
 from lamella.spec.fields import Said, Value
@@ -106,7 +106,7 @@ class Source(Value, frozen=True, kw_only=True):
     ] = ()
 
     @property
-    def where(self) -> Origin | None:
+    def where(self) -> OriginKind | None:
         """What `from` is."""
         return origin_of(self.origin)
 
@@ -134,7 +134,7 @@ class Source(Value, frozen=True, kw_only=True):
                 yield Problem(("python", "constraints", i), f'"{file}" must be absolute: start it with /')
 
 
-class Limits(Value, frozen=True, kw_only=True):
+class BuildLimits(Value, frozen=True, kw_only=True):
     """Limits for an image that is made when it is pulled."""
 
     summary = "Limits for images that are made when they are pulled."

@@ -1,17 +1,19 @@
 """Images from specs: `NAME/lamella.toml` or `NAME.toml`, each with its lock beside it."""
 
 import hashlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from lamella.oci.reference import parse_place
 from lamella.pipeline.lock.file import hashed_name, lock_path, read_lock
 from lamella.pipeline.workplace import Workplace
 from lamella.server.demand.errors import DemandError, UnknownError
 from lamella.server.demand.git import checkout, commit_of, moment
-from lamella.server.demand.names import LATEST, Request
+from lamella.server.demand.names import LATEST, Pin, Request
 from lamella.server.demand.origin import COMMIT
-from lamella.server.demand.pin import Pin
 from lamella.server.demand.workshop import Workshop, each_platform
 from lamella.sources import files
 from lamella.sources.nix.graph import is_store_path
@@ -43,6 +45,9 @@ def specs(request: Request, pin: Pin, workshop: Workshop) -> list[Spec]:
         return _each(_read(Path(request.source.origin), request))
     tree = checkout(request.source.origin, pin.what, workshop.folder)
     spec = _read(tree, request)
+    outside = next((path for path in _taken(spec) if not _lies_in(tree, spec.folder / path)), None)
+    if outside:
+        raise DemandError(f"{request.name} takes {outside}, which is not in its repository; commit it there")
     if _is_open(spec):
         raise DemandError(f"{request.name} has no lock at {pin.what[:12]}; run lamella lock and commit the lock")
     created = moment(tree) if spec.image.created == "git" else spec.image.created
@@ -76,6 +81,17 @@ def _is_open(spec: Spec) -> bool:
 def _has_local_base(spec: Spec) -> bool:
     """Whether the base is in a folder or file; no lock says which image it is."""
     return bool(spec.image.base) and not hashed_name(spec.image.base)
+
+
+def _taken(spec: Spec) -> Iterator[str]:
+    """Yield the paths of the files and of the local base that the spec takes."""
+    yield from (want.path for want in spec.image.all_taken if isinstance(want, FilesWant))
+    if _has_local_base(spec):
+        yield parse_place(spec.image.base).path
+
+
+def _lies_in(tree: Path, path: Path) -> bool:
+    return Path(os.path.normpath(path)).is_relative_to(os.path.normpath(tree))
 
 
 def _content(spec: Spec, place: Workplace) -> str:

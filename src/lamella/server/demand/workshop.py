@@ -10,11 +10,11 @@ from lamella.pipeline.lock.decide import make_lock
 from lamella.pipeline.lock.file import Lock, lock_path, write_lock
 from lamella.pipeline.outside import needed
 from lamella.pipeline.workplace import Workplace
-from lamella.server.demand.errors import UnknownError
-from lamella.server.demand.programs import Log, silent
-from lamella.server.demand.settings import Limits
+from lamella.server.demand.errors import UnavailableError, UnknownError
+from lamella.server.demand.programs import OnLine, silent
+from lamella.server.demand.settings import BuildLimits
 from lamella.sources.debian.resolve import DependencyError
-from lamella.sources.python.uv import UnsatisfiableError
+from lamella.sources.python.uv import ResolveError, UnsatisfiableError
 from lamella.spec.model import Config, Image, Spec
 
 PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -26,8 +26,8 @@ class Workshop:
     """A workplace, the limits of builds there, and the log that gets the output of programs line by line."""
 
     place: Workplace
-    limits: Limits = field(default_factory=Limits)
-    log: Log = silent
+    limits: BuildLimits = field(default_factory=BuildLimits)
+    log: OnLine = silent
 
     @property
     def folder(self) -> Path:
@@ -43,6 +43,8 @@ def locked(image: Image, folder: Path, workshop: Workshop) -> Lock:
         lock = make_lock(spec, Lock(), lambda _: True, workshop.place)
     except (DependencyError, UnsatisfiableError) as error:
         raise UnknownError(str(error)) from error
+    except ResolveError as error:
+        raise UnavailableError(str(error)) from error
     write_lock(lock_path(spec), lock)
     return lock
 

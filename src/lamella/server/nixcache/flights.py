@@ -17,6 +17,7 @@ import msgspec
 from lamella.errors import LamellaError
 from lamella.oci.digest import DigestError
 from lamella.oci.image import Buffer
+from lamella.server.demand.errors import public
 from lamella.server.nixcache import nars
 from lamella.server.nixcache.cache import Cache, Found
 from lamella.server.nixcache.names import item_of
@@ -150,7 +151,7 @@ class Flights:
             facts = self._fetched(flight, found)
         except LamellaError as error:
             log.warning("%s", str(error))
-            flight.fail(str(error), _NO_STORAGE if isinstance(error, StorageError) else _BAD_GATEWAY)
+            flight.fail(public(error), _NO_STORAGE if isinstance(error, StorageError) else _BAD_GATEWAY)
             return
         except Exception as error:
             flight.fail(f"cannot download {found.info.path}: {type(error).__name__}", _BAD_GATEWAY)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from lamella.oci.decompress import IN_NARS, Decompressor
+from lamella.oci.decompress import IN_PACKAGES, Decompressor
 from lamella.oci.image import Buffer
 from lamella.package import Kind
 from lamella.server.nixcache.nars import UnfitError
@@ -33,7 +33,7 @@ def listing(blocks: Iterable[Buffer], info: NarInfo, spool: Path) -> bytes:
             raise UnfitError(f"the NAR of {info.path} is damaged")
         plain.write(bytes(block))
 
-    with Decompressor(info.compression, write, info.path, IN_NARS) as unpacking:
+    with Decompressor(info.compression, write, info.path, IN_PACKAGES) as unpacking:
         for block in blocks:
             unpacking.write(block)
     nodes: dict[bytes, dict[str, Any]] = {}

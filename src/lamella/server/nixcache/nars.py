@@ -11,7 +11,7 @@ from lamella.cache.bucket import SharedBucket
 from lamella.cache.narinfos import NARS
 from lamella.cache.records import Records
 from lamella.errors import LamellaError
-from lamella.oci.decompress import IN_NARS, Decompressor
+from lamella.oci.decompress import IN_PACKAGES, Decompressor
 from lamella.oci.image import Buffer
 from lamella.server.nixcache.names import compression_of
 from lamella.sources.nix.graph import base32
@@ -44,7 +44,7 @@ class Scales:
         self._file_size = self._nar_size = 0
         self._largest = largest
         self._origin = origin
-        self._unpacking = Decompressor(compression, self._unpacked, origin, IN_NARS)
+        self._unpacking = Decompressor(compression, self._unpacked, origin, IN_PACKAGES)
 
     def write(self, block: Buffer) -> None:
         """Take the next bytes."""

@@ -21,6 +21,7 @@ from lamella.cache.narinfos import LOGS, NARS
 from lamella.cache.publishing import NIX, Pulls, used
 from lamella.errors import LamellaError
 from lamella.server.access.client import Proxies
+from lamella.server.address import OwnAddress
 from lamella.server.answers import Handler, RefusedError
 from lamella.server.gate import admit
 from lamella.server.nixcache.cache import Cache, Found
@@ -29,7 +30,6 @@ from lamella.server.nixcache.listing import listing
 from lamella.server.nixcache.local import dumped
 from lamella.server.nixcache.names import DERIVATION, FILE, HASH, LARGEST_LISTING, LARGEST_LOG, PASSING
 from lamella.server.nixcache.nars import Incoming, UnfitError
-from lamella.server.page.address import Address
 from lamella.server.serving import Served, in_threads, send_blocks, serve_item
 from lamella.server.threads import Threads
 from lamella.sources.nix.graph import STORE, base32
@@ -103,7 +103,7 @@ class Service:
     async def _page(self, request: web.Request) -> web.Response:
         settings = self._cache.settings
         keys = " ".join(key.public for key in self._cache.keys)
-        url = f"{Address(self._proxies.origin(request)).url}/{self._name}"
+        url = f"{OwnAddress(self._proxies.origin(request)).url}/{self._name}"
         lines = [
             f"This is {settings.name}, a Nix binary cache. To use its packages, add to nix.conf:",
             "",

@@ -14,8 +14,8 @@ from lamella.sources.nix.graph import NixError
 from lamella.sources.nix.narinfo import NarInfo, PublicKeys, parse_any
 from lamella.transport.connections import shown
 from lamella.transport.depot import below
-from lamella.transport.errors import TransportError
-from lamella.transport.fetch import Fetcher, GoneError
+from lamella.transport.errors import GoneError, TransportError
+from lamella.transport.fetch import Fetcher
 
 Clock = Callable[[], float]
 

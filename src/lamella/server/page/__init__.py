@@ -1,12 +1,9 @@
-"""What the server shows: pages for people, metrics and probes for machines, and the log.
+"""What the server shows: pages for people, and where they and machines find them.
 
-    watch       each request: its number, its counters, its line in the log
-    metrics     the counters          lines       the log's lines         health      probes
     view        what can be pulled    follow      builds                  errors      refusals, as pages
-    render      HTML                  paging      long lists
+    render      HTML                  paging      long lists              examples    of names
     shelves     repositories          leaf        one of their images     images      its layers
-    jobs        builds and their logs
-    latest      items of the bucket   amounts     how much there is of them
+    jobs        builds and their logs             latest      items of the bucket
 
 Pages show the repositories that the client may pull, and their builds. Once a build is forgotten, everybody who knows
 the name of its log can read it; the name cannot be guessed. The numbers of the server are for clients that may `admin`,
@@ -23,16 +20,16 @@ from lamella.server.access.asked import IDENTITY, require
 from lamella.server.access.rights import ADMIN
 from lamella.server.answers import SHOW
 from lamella.server.builds.jobs import Jobs
-from lamella.server.page.amounts import Amounts
+from lamella.server.monitoring.amounts import Amounts
+from lamella.server.monitoring.health import Health
+from lamella.server.monitoring.metrics import CONTENT_TYPE, House, Metrics
+from lamella.server.monitoring.watch import stamp
 from lamella.server.page.errors import shown
 from lamella.server.page.follow import BuildPages
-from lamella.server.page.health import Health
 from lamella.server.page.jobs import Builds
-from lamella.server.page.metrics import CONTENT_TYPE, House, Metrics
 from lamella.server.page.render import Renderer
 from lamella.server.page.shelves import Shelves
 from lamella.server.page.view import About, Counts, View
-from lamella.server.page.watch import stamp
 from lamella.server.registry.registry import Registry
 
 _METRICS = "metrics"

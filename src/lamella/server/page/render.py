@@ -19,7 +19,7 @@ from aiohttp import web
 from lamella.report import ASSETS
 from lamella.report.tree import spot
 from lamella.report.treemap import NARROW, WIDE
-from lamella.server.page.words import ago, duration, plain, plain_lines, rate
+from lamella.server.words import ago, duration, plain, plain_lines, rate
 from lamella.words import plural, size
 
 _HERE = Path(__file__).parent

@@ -23,7 +23,7 @@ _NONE = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class Listed:
     """A repository in a list of them."""
 
     name: str
@@ -75,14 +75,14 @@ class Shelves:
 
     bucket: SharedBucket
     clock: Callable[[], float] = time.time
-    _seen: tuple[float, list[Shelf]] = field(default=(0.0, []), init=False)
+    _seen: tuple[float, list[Listed]] = field(default=(0.0, []), init=False)
 
     def __post_init__(self) -> None:
         self._manifests: Latest[Told] = Latest(self.bucket, _told)
         self._tags: Latest[Digest] = Latest(self.bucket, lambda data: Digest(data.decode("ascii", "replace")))
         self._platforms: Latest[str] = Latest(self.bucket, _platform)
 
-    def all(self) -> list[Shelf]:
+    def all(self) -> list[Listed]:
         """Return the repositories that have manifests, by name, as they were a moment ago."""
         when, seen = self._seen
         if self.clock() - when > _FRESH:
@@ -143,7 +143,7 @@ def _version(digest: Digest, told: Told, when: float, tags: Mapping[str, float],
     return Version(digest, told, max(tags.values(), default=when), size, tuple(sorted(tags)))
 
 
-def _all(bucket: SharedBucket) -> list[Shelf]:
+def _all(bucket: SharedBucket) -> list[Listed]:
     counts: dict[str, tuple[Counter[str], float]] = {}
     for item in bucket.list(REPOSITORIES):
         name, slash, rest = item.name.removeprefix(REPOSITORIES).partition("/_")
@@ -152,7 +152,7 @@ def _all(bucket: SharedBucket) -> list[Shelf]:
             count, changed = counts.get(name, (Counter(), 0.0))
             count[kind] += 1
             counts[name] = count, max(changed, item.used)
-    found = [Shelf(name, count[TAGS], count[MANIFESTS], changed) for name, (count, changed) in counts.items()]
+    found = [Listed(name, count[TAGS], count[MANIFESTS], changed) for name, (count, changed) in counts.items()]
     return sorted(found, key=lambda shelf: shelf.name)
 
 

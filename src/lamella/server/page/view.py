@@ -9,13 +9,14 @@ from aiohttp import web
 from lamella.cache.repositories import Repository
 from lamella.server.access.asked import IDENTITY
 from lamella.server.access.refusals import unauthorized
+from lamella.server.address import OwnAddress
 from lamella.server.answers import RefusedError
 from lamella.server.builds.jobs import Tally
 from lamella.server.demand.settings import Source
 from lamella.server.gate import admit, is_admitted
 from lamella.server.mirrors import Mirror
-from lamella.server.page.address import Address, examples
-from lamella.server.page.amounts import Amounts, Measured
+from lamella.server.monitoring.amounts import Amounts, Measured
+from lamella.server.page.examples import examples
 from lamella.server.page.follow import BuildPages
 from lamella.server.page.leaf import leaf
 from lamella.server.page.paging import page_of
@@ -80,11 +81,13 @@ class View:
         """The home page: what this server is, and how to pull from it."""
         admit(request, "pull", "")
         about = self.about
+        sources = list(examples(about.sources))
         return self.renderer.page(
             "home",
             who=request[IDENTITY].name,
             address=self._address(request),
-            sources=list(examples(about.sources)),
+            sources=sources,
+            named=next((one for one in sources if one.is_named), None),
             mirrors=about.mirrors,
             caches=[name for name in about.caches if is_admitted(request, "pull", f"nix/{name}")],
             writable=about.writable,
@@ -142,8 +145,8 @@ class View:
             rows=rows,
         )
 
-    def _address(self, request: web.Request) -> Address:
-        return Address(self.origin(request))
+    def _address(self, request: web.Request) -> OwnAddress:
+        return OwnAddress(self.origin(request))
 
 
 def _unknown(name: str, reference: str) -> RefusedError:

@@ -20,7 +20,6 @@ _SHAPES = (
     ("manifest", re.compile("(?P<name>.+)/manifests/(?P<last>[^/]+)")),
     ("referrers", re.compile("(?P<name>.+)/referrers/(?P<last>[^/]+)")),
 )
-KINDS = tuple(kind for kind, _ in _SHAPES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Alternatives: several packages have a program of the same use, and the one that counts most gets the common name."""
+"""Alternatives: of several packages with the same kind of program, the most important gets the common name."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ _NOT_WANTED = ("/usr/share/man/", "/usr/share/info/")
 
 
 class Alternative(msgspec.Struct, frozen=True, array_like=True):
-    """One way to fill the name `link`, with what follows it (`others`: link, name, path)."""
+    """One candidate for the name `link`, with its slaves (`others`: link, name, path)."""
 
     link: str
     name: str
@@ -21,7 +21,7 @@ class Alternative(msgspec.Struct, frozen=True, array_like=True):
 
 
 def read(script: bytes) -> list[Alternative]:
-    """The alternatives that a maintainer's script sets up in so many words."""
+    """The alternatives that a maintainer's script sets up in literal commands."""
     text = script.decode("utf-8", "replace").replace("\\\n", " ")
     return [found for match in _CALL.finditer(text) for found in _said(match[1])]
 
@@ -39,7 +39,7 @@ def _said(call: str) -> Iterator[Alternative]:
 
 
 def _groups(words: Sequence[str]) -> list[list[str]]:
-    """Words, from each that starts with `--` up to the next."""
+    """The words in groups, each of which starts with a `--` word."""
     found: list[list[str]] = []
     for word in words:
         if word.startswith("--"):
@@ -49,7 +49,7 @@ def _groups(words: Sequence[str]) -> list[list[str]]:
 
 
 def chosen(told: Mapping[str, Sequence[Alternative]]) -> dict[str, tuple[tuple[str, str], ...]]:
-    """Which package makes which links: of each name the alternative with the highest priority, then the first."""
+    """The links by package: for each name, the alternative with the highest priority, then the first package."""
     best: dict[str, tuple[int, str, Alternative]] = {}
     for package in sorted(told):
         for one in told[package]:
@@ -62,7 +62,7 @@ def chosen(told: Mapping[str, Sequence[Alternative]]) -> dict[str, tuple[tuple[s
 
 
 def links(one: Alternative) -> Iterator[tuple[str, str]]:
-    """The links that an alternative makes, each with where it leads."""
+    """The links of an alternative, with their targets."""
     for link, name, path in ((one.link, one.name, one.path), *one.others):
         if not link.startswith(_NOT_WANTED):
             yield link, f"/etc/alternatives/{name}"

@@ -1,8 +1,8 @@
-"""The archives that packages come from: those of apt on this machine, or those that a spec names.
+"""Archives of packages: those of apt on this machine, or those that a spec names.
 
     InRelease --its signature--> sums of indexes --sums--> Packages --sums--> debs
 
-Nothing is believed that does not follow from a signature by a key that this machine trusts.
+Nothing is trusted that does not follow from a signature by a trusted key.
 """
 
 import base64
@@ -31,18 +31,18 @@ _INDEXES = ("Packages.xz", "Packages.gz", "Packages")
 
 
 class ArchiveError(SourceError):
-    """An archive of Debian packages cannot be used, or is not what its signature says."""
+    """An archive of Debian packages cannot be used, or does not match its signature."""
 
 
 class Documents(Protocol):
-    """Whoever gets documents."""
+    """Something that downloads documents."""
 
     def document(self, url: str) -> bytes: ...
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite of an archive. `keys` are files of keys that may sign it, or a key itself; none: those apt trusts."""
+    """A suite of an archive. `keys` are files of keys that may sign it, or a key itself; by default, those of apt."""
 
     uri: str
     name: str
@@ -56,19 +56,19 @@ class Suite:
 
 
 def suites(lines: Sequence[str], keyring: str, environment: Mapping[str, str]) -> list[Suite]:
-    """Where to look: as `lines` say, or the environment, or apt."""
+    """The suites in `lines`, or else in the environment, or else in apt's configuration."""
     told = lines or [line for line in environment.get("LAMELLA_DEBIAN", "").splitlines() if line.strip()]
-    found = [parse_line(line, "an archive of Debian packages", keyring) for line in told] or apt_suites()
+    found = [parse_line(line, "archives of Debian packages", keyring) for line in told] or apt_suites()
     if not found:
         raise ArchiveError(
-            "apt on this machine names no archive of Debian packages; "
+            "apt on this machine has no archives of Debian packages; "
             'name one: archives = ["http://HOST/debian bookworm main"] in [debian]'
         )
     return found
 
 
 def parse_line(line: str, origin: str, keyring: str = "") -> Suite:
-    """A line as in `sources.list`; the word `deb` before it may be missing."""
+    """The suite in a line as in `sources.list`, with or without the word `deb`."""
     text = line.strip() if line.strip().startswith("deb ") else f"deb {line.strip()}"
     match = _LINE.fullmatch(text)
     if not match or match["uri"].partition(":")[0] not in ("http", "https", "file"):
@@ -87,7 +87,7 @@ def parse_line(line: str, origin: str, keyring: str = "") -> Suite:
 
 
 def apt_suites(folder: Path = APT) -> list[Suite]:
-    """What apt on this machine uses. Kinds of archives that are not fetched over http or from files are passed over."""
+    """The suites that apt on this machine uses, except those that are not on http servers or in files."""
     found: list[Suite] = []
     lists = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*.list"))]
     for file in (file for file in lists if file.is_file()):
@@ -117,12 +117,12 @@ def _of_stanza(told: dict[str, str]) -> Iterator[Suite]:
 
 
 def address(uri: str, file: str) -> str:
-    """Where a file of an archive is, whose name may hold signs that mean something in addresses."""
+    """The address of a file in an archive; its name is quoted."""
     return f"{uri}/{quote(file)}"
 
 
 def indexes(suite: Suite, architecture: str, documents: Documents, now: Callable[[], datetime]) -> Iterator[str]:
-    """The texts of the indexes of `suite` that tell of packages for an architecture."""
+    """The texts of the indexes of `suite` for an architecture."""
     if suite.architectures and architecture not in suite.architectures:
         return
     base = f"{suite.uri}/dists/{suite.name}"
@@ -160,14 +160,14 @@ def _lines(text: str) -> Iterable[str]:
 def _index(data: bytes, name: str, told: tuple[str, int]) -> str:
     hashed, size = told
     if len(data) != size or hashlib.sha256(data).hexdigest() != hashed:
-        raise ArchiveError(f"{name} of an archive is not what its signed InRelease says; nothing of it is used")
+        raise ArchiveError(f"{name} of an archive does not match its signed InRelease, so it is not used")
     whole = io.BytesIO()
     decompress(io.BytesIO(data), name.partition(".")[2], whole.write, _LONGEST_INDEX, f"{name} of an archive")
     return str(whole.getbuffer(), "utf-8", "replace")
 
 
 def verified(signed: bytes, suite: Suite) -> str:
-    """The text that was signed, and no more than that."""
+    """Exactly the text that was signed."""
     if suite.trusted:
         text = signed.decode("utf-8", "replace")
         return text.partition("\n\n")[2].partition("-----BEGIN PGP SIGNATURE")[0] if text.startswith("-----") else text
@@ -181,14 +181,14 @@ def verified(signed: bytes, suite: Suite) -> str:
             command.append(str(folder / "InRelease"))
             ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         except OSError as error:
-            raise ArchiveError("gpgv, which checks signatures of archives, is not there; install gpgv") from error
+            raise ArchiveError("gpgv, which checks signatures of archives, is not installed") from error
         if not _is_vouched_for(signed, ran) or not (folder / "Release").is_file():
-            raise ArchiveError(f"the signature of {suite} is not one that this machine trusts: {_last(ran.stderr)}")
+            raise ArchiveError(f"the signature of {suite} is not trusted on this machine: {_last(ran.stderr)}")
         return (folder / "Release").read_text(errors="replace")
 
 
 def _is_vouched_for(signed: bytes, ran: "subprocess.CompletedProcess[str]") -> bool:
-    """Whether a trusted key signed it; signatures by unknown keys may lie beside that, as for apt, but no bad ones."""
+    """Whether a trusted key signed it; as in apt, unknown keys may have signed too, but no signature may be bad."""
     told = {line.split()[1] for line in ran.stdout.splitlines() if line.startswith("[GNUPG:] ")}
     if not ran.returncode:
         return "VALIDSIG" in told
@@ -198,11 +198,11 @@ def _is_vouched_for(signed: bytes, ran: "subprocess.CompletedProcess[str]") -> b
 
 def _last(text: str) -> str:
     said = [line.partition("gpgv: ")[2] or line for line in text.splitlines() if line.strip()]
-    return "; ".join(said[-2:]) or "gpgv said nothing"
+    return "; ".join(said[-2:]) or "gpgv printed no error"
 
 
 def _keyrings(keys: Sequence[str], folder: Path) -> Iterator[Path]:
-    """Files of keys in the form that gpgv reads."""
+    """The keys as files that gpgv can read."""
     texts: list[tuple[str, bytes]] = []
     if keys and "BEGIN PGP" in keys[0]:
         lines = [line.strip().removeprefix(".") for line in keys[0].splitlines()]
@@ -226,7 +226,7 @@ def _read(path: Path) -> bytes:
 
 
 def _binary(data: bytes, name: str) -> bytes:
-    """Keys out of the text that they may be wrapped in."""
+    """The keys as bytes, if they are armored text."""
     if b"-----BEGIN PGP" not in data[:4096]:
         return data
     found = b""

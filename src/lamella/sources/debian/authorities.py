@@ -1,6 +1,6 @@
-"""Certificate authorities as OpenSSL looks for them in a folder: by a hash of the name that a certificate is for.
+"""Certificate authorities as OpenSSL looks them up in a folder: by a hash of a certificate's subject.
 
-The hash is the start of the SHA-1 of the name in a canonical form: all text in UTF-8 and small letters, with single
+The hash is the start of the SHA-1 of the subject in a canonical form: all text in UTF-8 and lower case, with single
 spaces between words.
 """
 
@@ -26,11 +26,11 @@ _TEXTS = {
 
 
 class CertificateError(SourceError):
-    """A certificate cannot be read."""
+    """A certificate authority's certificate cannot be read."""
 
 
 def links(texts: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
-    """A link under a plain name to each certificate, and one under its hash to that; `texts` are by path."""
+    """A link with a plain name to each certificate, and a link with its hash to that; `texts` are by path."""
     count: Counter[str] = Counter()
     for path, text in sorted(texts.items()):
         name = path.rpartition("/")[2].removesuffix(".crt").translate(str.maketrans(" (),", "_==_")) + ".pem"
@@ -41,7 +41,7 @@ def links(texts: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
 
 
 def subject_hash(text: bytes) -> str:
-    """What `openssl x509 -subject_hash` says of a certificate in PEM."""
+    """The output of `openssl x509 -subject_hash` for a certificate in PEM."""
     match = re.search(rb"-----BEGIN CERTIFICATE-----(.*?)-----END", text, re.DOTALL)
     try:
         if not match:
@@ -54,7 +54,7 @@ def subject_hash(text: bytes) -> str:
 
 
 def _subject(certificate: bytes) -> list[bytes]:
-    """The sets that the name of a certificate's owner is made of."""
+    """The sets in the subject of a certificate."""
     signed = next(_items(_body(certificate)))
     fields = [item for item in _items(_body(signed)) if item[0] != _CONTEXT]
     return list(_items(_body(fields[4])))
@@ -72,7 +72,7 @@ def _canonical_set(part: bytes) -> bytes:
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:
-    """The length that stands at `at`, and where what it is of begins."""
+    """The length at `at`, and where its contents begin."""
     first = data[at]
     if first < 0x80:
         return first, at + 1

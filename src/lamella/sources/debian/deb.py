@@ -1,11 +1,10 @@
-"""A deb as entries: its files where an image has them, and what its maintainer's scripts would have left there.
+"""A deb as entries: its files at their places in an image, and the results of its maintainer's scripts.
 
-/bin, /sbin, /lib*        lie in /usr; links lead there
-var/lib/dpkg/status.d     tells scanners of the package, as there is no dpkg that keeps a database
+/bin, /sbin, /lib*        are links into /usr
+var/lib/dpkg/status.d     describes the package for scanners, as there is no dpkg database
 """
 
 import io
-import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,12 +15,12 @@ import msgspec
 from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Owner, Package, order
 from lamella.sources.debian import alternatives, fixups
+from lamella.sources.debian.fixups import MERGED
 from lamella.sources.spool import DamagedError, Spool, decompress, explained, nameless, opened
 
 RULES = "deb-2"
 """Changes whenever the entries of a deb would."""
 
-MERGED = re.compile(r"/(bin|sbin|lib|lib32|lib64|libx32|libo32)(?=/|$)")
 _MAGIC = b"!<arch>\n"
 _HEADER = 60
 _MOST_MEMBERS = 500_000
@@ -29,7 +28,7 @@ _DENSEST, _SMALL = 400, 64 << 20
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What else is known of a deb than its content. `links` are those that alternatives make, and where they lead."""
+    """Where a deb comes from, and the `links` of its alternatives with their targets."""
 
     file: str
     size: int
@@ -38,7 +37,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reading(Protocol):
-    """A file that is read at any place."""
+    """A file that can be read at any place."""
 
     def read_at(self, count: int, at: int) -> bytes: ...
 
@@ -52,7 +51,7 @@ class Part(NamedTuple):
 
 
 def parts(source: Reading, origin: str) -> Iterator[Part]:
-    """The members of a deb in their order."""
+    """The members of a deb, in order."""
     if source.read_at(len(_MAGIC), 0) != _MAGIC:
         raise DamagedError(f"{origin} is not a deb")
     at = len(_MAGIC)
@@ -65,10 +64,10 @@ def parts(source: Reading, origin: str) -> Iterator[Part]:
 
 
 def control(source: Reading, origin: str) -> dict[str, bytes]:
-    """The documents of a deb that are not for the image: what it says of itself, and its scripts."""
+    """The control files of a deb: its metadata and its scripts."""
     part = next((part for part in parts(source, origin) if part.name.startswith("control.tar")), None)
     if part is None or part.size > _SMALL:
-        raise DamagedError(f"{origin} says nothing of itself")
+        raise DamagedError(f"{origin} has no control files")
     packed = source.read_at(part.size, part.offset)
     out = io.BytesIO()
     decompress(io.BytesIO(packed), _ending(part), out.write, _SMALL, origin)
@@ -82,14 +81,14 @@ def control(source: Reading, origin: str) -> dict[str, bytes]:
 
 
 def entries(package: Package) -> Iterator[Entry]:
-    """The files of the deb at `package.path`, as they lie in an image."""
+    """The files of the deb at `package.path`, at their places in an image."""
     recipe = decode_as(package.how, Recipe)
     path = Path(package.path)
     origin = package.id
     source = opened(path, origin)
     data = next((part for part in parts(source, origin) if part.name.startswith("data.tar")), None)
     if data is None:
-        raise DamagedError(f"{origin} holds no files")
+        raise DamagedError(f"{origin} has no files")
     unpacked = nameless(path.parent)
     limit = max(data.size * _DENSEST, _SMALL)
     decompress(source.window(data.offset, data.size), _ending(data), unpacked.write, limit, origin)
@@ -106,17 +105,15 @@ def entries(package: Package) -> Iterator[Entry]:
 
 
 def _check_links(links: Sequence[tuple[str, str]], documents: Mapping[str, bytes], origin: str) -> None:
-    """Refuses links that the package's own script does not ask for: a lock learned them from bytes not yet verified."""
+    """Raises an error for links that are not in the package's script: the lock has them from unverified bytes."""
     own = {link for one in alternatives.read(documents.get("postinst", b"")) for link in alternatives.links(one)}
     wrong = next((f"{place} -> {target}" for place, target in links if (place, target) not in own), "")
     if wrong:
-        raise DamagedError(
-            f"{origin} sets up no alternative {wrong[:200]}; do not trust the lock; lock again with an empty cache"
-        )
+        raise DamagedError(f"{origin} sets up no alternative {wrong[:200]}, so the lock is wrong; run lamella lock")
 
 
 def _ending(part: Part) -> str:
-    """How a member is compressed."""
+    """The compression of a member."""
     return part.name.rpartition(".tar")[2].removeprefix(".")
 
 
@@ -130,7 +127,7 @@ def _files(unpacked: Spool, origin: str) -> Iterator[Entry]:
         for member in archive:
             count += 1
             if count > _MOST_MEMBERS:
-                raise DamagedError(f"{origin} holds more than {_MOST_MEMBERS} files, and that is not believed")
+                raise DamagedError(f"{origin} has more than {_MOST_MEMBERS} files, which is the limit")
             path = _place(member.name, origin)
             merged = MERGED.match(path)
             if merged:
@@ -140,7 +137,7 @@ def _files(unpacked: Spool, origin: str) -> Iterator[Entry]:
                 path = f"/usr{path}"
             entry = _entry(member, path, unpacked, seen, origin) if path != "/" else None
             if entry and entry.path in seen and entry.kind is not Kind.DIRECTORY:
-                raise DamagedError(f"{origin} holds {path!r} twice")
+                raise DamagedError(f"{origin} has {path!r} twice")
             if entry:
                 seen[entry.path] = entry
     yield from seen.values()
@@ -148,7 +145,7 @@ def _files(unpacked: Spool, origin: str) -> Iterator[Entry]:
 
 
 def _place(name: str, origin: str) -> str:
-    """Where a member lies; never outside."""
+    """The place of a member; never outside of the image."""
     plain = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in plain or "\0" in name or name.startswith("/"):
         raise DamagedError(f"{origin} holds the name {name[:200]!r}, which may lead out of it; do not trust it")
@@ -168,7 +165,7 @@ def _entry(member: tarfile.TarInfo, path: str, unpacked: Spool, seen: dict[bytes
         to = _place(member.linkname, origin)
         other = seen.get((f"/usr{to}" if MERGED.match(to) else to).encode("utf-8", "surrogateescape"))
         if other is None or other.kind is not Kind.FILE:
-            raise DamagedError(f"{origin}: {path} is a link to {to}, which is not before it")
+            raise DamagedError(f"{origin}: {path} is a link to {to}, which does not come before it")
         return other._replace(path=name)
     if not member.isreg() or member.issparse():
         raise DamagedError(f"{origin} holds {path}, which is neither file, folder nor link")

@@ -1,14 +1,18 @@
-"""What maintainers' scripts leave in an image, as data: nothing of a package is ever run.
+"""The results of maintainers' scripts, as data: no code of a package is ever run.
 
-Packages differ in what they need, so the table below is by name; the rest is the same for all.
+The tables below are for single packages; the rest is the same for all.
 """
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from lamella.package import Entry, Kind
 from lamella.sources.debian import authorities
+
+MERGED = re.compile(r"/(bin|sbin|lib|lib32|lib64|libx32|libo32)(?=/|$)")
+"""What is in `/usr` on a merged system."""
 
 _STATUS = "/var/lib/dpkg/status.d"
 
@@ -46,7 +50,7 @@ _FOLDERS: Mapping[str, Mapping[str, int]] = {
 def all_of(
     name: str, found: Mapping[bytes, Entry], documents: Mapping[str, bytes], links: Sequence[tuple[str, str]]
 ) -> Iterator[Entry]:
-    """What comes to the files `found` in the package `name`; `documents` are those it has of itself."""
+    """What to add to the files `found` in the package `name`, whose control files are `documents`."""
     yield made(f"{_STATUS}/{name}", documents.get("control", b""))
     if "md5sums" in documents:
         yield made(f"{_STATUS}/{name}.md5sums", documents["md5sums"])
@@ -62,12 +66,12 @@ def all_of(
 
 
 def made(path: str, data: bytes) -> Entry:
-    """A file whose bytes are at hand."""
+    """A file with these bytes."""
     return Entry(path.encode(), Kind.FILE, 0o644, len(data), content=partial(io.BytesIO, data))
 
 
 def _believed(found: Mapping[bytes, Entry]) -> Iterator[Entry]:
-    """The bundle of certificate authorities, and the links by which OpenSSL finds each of them."""
+    """The bundle of certificate authorities, and the links with which OpenSSL finds each of them."""
     texts = {}
     for path, entry in sorted(found.items()):
         if path.startswith(b"/usr/share/ca-certificates/") and path.endswith(b".crt") and callable(entry.content):

@@ -1,9 +1,9 @@
-"""`/etc/ld.so.cache`: where the loader finds shared libraries by name, as `ldconfig` would have noted it.
+"""`/etc/ld.so.cache`: where the loader finds shared libraries by name, as `ldconfig` would write it.
 
     header | an entry for each library: kind, name, path | the names and paths
-             the newest version first: the loader searches by halves
+             the newest version first, for the loader's binary search
 
-Folders are those that `/etc/ld.so.conf.d` names, and the usual ones.
+The folders are those in `/etc/ld.so.conf.d`, and the usual ones.
 """
 
 import posixpath
@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from lamella.sources.debian.deb import MERGED
+from lamella.sources.debian.fixups import MERGED
 
 PLACE = "/etc/ld.so.cache"
 CONFIGURED = re.compile(r"/etc/ld\.so\.conf\.d/[^/]+\.conf")
 LIBRARY = re.compile(r"(lib|ld-).*\.so.*")
 KINDS = {"386": 0x3, "amd64": 0x303, "arm64": 0xA03, "ppc64le": 0x503, "riscv64": 0x1003}
-"""What the loader of a machine takes, for all of today's C libraries."""
+"""The kinds of libraries that loaders accept, for all current C libraries."""
 
 _MAGIC = b"glibc-ld.so.cache1.1"
 _LITTLE = 2
@@ -31,7 +31,7 @@ _MOST_LINKS = 40
 
 
 class Library(msgspec.Struct, frozen=True, array_like=True):
-    """A file with what it calls itself, or a link and where it leads."""
+    """A file with its soname, or a link with its target."""
 
     path: str
     soname: str = ""
@@ -40,7 +40,7 @@ class Library(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Libraries(msgspec.Struct, frozen=True, array_like=True):
-    """What a package has of them; `folders` are by the file of `/etc/ld.so.conf.d` that names them."""
+    """The libraries in a package; `folders` are by the file in `/etc/ld.so.conf.d` that names them."""
 
     found: tuple[Library, ...] = ()
     folders: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -53,7 +53,7 @@ class _Noted(NamedTuple):
 
 
 def folders_in(text: str) -> tuple[str, ...]:
-    """The folders that a file of `/etc/ld.so.conf.d` names."""
+    """The folders in a file of `/etc/ld.so.conf.d`."""
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return tuple(line.rstrip("/") for line in lines if line.startswith("/"))
 
@@ -88,12 +88,12 @@ def _noted(whole: Sequence[Libraries]) -> Iterator[_Noted]:
 
 
 def merged(path: str) -> str:
-    """Where a place lies since /lib is /usr/lib."""
+    """The place of a path when /lib is /usr/lib."""
     return f"/usr{path}" if MERGED.match(path) else path
 
 
 def _followed(one: Library, known: Mapping[str, Library]) -> Library | None:
-    """The file that a link leads to in the end."""
+    """The file that a chain of links ends at."""
     found: Library | None = one
     for _ in range(_MOST_LINKS):
         if found is None or not found.target:
@@ -104,7 +104,7 @@ def _followed(one: Library, known: Mapping[str, Library]) -> Library | None:
 
 
 def _called(name: str, file: Library, *, is_link: bool) -> str:
-    """What a library goes by: its own name for itself, but for links to it that are for programs in the making."""
+    """The name of a library: its soname, except for links that only compilers use."""
     own = file.path.rpartition("/")[2]
     soname = file.soname or name
     keeps = own == soname or (own.endswith(".so") and soname.startswith(own))
@@ -118,7 +118,7 @@ def _rank(name: str) -> list[tuple[int, int]]:
 
 
 def libraries(links: Iterable[tuple[str, str]], files: Iterable[Library], conf: Mapping[str, str]) -> Libraries:
-    """What was found in a package, told of in short."""
+    """The libraries in a package, from what was found in it."""
     found = [*files, *(Library(path, target=target) for path, target in links if ".so" in path.rpartition("/")[2])]
     folders = tuple(sorted((path, folders_in(text)) for path, text in conf.items()))
     return Libraries(tuple(sorted(found, key=lambda one: one.path)), folders)

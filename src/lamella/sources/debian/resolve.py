@@ -1,7 +1,7 @@
-"""Which packages go together: what is asked for, all that it depends on, and for each choice what apt would take.
+"""Chooses packages: the requested ones with their dependencies, and for each choice what apt would take.
 
-The newest version of a package counts. Of alternatives the first that can be had is taken, unless another is there
-already. A name that no package has stands for those that provide it: the most important one, then the first by name.
+The newest version of a package counts. Of alternatives, the first available one is taken, unless another was already
+chosen. The name of a virtual package stands for those that provide it: the most important one, then the first by name.
 """
 
 import difflib
@@ -16,7 +16,7 @@ from lamella.sources.debian.version import satisfies, version_key
 from lamella.sources.tree import SourceError
 
 ESSENTIAL = "essential"
-"""Stands for all packages that Debian calls essential."""
+"""The name for all essential packages."""
 
 _RELATION = re.compile(
     r"(?P<name>[a-z0-9][\w.+-]*)(?::\w+)?\s*"
@@ -26,12 +26,12 @@ _PRIORITIES = ("required", "important", "standard", "optional", "extra")
 
 
 class DependencyError(SourceError):
-    """Packages that go together cannot be found."""
+    """A Debian package or a dependency does not exist, or packages conflict."""
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A package that is depended on, in versions that stand in `relation` to `version`."""
+    """A dependency on a package, in versions in `relation` to `version`."""
 
     name: str
     relation: str = ""
@@ -43,7 +43,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Deb:
-    """A package as an index tells of it; `uri` is the archive that it lies in."""
+    """A package as an index describes it; `uri` is its archive."""
 
     stanza: str
     uri: str
@@ -62,7 +62,7 @@ class Deb:
 
     @property
     def depends(self) -> list[list[Relation]]:
-        """What has to be there too: of each list one."""
+        """Its dependencies: one of each list is needed."""
         told = (self.fields.get(key, "") for key in ("Pre-Depends", "Depends"))
         return [clause for text in told for clause in clauses(text)]
 
@@ -72,13 +72,13 @@ class Deb:
 
     @property
     def excluded(self) -> list[Relation]:
-        """What must not be there beside it."""
+        """What it cannot be installed with."""
         told = (self.fields.get(key, "") for key in ("Conflicts", "Breaks"))
         return [clause[0] for text in told for clause in clauses(text)]
 
 
 def clauses(text: str) -> list[list[Relation]]:
-    """A field of relations: clauses with commas between them, alternatives with bars."""
+    """A field of relations: clauses separated by commas, alternatives by bars."""
     found = []
     for clause in filter(str.strip, text.replace("\n", " ").split(",")):
         matches = [_RELATION.match(part.strip()) for part in clause.split("|")]
@@ -87,10 +87,10 @@ def clauses(text: str) -> list[list[Relation]]:
 
 
 class Catalogue:
-    """All packages that can be had for an architecture."""
+    """All available packages for an architecture."""
 
     def __init__(self, texts: Iterable[tuple[str, str]], kept: Mapping[str, str]) -> None:
-        """`texts` are indexes, each with the address of its archive; versions that are `kept` count as the newest."""
+        """`texts` are archive addresses with indexes; versions in `kept` count as the newest."""
         self._kept = kept
         self._stanzas: defaultdict[str, list[Deb]] = defaultdict(list)
         self._virtual: defaultdict[str, set[str]] = defaultdict(set)
@@ -107,17 +107,17 @@ class Catalogue:
                     self.essential.add(name)
 
     def newest(self, name: str) -> Deb | None:
-        """The newest version of the package of that name, or the one to keep if it can still be had."""
+        """The newest version of the package with that name, or the one to keep if it is still available."""
         there = self._stanzas.get(name, ())
         kept = next((deb for deb in there if deb.version == self._kept.get(name)), None)
         return kept or max(there, key=lambda deb: version_key(deb.version), default=None)
 
     def like(self, name: str) -> list[str]:
-        """The package whose name is most like that, if any is; the first letter is taken for right."""
+        """The package with the most similar name, if there is one; the first letter must be right."""
         return difflib.get_close_matches(name, [one for one in self._stanzas if one[:1] == name[:1]], 1)
 
     def that_satisfy(self, relation: Relation) -> Iterator[Deb]:
-        """What satisfies it, the best first."""
+        """The packages that satisfy it, the best first."""
         own = self.newest(relation.name)
         if own and satisfies(own.version, relation.relation, relation.version):
             yield own
@@ -128,7 +128,7 @@ class Catalogue:
 
 
 def _provides(one: Relation, wanted: Relation) -> bool:
-    """Whether what is provided will do; where it tells no version it does for any that is not asked for one."""
+    """Whether what is provided suffices; without a version, it satisfies only relations without a version."""
     if one.name != wanted.name:
         return False
     return not wanted.relation or (bool(one.version) and satisfies(one.version, wanted.relation, wanted.version))
@@ -141,7 +141,7 @@ def _rank(deb: Deb) -> tuple[int, str]:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A package that was chosen, and the names of those that it depends on and that are there."""
+    """A chosen package, and the names of chosen packages that it depends on."""
 
     deb: Deb
     references: tuple[str, ...]
@@ -149,14 +149,14 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Answer:
-    """The packages that go together, by name, and those that each want stands for."""
+    """The chosen packages by name, and those that each want stands for."""
 
     packages: tuple[Chosen, ...]
     roots: dict[str, tuple[str, ...]]
 
 
 def resolve(wants: Sequence[str], catalogue: Catalogue, without: Sequence[str]) -> Answer:
-    """What `wants` come to. What is `without` is there only if it is asked for by name."""
+    """The packages for `wants`. Those in `without` are left out unless the wants name them."""
     left_out = frozenset(without) - frozenset(wants)
     roots = {want: [_wanted(name, catalogue) for name in _expanded(want, catalogue, left_out)] for want in wants}
     found = {deb.name: deb for debs in roots.values() for deb in debs}
@@ -182,21 +182,21 @@ def _wanted(name: str, catalogue: Catalogue) -> Deb:
     if found is None:
         near = catalogue.like(name)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise DependencyError(f"no archive that is asked has a package {name}{hint}")
+        raise DependencyError(f"no archive has a package {name}{hint}")
     return found
 
 
 def _choice(
     clause: Sequence[Relation], deb: Deb, found: dict[str, Deb], catalogue: Catalogue, left_out: frozenset[str]
 ) -> Deb | None:
-    """What to take for a clause of `deb`; None where it is left out."""
+    """The package for a clause of `deb`; None if it is left out."""
     options = [option for relation in clause for option in catalogue.that_satisfy(relation)]
     there = next((option for option in options if option.name in found), None)
     if there or any(relation.name in left_out for relation in clause) or any(o.name in left_out for o in options[:1]):
         return there
     if not options:
         told = " or ".join(map(str, clause))
-        raise DependencyError(f"{deb.name} depends on {told}, and no archive that is asked has that")
+        raise DependencyError(f"{deb.name} depends on {told}, which no archive has")
     return options[0]
 
 
@@ -214,4 +214,6 @@ def _check_exclusions(found: dict[str, Deb]) -> None:
         for relation in deb.excluded:
             other = found.get(relation.name)
             if other and other is not deb and satisfies(other.version, relation.relation, relation.version):
-                raise DependencyError(f"{deb.name} excludes {relation}, so it and {other.name} cannot be in one image")
+                raise DependencyError(
+                    f"{deb.name} conflicts with {relation}, so {other.name} cannot be in the same image"
+                )

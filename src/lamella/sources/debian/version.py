@@ -7,14 +7,14 @@ _PART = re.compile(r"(\D*)(\d*)")
 
 
 def _order(sign: str) -> int:
-    """Letters come before all else, and `~` before the end of the text."""
+    """Letters come before other characters, and `~` before the end of the text."""
     if sign == "~":
         return -1
     return ord(sign) if sign.isalpha() else ord(sign) + 256
 
 
 def _key(text: str) -> tuple[tuple[tuple[int, ...], int], ...]:
-    """Sorts as dpkg does: by turns what is no digit, sign by sign, and numbers."""
+    """Sorts as dpkg does: alternating non-digits, compared character by character, and numbers."""
     parts = []
     for match in _PART.finditer(text):
         if not match[0]:
@@ -25,7 +25,7 @@ def _key(text: str) -> tuple[tuple[tuple[int, ...], int], ...]:
 
 @cache
 def version_key(version: str) -> tuple[object, ...]:
-    """A value that sorts as `version` does among others."""
+    """A sort key for `version`."""
     epoch, colon, rest = version.partition(":")
     if not colon:
         epoch, rest = "0", version
@@ -36,7 +36,7 @@ def version_key(version: str) -> tuple[object, ...]:
 
 
 def satisfies(version: str, relation: str, wanted: str) -> bool:
-    """Whether `version` stands in `relation` (`>=`, `<<`, ...) to `wanted`; none is satisfied by all."""
+    """Whether `version` is in `relation` (`>=`, `<<`, ...) to `wanted`; true without a relation."""
     if not relation:
         return True
     one, other = version_key(version), version_key(wanted)

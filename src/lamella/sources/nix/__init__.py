@@ -1,4 +1,4 @@
-"""Nix packages: what a store or a cache tells of closures, and what lies in store paths and NARs.
+"""Nix packages: closures as a store or a cache describes them, and the files in store paths and NARs.
 
 installables --nix--> paths --graph or narinfos--> packages        store path or NAR --> entries
 """

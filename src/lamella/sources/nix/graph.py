@@ -1,8 +1,8 @@
 """Closure graphs that Nix wrote.
 
-`nix path-info` and `exportReferencesGraph` tell of each path its references, size and NAR hash; they have changed
-their JSON several times, and all shapes are read: a list of paths, an object keyed by path, and `{"info": {...}}`
-keyed by the path's last part. No file of a path is read here.
+`nix path-info` and `exportReferencesGraph` give the references, size and NAR hash of each path. Their JSON has changed
+several times, and all forms are read: a list of paths, an object with paths as keys, and `{"info": {...}}` with the
+last parts of paths as keys. No file of a path is read here.
 """
 
 import base64
@@ -27,11 +27,11 @@ _STORE_NAME = re.compile(r"[0-9a-z]{32}-(?P<name>[^/]+)")
 
 
 class NixError(SourceError):
-    """Nix is not there, does not know a path, or told something unreadable."""
+    """Nix is not installed, does not know a path, or gave unreadable output."""
 
 
 def read_graph(file: Path, memory: Memory) -> Closure:
-    """The closure in a graph file; its roots are the paths that nothing else refers to."""
+    """The closure in a graph file; its roots are the paths that no other refers to."""
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -40,7 +40,7 @@ def read_graph(file: Path, memory: Memory) -> Closure:
 
 
 def paths_in(data: bytes, origin: str) -> list[LockedPath]:
-    """The paths that Nix tells of in JSON."""
+    """The paths in JSON from Nix."""
     try:
         return [_path(path, info) for path, info in _infos(msgspec.json.decode(data))]
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -48,17 +48,17 @@ def paths_in(data: bytes, origin: str) -> list[LockedPath]:
 
 
 class Facts(NamedTuple):
-    """A path, and what else Nix tells of it: what it was built by, and who vouches for it."""
+    """A path with more facts from Nix: what built it, and who signed it."""
 
     path: LockedPath
     deriver: str
     signatures: tuple[str, ...]
     ca: str
-    """What a path that needs nobody to vouch for it is known by."""
+    """The content address of a path that needs no signature."""
 
 
 def facts_in(data: bytes, origin: str) -> list[Facts]:
-    """All that Nix tells of paths in JSON."""
+    """The facts in JSON from Nix."""
     paths = paths_in(data, origin)
     infos = [info for _, info in _infos(msgspec.json.decode(data))]
     return [_facts(path, info) for path, info in zip(paths, infos, strict=True)]
@@ -71,7 +71,7 @@ def _facts(path: LockedPath, info: dict[str, Any]) -> Facts:
 
 
 def closure_of(paths: Sequence[LockedPath], roots: Sequence[str], memory: Memory) -> Closure:
-    """The closure of these paths; without `roots` they are those that no other refers to."""
+    """The closure of these paths; without `roots`, the roots are the paths that no other refers to."""
     if not roots:
         referred = {reference for one in paths for reference in one.references if reference != one.path}
         roots = [one.path for one in paths if one.path not in referred]
@@ -79,7 +79,7 @@ def closure_of(paths: Sequence[LockedPath], roots: Sequence[str], memory: Memory
 
 
 def _package(one: LockedPath, memory: Memory) -> Package:
-    """A graph need not give hashes; then the path itself is looked at."""
+    """If the graph has no hash, the path itself is looked at."""
     known = (
         content_of(one.path, one.nar_hash) if one.nar_hash else look_at(Path(one.path), one.path, "", memory).content
     )
@@ -88,7 +88,7 @@ def _package(one: LockedPath, memory: Memory) -> Package:
 
 
 def content_of(path: str, nar_hash: str) -> Digest:
-    """What the layer key says of a store path whose NAR has that hash: whoever tells of it, it is the same."""
+    """The content of a store path with that NAR hash, for the layer key: the same whatever its source."""
     return sha256(f"nix\0{path}\0{nar_hash}".encode())
 
 
@@ -100,7 +100,7 @@ def _infos(told: Any) -> list[tuple[str, dict[str, Any]]]:
     if isinstance(told, list):
         return [(info["path"], info) for info in told]
     graphs = [found for found in told.values() if _is_graph(found)]
-    if graphs:  # a builder's .attrs.json, which has them beside other attributes
+    if graphs:  # a builder's .attrs.json, with other attributes beside them
         return [(info["path"], info) for found in graphs for info in found]
     store = f"{told['storeDir']}/" if "storeDir" in told else f"{STORE}/"
     infos = told.get("info", told)
@@ -124,7 +124,7 @@ def _path(path: str, info: dict[str, Any]) -> LockedPath:
 
 
 def nar_hash(text: str | dict[str, Any]) -> bytes:
-    """The hash itself, from any of its spellings: `sha256:<base32>`, `sha256:<hex>`, SRI, or format 2's object."""
+    """The hash, from any spelling: `sha256:<base32>`, `sha256:<hex>`, SRI, or format 2's object."""
     if isinstance(text, dict):
         text = f"{text['algorithm']}{'-' if text['format'] == 'base64' else ':'}{text['hash']}"
     kind, mark, digits = text.partition("-" if text.startswith("sha256-") else ":")
@@ -133,7 +133,7 @@ def nar_hash(text: str | dict[str, Any]) -> bytes:
             raise ValueError
         hashed = _decode(digits, sri=mark == "-")
     except (ValueError, binascii.Error) as error:
-        raise NixError(f"{text!r} is not a SHA-256 hash as Nix writes them") from error
+        raise NixError(f"{text!r} is not a SHA-256 hash in Nix's format") from error
     return hashed
 
 
@@ -155,14 +155,14 @@ def _decode(digits: str, *, sri: bool) -> bytes:
 
 
 def base32(data: bytes) -> str:
-    """As Nix writes hashes: the least significant digit last."""
+    """Nix's spelling of hashes, with the least significant digit last."""
     number = int.from_bytes(data, "little")
     length = (len(data) * 8 + 4) // 5
     return "".join(_BASE32[number >> 5 * place & 31] for place in reversed(range(length)))
 
 
 def name_of(path: str) -> str:
-    """What stays of a store path's name when hash and version change: `glibc-2.36-dev` is `glibc-dev`."""
+    """The name of a store path without hash and version: `glibc-2.36-dev` is `glibc-dev`."""
     match = _STORE_NAME.fullmatch(path.rpartition("/")[2])
     words = (match["name"] if match else path.rpartition("/")[2]).split("-")
     version = next((i for i, word in enumerate(words) if i and not word[:1].isalpha()), len(words))
@@ -171,6 +171,6 @@ def name_of(path: str) -> str:
 
 
 def is_store_path(path: str) -> bool:
-    """Whether it is a whole store path, and nothing below one; no part of it leads elsewhere."""
+    """Whether it is exactly a store path, not something below one, without `.` and `..`."""
     root, *folders, name = path.split("/") if "/" in path else ("-", path)
     return not root and not {"", ".", ".."} & set(folders) and _STORE_NAME.fullmatch(name) is not None

@@ -1,4 +1,4 @@
-"""NARs: store paths as one file each, read entry by entry; what is not just as Nix would write it is refused.
+"""NARs: store paths as one file each, read entry by entry; anything that Nix would write differently is an error.
 
 string    its length as 8 bytes, its bytes, zeros up to a multiple of 8
 file      ( type regular [executable ""] contents BYTES )
@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from lamella.oci.image import Buffer
 from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Package
 from lamella.sources import tree
@@ -27,13 +28,13 @@ _LONGEST = 4096
 _WINDOW = 1 << 16
 _BLOCK = 1 << 20
 _CASE_HACK = re.compile(rb"~nix~case~hack~\d+$")
-"""What Nix adds to names on disks where large and small letters are the same."""
+"""What Nix adds to names on file systems that ignore case."""
 
 _LENGTH = struct.Struct("<Q")
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """A NAR that is here: the file, how it is compressed, and what must come out."""
+    """A local NAR: the file, its compression, and what must come out."""
 
     file: str
     compression: str
@@ -42,7 +43,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def entries(package: Package) -> Iterator[Entry]:
-    """The files of a store path, out of the NAR that `package.how` tells of; none before its hash is right."""
+    """The files of a store path, from the NAR in `package.how`; none before its hash is verified."""
     recipe = decode_as(package.how, Recipe)
     source = opened(Path(recipe.file), package.id)
     yield from read(_unpacked(source, recipe, package.id), package.at.encode(), package.id)
@@ -52,18 +53,18 @@ def _unpacked(source: Spool, recipe: Recipe, origin: str) -> Spool:
     out = nameless(Path(recipe.file).parent)
     hashed = hashlib.sha256()
 
-    def write(data: bytes) -> None:
+    def write(data: Buffer) -> None:
         hashed.update(data)
         out.write(data)
 
     decompress(source.window(0, source.size), recipe.compression, write, recipe.nar_size, origin)
     if (hashed.hexdigest(), out.size) != (recipe.nar_hash, recipe.nar_size):
-        raise DamagedError(f"the NAR of {origin} is not the one with the hash {recipe.nar_hash}; nothing of it is used")
+        raise DamagedError(f"the NAR of {origin} is not the one with the hash {recipe.nar_hash}, so it is not used")
     return out
 
 
 def dump(path: str) -> Iterator[bytes]:
-    """The NAR of a file, link or folder of this machine, in pieces."""
+    """The NAR of a file, link or folder on this machine, in pieces."""
     folders: list[bytes] = []
     yield _words(_MAGIC)
     root = os.fsencode(path)
@@ -86,7 +87,7 @@ def dump(path: str) -> Iterator[bytes]:
 
 
 def in_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in blocks that are worth compressing, or sending."""
+    """The same bytes in blocks that are large enough for compressing or sending."""
     waiting = bytearray()
     for piece in pieces:
         waiting += piece
@@ -110,7 +111,7 @@ def _told(entry: Entry) -> Iterator[bytes]:
             left -= len(block)
             yield block
     if left:
-        raise DamagedError(f"{os.fsdecode(entry.path)} has become shorter while it was read")
+        raise DamagedError(f"{os.fsdecode(entry.path)} became shorter while it was read")
     yield bytes(-entry.size % 8) + _words(b")")
 
 
@@ -119,15 +120,15 @@ def _words(*words: bytes) -> bytes:
 
 
 def read(nar: Spool, at: bytes, origin: str) -> Iterator[Entry]:
-    """The files in a NAR, as they lie at `at`."""
+    """The files in a NAR, at `at`."""
     return (entry for entry, _ in located(nar, at, origin))
 
 
 def located(nar: Spool, at: bytes, origin: str) -> Iterator[tuple[Entry, int]]:
-    """The same, and where in the NAR the content of each file starts."""
+    """The same, with the offset in the NAR at which the content of each file starts."""
     reader = _Reader(nar, origin)
     reader.expect(_MAGIC)
-    folders: list[list[bytes]] = []  # each with its path, and the name that was last in it
+    folders: list[list[bytes]] = []  # each with its path and its last name so far
     path = at
     while True:
         entry = _node(reader, path)
@@ -146,7 +147,7 @@ def located(nar: Spool, at: bytes, origin: str) -> Iterator[tuple[Entry, int]]:
 
 
 def _node(reader: "_Reader", path: bytes) -> Entry:
-    """What stands next, up to what is in it if it is a folder, else to its end."""
+    """The next node: a folder up to its contents, anything else to its end."""
     reader.expect(b"(", b"type")
     kind = reader.word()
     if kind == b"directory":
@@ -157,7 +158,7 @@ def _node(reader: "_Reader", path: bytes) -> Entry:
         reader.expect(b")")
         return Entry(path, Kind.SYMLINK, _LINK, target=target)
     if kind != b"regular":
-        raise reader.wrong(f"{kind[:20]!r} is no kind of file")
+        raise reader.wrong(f"{kind[:20]!r} is not a kind of file")
     word, mode, size, content = reader.word(), _FILE, 0, reader.nothing
     if word == b"executable":
         reader.expect(b"")
@@ -166,7 +167,7 @@ def _node(reader: "_Reader", path: bytes) -> Entry:
         size, content = reader.content()
         word = reader.word()
     if word != b")":
-        raise reader.wrong(f"{word[:20]!r} is where a file should end")
+        raise reader.wrong(f"a file should end here, not {word[:20]!r}")
     return Entry(path, Kind.FILE, mode, size, content=content)
 
 
@@ -183,7 +184,7 @@ class _Reader:
         self.nothing = nar.opener(0, 0)
 
     def wrong(self, what: str) -> DamagedError:
-        """What is told of a NAR that is none."""
+        """The error for a damaged NAR."""
         return DamagedError(f"the NAR of {self._origin} is damaged: at byte {self._at}, {what}")
 
     def word(self) -> bytes:
@@ -196,25 +197,25 @@ class _Reader:
         return data
 
     def expect(self, *words: bytes) -> None:
-        """Passes over words that must stand here."""
+        """Skips these words, which must come next."""
         for wanted in words:
             found = self.word()
             if found != wanted:
-                raise self.wrong(f"{found[:20]!r} is where {wanted!r} should be")
+                raise self.wrong(f"{wanted!r} should be here, not {found[:20]!r}")
 
     def another(self) -> bool:
-        """Whether the folder that is open has one more entry; else it ends here."""
+        """Whether the open folder has one more entry; otherwise it ends here."""
         word = self.word()
         if word not in (b"entry", b")"):
-            raise self.wrong(f"{word[:20]!r} is where a folder goes on or ends")
+            raise self.wrong(f"a folder should go on or end here, not {word[:20]!r}")
         return word == b"entry"
 
     def name_in(self, folder: list[bytes]) -> bytes:
-        """The path of the next entry of `folder`, whose name comes after all before it."""
+        """The path of the next entry of `folder`; names must be in order."""
         self.expect(b"(", b"name")
         name = self.word()
         if not name or name in (b".", b"..") or b"/" in name or b"\0" in name:
-            raise self.wrong(f"{name[:100]!r} is no name of a file")
+            raise self.wrong(f"{name[:100]!r} is not a file name")
         if name <= folder[1]:
             raise self.wrong(f"{name[:100]!r} comes after {folder[1][:100]!r}")
         folder[1] = name
@@ -222,28 +223,28 @@ class _Reader:
         return folder[0] + b"/" + name
 
     def close_entry(self, *, inside: bool) -> None:
-        """Passes over the end of an entry of a folder."""
+        """Skips the end of an entry of a folder."""
         if inside:
             self.expect(b")")
 
     def content(self) -> tuple[int, Callable[[], BinaryIO]]:
-        """The size of a file, and what opens it; it is passed over."""
+        """The size of a file, and a function that opens it; its content is skipped."""
         (size,) = _LENGTH.unpack(self._bytes(8))
         self.content_at = start = self._at
         if size > self._nar.size - start:
-            raise self.wrong(f"a file has {size} bytes, more than there are")
+            raise self.wrong(f"a file of {size} bytes is longer than the NAR")
         self._at += size
         self._pad(size)
         return size, self._nar.opener(start, size)
 
     def end(self) -> None:
-        """Nothing may come after the end."""
+        """Raises an error if anything follows the end."""
         if self._at != self._nar.size:
             raise self.wrong("something follows the end")
 
     def _pad(self, length: int) -> None:
         if any(self._bytes(-length % 8)):
-            raise self.wrong("what fills up is not zeros")
+            raise self.wrong("the padding is not zeros")
 
     def _bytes(self, count: int) -> bytes:
         offset = self._at - self._start
@@ -252,6 +253,6 @@ class _Reader:
             self._window = self._nar.read_at(max(count, _WINDOW), self._at)
         data = self._window[offset : offset + count]
         if len(data) < count:
-            raise self.wrong("it ends")
+            raise self.wrong("it ends too early")
         self._at += count
         return data

@@ -1,4 +1,4 @@
-"""`.narinfo`: what a binary cache tells of a store path, and who vouches for it."""
+"""`.narinfo`: how a binary cache describes a store path, and who signed that."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ _LARGEST = 1 << 45
 
 
 class NarInfo(msgspec.Struct, frozen=True, array_like=True):
-    """What is told. Hashes are in base 16, references whole paths; `url` is from the cache's root."""
+    """The description of a path. Hashes are in base 16, references are whole paths; `url` is relative to the cache."""
 
     path: str
     url: str
@@ -28,25 +28,25 @@ class NarInfo(msgspec.Struct, frozen=True, array_like=True):
     signatures: tuple[str, ...] = ()
     deriver: str = ""
     ca: str = ""
-    """What a path that needs nobody to vouch for it is known by."""
+    """The content address of a path that needs no signature."""
 
     @property
     def fingerprint(self) -> bytes:
-        """What a signature is of."""
+        """The text that is signed."""
         references = ",".join(self.references)
         return f"1;{self.path};sha256:{base32(bytes.fromhex(self.nar_hash))};{self.nar_size};{references}".encode()
 
 
 def parse(text: str, path: str, origin: str) -> NarInfo:
-    """The narinfo of `path`; one that tells of another is refused."""
-    found = parse_any(text, f"{origin}: what is told of {path}")
+    """The narinfo of `path`; that of another path is an error."""
+    found = parse_any(text, f"{origin}: the narinfo of {path}")
     if found.path != path:
-        raise NixError(f"{origin} tells of {found.path} where {path} was asked for; do not trust it")
+        raise NixError(f"{origin} answers with {found.path} when asked for {path}; do not trust it")
     return found
 
 
 def parse_any(text: str, what: str) -> NarInfo:
-    """A narinfo of whatever path; errors call it `what`."""
+    """The narinfo of any path; errors call it `what`."""
     told: dict[str, list[str]] = {}
     for line in text.splitlines():
         match = _LINE.fullmatch(line)
@@ -70,17 +70,17 @@ def parse_any(text: str, what: str) -> NarInfo:
         raise NixError(f"{what} cannot be read: {error}") from error
     wrong = next((one for one in found.references if not is_store_path(one)), "")
     if wrong or not _URL.fullmatch(found.url):
-        raise NixError(f"{what} names {wrong or found.url!r}, which cannot be")
+        raise NixError(f"{what} names {wrong or found.url!r}, which is not valid")
     return msgspec.structs.replace(found, file_hash=found.file_hash or _of_plain(found))
 
 
 def narinfo_name(path: str) -> str:
-    """Where a cache tells of a store path."""
+    """The name of a path's narinfo in a cache."""
     return f"{path.rpartition('/')[2][:32]}.narinfo"
 
 
 def written(info: NarInfo) -> str:
-    """The narinfo that tells all this; of the file of a NAR only what is known."""
+    """The text of a narinfo; hash and size of the NAR's file only if known."""
     file = [("FileHash", f"sha256:{base32(bytes.fromhex(info.file_hash))}"), ("FileSize", str(info.file_size))]
     lines = [
         ("StorePath", info.path),
@@ -98,13 +98,13 @@ def written(info: NarInfo) -> str:
 
 
 def _of_plain(found: NarInfo) -> str:
-    """A NAR that is not compressed is its own file."""
+    """The hash of the file, if it is not compressed."""
     return found.nar_hash if found.compression == "none" else ""
 
 
 def _one(told: Mapping[str, Sequence[str]], name: str) -> str:
     if len(told.get(name, ())) != 1 or not told[name][0]:
-        raise ValueError(f"it must say {name} once")
+        raise ValueError(f"it must have {name} once")
     return told[name][0]
 
 
@@ -115,13 +115,13 @@ def _size(text: str) -> int:
 
 
 class PublicKeys:
-    """Keys that may vouch for paths, by name: `cache.example.org-1:BASE64`."""
+    """Trusted keys, by name: `cache.example.org-1:BASE64`."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._keys = dict(_key(text) for text in texts)
 
     def vouch_for(self, info: NarInfo) -> bool:
-        """Whether one of them has signed what is told."""
+        """Whether one of them has signed this."""
         try:
             from cryptography.exceptions import InvalidSignature
             from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -140,17 +140,17 @@ class PublicKeys:
 
 
 class SecretKey:
-    """A key of our own, as `nix-store --generate-binary-cache-key` makes it."""
+    """A key to sign with, as `nix-store --generate-binary-cache-key` makes it."""
 
     def __init__(self, text: str) -> None:
         self._name, data = _parts(text.strip())
         if len(data) != 64:
-            raise NixError("this is not a secret key as Nix writes them: NAME:BASE64")
+            raise NixError("this is not a secret key in Nix's format, NAME:BASE64")
         self._seed = data[:32]
         self.public = f"{self._name}:{base64.b64encode(data[32:]).decode()}"
 
     def sign(self, info: NarInfo) -> str:
-        """The signature of what is told."""
+        """The signature of `info`."""
         try:
             from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         except ImportError as error:
@@ -163,7 +163,7 @@ class SecretKey:
 def _key(text: str) -> tuple[str, bytes]:
     name, data = _parts(text)
     if not name or len(data) != 32:
-        raise NixError(f"{text!r} is not a public key as Nix writes them: NAME:BASE64")
+        raise NixError(f"{text!r} is not a public key in Nix's format, NAME:BASE64")
     return name, data
 
 

@@ -1,4 +1,4 @@
-"""The Nix of this machine, asked through its command: what installables build to, and what store paths refer to."""
+"""Nix on this machine, used through its command: what installables build to, and what store paths refer to."""
 
 import json
 import os
@@ -16,22 +16,22 @@ _ORIGIN = "the output of nix path-info"
 
 
 def is_here() -> bool:
-    """Whether there is a Nix to ask."""
+    """Whether Nix is installed."""
     return shutil.which(_NIX[0]) is not None
 
 
 def paths_of(roots: Sequence[str]) -> list[LockedPath]:
-    """All that is in the closure of these paths, which must be in the store."""
+    """The closure of these paths, which must be in the store."""
     return paths_in(_told(roots, "--recursive", "--size"), _ORIGIN)
 
 
 def facts_of(roots: Sequence[str]) -> list[Facts]:
-    """The same, with all that Nix tells of them."""
+    """The same, with the facts of each path."""
     return facts_in(_told(roots, "--recursive"), _ORIGIN)
 
 
 def valid(paths: Sequence[str]) -> list[Facts]:
-    """Of these paths those that are in the store and whole, and were built; what Nix tells of them."""
+    """The facts of those paths that are valid in the store and were built there."""
     if not paths:
         return []
     command = ["nix-store", "--check-validity", "--print-invalid", *paths]
@@ -45,9 +45,9 @@ def _told(paths: Sequence[str], *options: str) -> bytes:
 
 
 def built(installables: Sequence[str], folder: Path, system: str) -> dict[str, list[str]]:
-    """The store paths that each of `installables` is, built or fetched by Nix; without a `system`, for this machine's.
+    """The store paths of each of `installables`, built or fetched by Nix; without a `system`, for this machine's.
 
-    Flakes are looked for from `folder`.
+    Flakes are relative to `folder`.
     """
     found = {}
     for one in installables:
@@ -58,15 +58,15 @@ def built(installables: Sequence[str], folder: Path, system: str) -> dict[str, l
 
 
 def _outputs(item: Mapping[str, Mapping[str, str]]) -> Sequence[str]:
-    """Of a derivation its outputs; of a path, which nothing is to be built for, itself."""
+    """The outputs of a derivation, or a path that needs no building."""
     return list(item["outputs"].values()) if "outputs" in item else [str(item["path"])]
 
 
 def _asked(words: Sequence[str], what: str, folder: Path | None = None) -> bytes:
     if not is_here():
         raise NixError(
-            f"{what} is wanted, but the nix command is not there to tell what it refers to; install Nix, name a cache "
-            'in [nix], or give the graph that Nix wrote: nix = [{ graph = "closure.json" }]'
+            f"{what} is needed, but the nix command is not installed; install Nix, name a cache in [store], or give "
+            'the closure graph that Nix wrote: nix = [{ graph = "closure.json" }]'
         )
     ran = subprocess.run([*_NIX, *words], cwd=folder, capture_output=True, check=False)
     if ran.returncode:
@@ -75,8 +75,8 @@ def _asked(words: Sequence[str], what: str, folder: Path | None = None) -> bytes
 
 
 def _said(text: str) -> str:
-    """Nix's last error with its hints, on one line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["it said nothing"]
+    """Nix's last error with its hints, as one line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["it printed no error"]
     errors = [number for number, line in enumerate(lines) if line.startswith("error:")]
     return " ".join(lines[errors[-1] if errors else -1 :])[:_LONGEST_SAID]
 
@@ -85,5 +85,5 @@ def store_path(path: Path) -> str:
     """The store path that `path` is, or links to, as `./result` does."""
     real = str(path) if is_store_path(str(path)) else os.path.realpath(path)
     if not is_store_path(real):
-        raise NixError(f"{path} is not a path of the Nix store, nor a link to one")
+        raise NixError(f"{path} is neither a Nix store path nor a link to one")
     return real

@@ -1,4 +1,4 @@
-"""Python packages: what is asked for, which files that comes to, and what a wheel puts into an image.
+"""Python packages: what is requested, which files provide it, and what a wheel puts into an image.
 
 requirements --uv--> versions --target's tags--> wheels --pypi--> packages        wheel --> entries
 """

@@ -1,4 +1,4 @@
-"""Passwords for indexes that other programs keep: uv (`uv auth login`), and keyring if it is to be asked."""
+"""Passwords for indexes from other programs: uv (`uv auth login`), and keyring if it is enabled."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ _LONGEST = 60
 
 
 def stored(address: str, username: str, environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """The name and password for the host of `address`; the name may be known from an index's address."""
+    """The name and password for the host of `address`; the name may already be known."""
     parts = urlsplit(address)
     host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     for command, name in _commands(host, username, environment):
@@ -24,7 +24,7 @@ def stored(address: str, username: str, environment: Mapping[str, str]) -> tuple
 
 
 def _commands(host: str, username: str, environment: Mapping[str, str]) -> Iterator[tuple[Sequence[str], str]]:
-    """What to ask; without a name the answer has one."""
+    """The commands to ask, with the name if known; otherwise the answer has one."""
     try:
         token = [*uv_command(), "auth", "token", host]
     except SourceError:

@@ -1,24 +1,25 @@
-"""Bytecode: what Python would make of a module when it is first imported, made beforehand and alike on every machine.
+"""Bytecode: what Python makes of a module on its first import, made in advance and the same on every machine.
 
-It follows from the module's text and the exact version of the Python that compiles. Nothing else shows in it: no path
-(Python puts that in when it loads a module) and nothing of what the compiling process did before. It is of the time
-that files in layers have, so a module that somebody edits in a running container is compiled anew.
+It depends only on the module's text and the exact version of the compiling Python: not on paths, which Python fills in
+when it loads a module, nor on what the compiling process did before. Its time is that of all files in layers, so a
+module that is edited in a running container is compiled again.
 """
 
+import os
 import subprocess
-import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
 from lamella.package import MTIME
-from lamella.sources.python.uv import uv_command
+from lamella.sources.python.uv import python_command
 from lamella.sources.tree import SourceError
 
 TOO_NEW = (3, 14)
-"""From here on the form of bytecode that is the same everywhere cannot say all that there is."""
+"""From this version on, the reproducible form of bytecode cannot represent everything."""
 
-_PROGRAM = f"""
+PROGRAM = f"""
 import importlib.util, marshal, sys, warnings
 
 def words(number):
@@ -41,15 +42,20 @@ while size := sys.stdin.buffer.read(4):
 
 
 class BytecodeError(SourceError):
-    """Modules cannot be compiled."""
+    """Python modules cannot be compiled."""
 
 
 class Compiler:
-    """A Python that compiles, in a process of its own. `tag` is what its bytecode is called by."""
+    """A Python that compiles, in its own process. `version` is its exact version, as it reports it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], tag: str) -> None:
-        self._process = process
-        self._tag = tag
+    def __init__(self, version: str) -> None:
+        command = [python_command(version), "-S", "-s", "-B", "-c", PROGRAM]
+        plain = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=plain)
+        said = self._pipes()[1].readline().decode("ascii", "replace").strip()
+        self.version, _, self._tag = said.partition(" ")
+        self._lock = threading.Lock()
+        self.users = 0
 
     def place(self, path: str) -> str:
         """Where Python looks for the bytecode of the module at `path`."""
@@ -57,14 +63,15 @@ class Compiler:
         return f"{folder}/__pycache__/{name.removesuffix('.py')}.{self._tag}.pyc"
 
     def compile(self, source: bytes) -> bytes:
-        """What is to stand in `__pycache__`; nothing if this is no module of that Python."""
+        """The file for `__pycache__`; empty if that Python cannot compile the module."""
         into, out = self._pipes()
-        into.write(len(source).to_bytes(4, "little") + source)
-        into.flush()
-        size = out.read(4)
-        data = out.read(int.from_bytes(size, "little"))
+        with self._lock:
+            into.write(len(source).to_bytes(4, "little") + source)
+            into.flush()
+            size = out.read(4)
+            data = out.read(int.from_bytes(size, "little"))
         if len(size) < 4 or len(data) < int.from_bytes(size, "little"):
-            raise BytecodeError("the Python that compiles modules has ended in the middle of one")
+            raise BytecodeError("the Python that compiles modules ended unexpectedly")
         return data
 
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
@@ -72,42 +79,56 @@ class Compiler:
         assert self._process.stdout is not None
         return self._process.stdin, self._process.stdout
 
+    def stop(self) -> None:
+        """Ends the process."""
+        with self._process:
+            self._process.kill()
+
+
+_MOST = os.cpu_count() or 1
+_running: dict[str, list[Compiler]] = {}
+_starting = threading.RLock()
+
 
 @contextmanager
 def compiler(version: str) -> Iterator[Compiler]:
-    """The Python of that very version (`3.12.4`), for as long as it is wanted."""
-    with _running(f"=={version}") as (said, found):
-        if said != version:
-            raise BytecodeError(
-                f"bytecode is to be compiled by Python {version}, which is not here; run uv python install {version}, "
-                "or lamella lock --upgrade python to take the one that is"
-            )
+    """The Python with exactly that version (`3.12.4`), for as long as it is needed.
+
+    A layer is made of many wheels at once, which share at most as many processes as there are processors.
+    """
+    with _starting:
+        running = _running.setdefault(version, [])
+        if len(running) < _MOST:
+            running.append(_exactly(version))
+        found = min(running, key=lambda one: one.users)
+        found.users += 1
+    try:
         yield found
+    finally:
+        with _starting:
+            found.users -= 1
+            if not found.users:
+                running.remove(found)
+                found.stop()
+
+
+def _exactly(version: str) -> Compiler:
+    found = Compiler(f"=={version}")
+    if found.version != version:
+        found.stop()
+        raise BytecodeError(
+            f"bytecode needs Python {version}, which is not installed; run uv python install {version}, or "
+            "lamella lock --upgrade python to use the one that is"
+        )
+    return found
 
 
 def newest(version: str) -> str:
-    """The exact version of the Python `version` (`3.12`) that is here."""
+    """The exact version of the installed Python `version` (`3.12`)."""
     if tuple(map(int, version.split("."))) >= TOO_NEW:
-        raise BytecodeError(f"bytecode that is the same on every machine cannot be made for Python {version} yet")
-    with _running(version) as (said, _):
-        if not said.startswith(f"{version}."):
-            raise BytecodeError(
-                f"bytecode is compiled by a Python {version}, which is not here; run uv python install {version}"
-            )
-        return said
-
-
-@contextmanager
-def _running(version: str) -> Iterator[tuple[str, Compiler]]:
-    """A Python that suits, and which it says it is; where there is none, our own."""
-    find = [*uv_command(), "python", "find", "--no-project", "--no-python-downloads", version]
-    found = subprocess.run(find, capture_output=True, text=True, check=False)
-    command = [found.stdout.strip() or sys.executable, "-S", "-s", "-B", "-c", _PROGRAM]
-    plain = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=plain) as process:
-        try:
-            assert process.stdout is not None
-            exact, _, tag = process.stdout.readline().decode("ascii", "replace").strip().partition(" ")
-            yield exact, Compiler(process, tag)
-        finally:
-            process.kill()
+        raise BytecodeError(f"reproducible bytecode cannot be made for Python {version} yet")
+    found = Compiler(version)
+    found.stop()
+    if not found.version.startswith(f"{version}."):
+        raise BytecodeError(f"bytecode needs Python {version}, which is not installed; run uv python install {version}")
+    return found.version

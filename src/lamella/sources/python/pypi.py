@@ -1,8 +1,8 @@
-"""Python packages: from requirements to a list of files that is the same everywhere, and from that list to packages.
+"""Python packages: from requirements to a list of files that is the same everywhere, and from it to packages.
 
     requirements --uv--> versions --tags--> files --directories and METADATA--> references, sizes, conflicts
 
-Of a wheel only its directory and its metadata are read to lock it, also where it lies elsewhere.
+To lock a wheel, only its directory and metadata are read, even from a server.
 """
 
 import email.parser
@@ -33,7 +33,7 @@ _LONGEST_LICENCE = 80
 
 
 class Summary(msgspec.Struct, frozen=True, array_like=True):
-    """What a wheel tells of itself. `files` are places with size and sum."""
+    """What a wheel's metadata says. `files` are places with size and checksum."""
 
     version: str
     size: int
@@ -58,7 +58,7 @@ class Chosen:
 
 
 def choose(candidates: Iterable[Candidate], target: Target, *, builds: bool) -> list[Chosen]:
-    """For each package the wheel that suits the target best, or its source where there is none and it may be built."""
+    """For each package the best wheel for the target, or its source if there is none and building is allowed."""
     return [_chosen(candidate, target, builds) for candidate in candidates]
 
 
@@ -75,13 +75,13 @@ def _chosen(candidate: Candidate, target: Target, builds: bool) -> Chosen:
         return Chosen(candidate, File(candidate.name, candidate.repository, "", 0), is_source=True)
     there = ", ".join(file.name for file in candidate.wheels) or "nothing"
     raise ResolveError(
-        f"{candidate.name} {candidate.version} is there as {there}, and none of that runs on Python {target.version} "
+        f"{candidate.name} {candidate.version} has only {there}, which does not run on Python {target.version} "
         f"with {target.machine} and {target.libc}"
     )
 
 
 def summary(opened: Callable[[], Bytes], origin: str, what: str, memory: Memory) -> Summary:
-    """What the wheel known as `what` tells of itself; it is opened if nobody remembers."""
+    """The summary of the wheel with the hash `what`; it is opened if this is not remembered."""
     name = f"wheels/{what}"
     known = memory.read(name, Summary)
     if known:
@@ -101,12 +101,12 @@ def summary(opened: Callable[[], Bytes], origin: str, what: str, memory: Memory)
 
 
 def metadata(wheel: Wheel) -> Message:
-    """What a wheel says of its package."""
+    """The METADATA of a wheel."""
     return email.parser.HeaderParser().parsestr(wheel.document("METADATA") or "")
 
 
 def licence(told: Message) -> str:
-    """The licence that a package is under, as well as it says so."""
+    """The licence of a package, as far as its metadata says."""
     said = str(told.get("License-Expression") or "").strip()
     free = str(told.get("License") or "").strip()
     classes = [text.rpartition(" :: ")[2] for text in told.get_all("Classifier") or () if text.startswith("License ::")]
@@ -114,13 +114,13 @@ def licence(told: Message) -> str:
 
 
 def required(wheel: Wheel) -> list[Requirement]:
-    """What a wheel requires, under whatever markers."""
+    """What a wheel requires, whatever the markers."""
     told = (_requirement(text) for text in metadata(wheel).get_all("Requires-Dist") or ())
     return [one for one in told if one]
 
 
 def summaries(work: Mapping[str, Callable[[], Summary]], progress: Callable[[int], object]) -> dict[str, Summary]:
-    """All of them, several at a time; `progress` hears how many are done."""
+    """All of them, several at a time; `progress` gets the number that is done."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         futures = {name: pool.submit(make) for name, make in work.items()}
         try:
@@ -136,7 +136,7 @@ def summaries(work: Mapping[str, Callable[[], Summary]], progress: Callable[[int
 def references(
     roots: Sequence[Requirement], requires: Mapping[str, Sequence[str]], target: Target
 ) -> dict[str, tuple[str, ...]]:
-    """What each package refers to, given what is asked for: extras bring more, markers less."""
+    """What each package refers to, given the roots: extras add references, markers remove some."""
     extras: dict[str, set[str]] = {}
     found: dict[str, set[str]] = {name: set() for name in requires}
     waiting = [(canonicalize_name(one.name), set(one.extras)) for one in roots if target.takes(one.marker)]
@@ -156,7 +156,7 @@ def references(
 
 
 def _requirement(text: str) -> Requirement | None:
-    """A requirement in a wheel's metadata. Old ones hold what no standard knows; uv has looked at them already."""
+    """A requirement in a wheel's metadata. Invalid ones in old wheels are ignored; uv has resolved them already."""
     try:
         return Requirement(text)
     except InvalidRequirement:
@@ -164,9 +164,9 @@ def _requirement(text: str) -> Requirement | None:
 
 
 def conflicts(told: Mapping[str, Summary], allowed: Callable[[str], bool]) -> dict[str, tuple[str, ...]]:
-    """Places that several packages fill with different files: which package has to leave out which members.
+    """The members that packages have to leave out, because others have different files at the same places.
 
-    `allowed` says of a place whether that may be; then the last package by name has it. Otherwise it is an error.
+    If `allowed` accepts a place, the last package by name provides it. Otherwise a conflict is an error.
     """
     seen: dict[str, tuple[str, int, int]] = {}
     left_out: dict[str, list[str]] = {}
@@ -177,7 +177,7 @@ def conflicts(told: Mapping[str, Summary], allowed: Callable[[str], bool]) -> di
                 continue
             if not allowed(path):
                 raise WheelError(
-                    f"{name} and {other[0]} both have a file {path}, and not the same one; drop one of them, or allow "
+                    f"{name} and {other[0]} have different files {path}; remove one of the packages, or allow "
                     f'it: shared = ["{path}"] in [python]'
                 )
             left_out.setdefault(name, []).append(path)
@@ -185,7 +185,7 @@ def conflicts(told: Mapping[str, Summary], allowed: Callable[[str], bool]) -> di
 
 
 def packages(locked: Sequence[LockedWheel], scheme: Scheme, target: Target) -> Closure:
-    """All that is locked, as packages without a root."""
+    """All locked packages, as a closure without roots."""
     ids = {one.name: one.id for one in locked}
     return closure([_package(one, ids, scheme, target) for one in locked], ())
 

@@ -1,4 +1,4 @@
-"""What people write to say which Python packages they want: requirements, files of them, locks of projects."""
+"""How users name Python packages: requirements, requirements files, and locks of projects."""
 
 import hashlib
 import re
@@ -18,18 +18,18 @@ _COMMENT = re.compile(r"(^|\s)#.*$")
 _HASH = re.compile(r"\s--hash[= ]\S+")
 _DEEPEST = 10
 _PASSED_ON = ("--index-url", "-i", "--extra-index-url", "--find-links", "-f", "--no-index", "--pre")
-"""What a file may say of indexes; it goes on to uv, and nowhere else."""
+"""Options for indexes in a file; they are passed to uv, and to nothing else."""
 
 
 class RequirementError(SourceError):
-    """Something that was written as a requirement is none."""
+    """A requirement or a requirements file is not valid."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Requirements in the order they were written in, with what else the files say of indexes and limits."""
+    """Requirements in their written order, with the options for indexes and the constraints of their files."""
 
     requirements: tuple[Requirement, ...] = ()
     options: tuple[str, ...] = ()
@@ -44,12 +44,12 @@ class Asked:
 
     @property
     def texts(self) -> list[str]:
-        """The requirements, each once, in an order that says nothing."""
+        """The requirements as text, sorted, each once."""
         return sorted({spelled(requirement) for requirement in self.requirements})
 
 
 def spelled(requirement: Requirement) -> str:
-    """A requirement in the one way to write it. Of an address nothing is told but whether it is the same."""
+    """A requirement in normal form. An address is replaced by a hash, which shows only whether it is the same."""
     bare = Requirement(str(requirement))
     bare.name = canonicalize_name(bare.name)
     if bare.url:
@@ -58,7 +58,7 @@ def spelled(requirement: Requirement) -> str:
 
 
 def parse(text: str, where: str) -> Requirement:
-    """`text` as one requirement."""
+    """`text` as a requirement."""
     try:
         return Requirement(text)
     except InvalidRequirement as error:
@@ -67,31 +67,36 @@ def parse(text: str, where: str) -> Requirement:
 
 
 def read_file(file: Path, depth: int = 0) -> Asked:
-    """A file of requirements, with the files that it takes in."""
+    """A requirements file, with the files that it includes."""
     try:
         text = file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise RequirementError(f"cannot read the requirements in {file}: {error}") from error
     if depth > _DEEPEST:
-        raise RequirementError(f"{file}: files of requirements take in each other, to no end")
+        raise RequirementError(f"{file}: requirements files include each other endlessly")
     found = Asked()
     for number, line in _lines(text):
         word, _, rest = line.replace("=", " ", 1).partition(" ") if line.startswith("--") else line.partition(" ")
         if word in ("-r", "--requirement"):
             found += read_file(file.parent / rest.strip(), depth + 1)
         elif word in ("-c", "--constraint"):
-            found += Asked(constraints=(file.parent / rest.strip(),))
+            found += Asked(constraints=with_nested(file.parent / rest.strip(), depth + 1))
         elif word in _PASSED_ON:
             found += Asked(options=(line,))
         elif word.startswith("-"):
-            raise RequirementError(f"{file}:{number}: {word} means nothing here; write requirements, one on a line")
+            raise RequirementError(f"{file}:{number}: {word} is not supported; write requirements, one per line")
         else:
             found += Asked((parse(line, f"{file}:{number}"),))
     return found
 
 
+def with_nested(constraints: Path, depth: int = 0) -> tuple[Path, ...]:
+    """A constraints file, and all those that it includes."""
+    return (constraints, *read_file(constraints, depth).constraints)
+
+
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """What is said on each line; a backslash at its end goes on."""
+    """The lines with their numbers, without comments; a backslash at the end continues a line."""
     whole = ""
     lines = text.splitlines()
     for number, line in enumerate(lines, 1):
@@ -105,7 +110,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def read_lock(file: Path) -> Asked:
-    """What a project needs to run, as its `uv.lock` has it, but for the project itself; or all of a `pylock.toml`."""
+    """What a project needs to run by its `uv.lock`, without the project itself; or everything in a `pylock.toml`."""
     if file.name == "uv.lock":
         command = ("export", "--frozen", "--no-emit-project", "--no-default-groups", "--no-hashes", "--no-header")
         told = _run_uv([*command, "--no-annotate", "--quiet", "--project", str(file.parent)], file)
@@ -122,5 +127,7 @@ def read_lock(file: Path) -> Asked:
 def _run_uv(arguments: Sequence[str], file: Path) -> list[str]:
     ran = subprocess.run([*uv_command(), *arguments], capture_output=True, text=True, check=False)
     if ran.returncode:
-        raise RequirementError(f"uv cannot read {file}: {(ran.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
+        raise RequirementError(
+            f"uv cannot read {file}: {(ran.stderr.strip().splitlines() or ['no error was printed'])[-1]}"
+        )
     return [line for _, line in _lines(ran.stdout)]

@@ -1,12 +1,12 @@
-"""Where the files of Python packages lie in an image."""
+"""Where the files of Python packages go in an image."""
 
 import msgspec
 
 
 class Scheme(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where things lie in the Python of an image. `version` is as in `3.12`; what is at `without` is another's.
+    """Where things go in the Python of an image. `version` is such as `3.12`; places in `without` belong to others.
 
-    Modules are compiled by the Python whose exact version `compiler` is, if it is any.
+    Modules are compiled by the Python with the exact version `compiler`, if there is one.
     """
 
     version: str
@@ -22,7 +22,7 @@ ANYWHERE = Scheme(version="{version}", prefix="{prefix}", packages="{packages}",
 
 
 def absolute(place: str, scheme: Scheme) -> str:
-    """A place as `Wheel.places` tells it, in that scheme."""
+    """A place from `Wheel.places`, in that scheme."""
     if not place.startswith("{"):
         return f"{scheme.packages}/{place}"
     return place.replace(ANYWHERE.version, scheme.version).replace(ANYWHERE.prefix, scheme.prefix, 1)

@@ -1,4 +1,4 @@
-"""The Python that packages are chosen for: what markers say of it, and which wheels it takes, best first."""
+"""The Python that packages are chosen for: its values for markers, and the wheels that suit it, best first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ _NEWEST_MUSL = 2
 
 
 Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.]*\Z")]
-"""What may be part of a path."""
+"""A word that may be part of a path."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A version as in `3.12`, a machine as wheels call it, and the newest C library that wheels may be made for."""
+    """A version such as `3.12`, a machine as in wheel tags, and the newest C library that wheels may need."""
 
     version: Word
     machine: Word
@@ -33,13 +33,13 @@ class Target:
 
     @property
     def uv_platform(self) -> str:
-        """The same as `uv --python-platform` has it."""
+        """The same in the words of `uv --python-platform`."""
         libc = "unknown-linux-musl" if self.libc == "musl" else self.libc
         return f"{self.machine}-{libc}"
 
     @cached_property
     def ranks(self) -> dict[Tag, int]:
-        """The tags of wheels that run there; the lower the rank the better."""
+        """The tags of wheels that run there; lower ranks are better."""
         version = tuple(int(part) for part in self.version.split("."))
         interpreter = f"cp{self.version.replace('.', '')}"
         platforms = list(self._platforms())
@@ -47,7 +47,7 @@ class Target:
         return {tag: rank for rank, tag in reversed(list(enumerate(tags)))}
 
     def rank(self, file: str) -> int | None:
-        """How well a wheel of that name suits; None if it does not."""
+        """The rank of the wheel with that file name; None if it does not run there."""
         try:
             tags = parse_wheel_filename(file)[3]
         except InvalidWheelFilename:
@@ -55,7 +55,7 @@ class Target:
         return min((self.ranks[tag] for tag in tags if tag in self.ranks), default=None)
 
     def takes(self, marker: Marker | None, extras: frozenset[str] = frozenset()) -> bool:
-        """Whether something under `marker` is meant for this Python, where these extras are asked for."""
+        """Whether `marker` applies to this Python, with these extras."""
         if marker is None:
             return True
         return any(marker.evaluate({**self._environment, "extra": extra}) for extra in ("", *sorted(extras)))
@@ -94,6 +94,6 @@ def target(version: str, libc: str, platform: Platform) -> Target:
     if machine is None:
         known = ", ".join(f"linux/{name}" for name in _MACHINES)
         raise SourceError(
-            f"Python packages cannot be chosen for {platform.os}/{platform.architecture}, but for {known}"
+            f"Python packages cannot be chosen for {platform.os}/{platform.architecture}, only for {known}"
         )
     return Target(version, machine, libc)

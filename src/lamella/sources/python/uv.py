@@ -1,4 +1,4 @@
-"""uv decides which versions go together. It is run as a program, with the indexes and credentials of its user."""
+"""Versions are chosen by uv, which runs as a program with the indexes and credentials of its user."""
 
 import importlib.util
 import re
@@ -21,32 +21,32 @@ from lamella.sources.tree import SourceError
 _QUIET = ("--quiet", "--no-header", "--no-annotate", "--no-python-downloads")
 _LONGEST_SAID = 600
 _UNSATISFIABLE = 1
-"""What uv ends with when it has looked at everything."""
+"""uv's exit code when there is no solution."""
 _NO_BUILD = re.compile(r"building (from source|source distributions).* is disabled", re.IGNORECASE)
-"""How it says that something would have to be built."""
+"""Its message when something would have to be built."""
 
 
 class ResolveError(SourceError):
-    """Packages that go together cannot be found."""
+    """Versions of Python packages cannot be chosen."""
 
 
 class UnsatisfiableError(ResolveError):
-    """There are no packages that go together: indexes were asked, and have none."""
+    """The indexes have no compatible versions of the requested Python packages."""
 
 
 class SourceOnlyError(UnsatisfiableError):
-    """A package is there as source only, and only wheels are taken."""
+    """A Python package has no wheel, and building is not allowed."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            f"only wheels are taken, and {why.rstrip('.')}; ask for a version that has wheels. To have it built, which "
-            "runs its code, say build = true of that python, and do not set UV_NO_BUILD"
+            f"only wheels are allowed, and {why.rstrip('.')}; use a version with wheels. To build it, which runs its "
+            "code, set build = true in [python], and do not set UV_NO_BUILD"
         )
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of an index. Where its size is not told, that is 0."""
+    """A file in an index. A size of 0 is unknown."""
 
     name: str
     url: str
@@ -56,7 +56,7 @@ class File:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A package in the version that was chosen, and the files that it is there as; or its commit in a repository."""
+    """A package in the chosen version, with its files, or its commit in a repository."""
 
     name: str
     version: str
@@ -73,7 +73,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be resolved: lines of requirements (and of indexes) for a target, within constraints."""
+    """What to resolve: lines of requirements (and of indexes) for a target, within constraints."""
 
     lines: Sequence[str]
     target: Target
@@ -81,21 +81,27 @@ class Question:
     constraints: Sequence[Path] = ()
     newest: str = ""
     kept: Sequence[tuple[str, str]] = ()
-    """Names and versions to keep where nothing speaks against them."""
+    """Names and versions to keep if possible."""
     only_these: bool = False
-    """Whether the requirements of the requirements are left alone."""
+    """Whether dependencies are left out."""
     builds: bool = False
-    """Whether what is there as source only counts, too. To look at it, uv runs its build code."""
+    """Whether packages without wheels count too. To read their metadata, uv runs their build code."""
 
 
 def uv_command() -> list[str]:
-    """How uv is called here: the one that was installed beside us, or one that is on the path."""
+    """The command for uv: the one in our environment, or one on the path."""
     if importlib.util.find_spec("uv"):
         return [sys.executable, "-m", "uv"]
     found = shutil.which("uv")
     if not found:
-        raise ResolveError("uv, which chooses Python packages, is not there; run pip install 'lamella[pypi]'")
+        raise ResolveError("uv, which chooses Python packages, is not installed; run pip install 'lamella[pypi]'")
     return [found]
+
+
+def python_command(version: str) -> str:
+    """The Python of that version on this machine, or else our own."""
+    find = [*uv_command(), "python", "find", "--no-project", "--no-python-downloads", version]
+    return subprocess.run(find, capture_output=True, text=True, check=False).stdout.strip() or sys.executable
 
 
 def resolve(question: Question) -> list[Candidate]:
@@ -117,24 +123,24 @@ def resolve(question: Question) -> list[Candidate]:
         ran = subprocess.run(command, input=lines, cwd=question.folder, capture_output=True, text=True, check=False)
         if ran.returncode:
             if not question.builds and _NO_BUILD.search(ran.stderr):
-                raise SourceOnlyError(f"uv finds none that go together: {_said(ran.stderr)}")
+                raise SourceOnlyError(f"uv finds no compatible versions: {_said(ran.stderr)}")
             if ran.returncode == _UNSATISFIABLE:
-                raise UnsatisfiableError(f"uv finds no packages that go together: {_said(ran.stderr)}")
-            raise ResolveError(f"uv cannot look for packages: {_said(ran.stderr)}")
+                raise UnsatisfiableError(f"uv finds no compatible packages: {_said(ran.stderr)}")
+            raise ResolveError(f"uv cannot choose packages: {_said(ran.stderr)}")
         try:
             return [_candidate(told) for told in tomllib.loads(out.read_text()).get("packages", [])]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ResolveError(f"uv told something that cannot be read: {error}") from error
+            raise ResolveError(f"uv's output cannot be read: {error}") from error
 
 
 def _kept(versions: Sequence[tuple[str, str]]) -> str:
-    """An older answer, as far as uv looks at it: names and versions."""
+    """An older lock, as far as uv reads it: names and versions."""
     packages = "".join(f'\n[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in versions)
     return f'lock-version = "1.0"\ncreated-by = "lamella"\n{packages}'
 
 
 def _said(text: str) -> str:
-    """uv's own words on one line, without the drawing."""
+    """uv's message on one line, without the drawing."""
     words = " ".join(text.replace("×", " ").replace("╰─▶", " ").replace("│", " ").split()).removeprefix("error: ")
     words = words.removeprefix("No solution found when resolving dependencies cause: ")
     words = words.partition(" hint: Wheels are required")[0]
@@ -161,5 +167,5 @@ def _file(told: dict[str, Any]) -> File:
     name = str(told.get("name") or unquote(urlsplit(url).path).rpartition("/")[2])
     hashed = told.get("hashes", {}).get("sha256")
     if not hashed:
-        raise ResolveError(f"the index tells no SHA-256 of {name}, so nobody could know it again; use another index")
+        raise ResolveError(f"the index has no SHA-256 of {name}, so it cannot be locked; use another index")
     return File(name, url, str(hashed), int(told.get("size", 0)))

@@ -1,12 +1,12 @@
-"""Wheels: what an installer makes of one, as entries, straight out of the archive.
+"""Wheels: what an installer makes of them, as entries, directly from the archive.
 
-NAME-VERSION.dist-info/, and all else     the folder of packages
+NAME-VERSION.dist-info/ and all else      the folder of packages
 NAME-VERSION.data/purelib, platlib        likewise
 NAME-VERSION.data/scripts                 PREFIX/bin, with the interpreter that the image has
 NAME-VERSION.data/headers                 PREFIX/include/pythonX.Y/NAME
 NAME-VERSION.data/data                    PREFIX
 entry_points.txt                          scripts in PREFIX/bin that call what it names
-RECORD, INSTALLER                         written anew, as of what lies in the image
+RECORD, INSTALLER                         written for what is in the image
 """
 
 import base64
@@ -53,7 +53,7 @@ if __name__ == "__main__":
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """What else is known of a wheel than its content: where its files go, and how to find it."""
+    """Where a wheel's files go, and how to find it."""
 
     scheme: Scheme
     target: Target
@@ -66,7 +66,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Row:
-    """What RECORD says of a file: a hash as it writes them, and a size."""
+    """A file's hash and size in RECORD, as written there."""
 
     hash: str
     size: str
@@ -84,12 +84,12 @@ class _Placed:
 
 
 def content_of(archive: Digest, scheme: Scheme) -> Digest:
-    """What the layer key says of a wheel: the same wheel in the same scheme gives the same files."""
+    """The content of a wheel, for the layer key: the same wheel in the same scheme gives the same files."""
     return sha256(b"\0".join([_RULES.encode(), archive.encode(), msgspec.json.encode(scheme)]))
 
 
 def entries(package: Package) -> Iterator[Entry]:
-    """The files of the wheel at `package.path`, as they lie in an image of the scheme that `package.how` tells."""
+    """The files of the wheel at `package.path`, at their places in the scheme of `package.how`."""
     scheme = decode_as(package.how, Recipe).scheme
     placed = wheel_of(package).placed(scheme)
     if scheme.compiler:
@@ -99,7 +99,7 @@ def entries(package: Package) -> Iterator[Entry]:
 
 
 def _compiled(placed: "list[_Placed]", scheme: Scheme) -> Iterator[Entry]:
-    """The files and, where Python looks for it, the bytecode of those that are modules."""
+    """The files, and the bytecode of modules where Python looks for it."""
     with compiler(scheme.compiler) as python:
         files = {file.path: file for file in placed}
         modules = {python.place(path): files[path] for path in files if _is_module(path, scheme)}
@@ -127,7 +127,7 @@ def _order(file: "_Placed") -> bytes:
 
 
 def without_bytecode(package: Package) -> Package:
-    """The same wheel, with nothing in it that has to be made."""
+    """The same wheel, without bytecode."""
     recipe = decode_as(package.how, Recipe)
     plain = msgspec.structs.replace(recipe, scheme=msgspec.structs.replace(recipe.scheme, compiler=""))
     return replace(package, how=msgspec.json.encode(plain).decode())
@@ -147,21 +147,21 @@ class Wheel:
         tops = {name.partition("/")[0] for name in archive.members if "/" in name}
         infos = [top for top in tops if top.endswith(".dist-info")]
         if len(infos) != 1:
-            raise WheelError(f"{origin} is not a wheel: it holds {len(infos)} .dist-info folders, and must hold one")
+            raise WheelError(f"{origin} is not a wheel: it has {len(infos)} .dist-info folders instead of one")
         self.info = infos[0]
         self.name = self.info.partition("-")[0]
         said = self.document("WHEEL")
         version = re.search(r"^Wheel-Version:\s*(\d+)\.", said or "", re.MULTILINE)
         if not version or version[1] != "1":
-            raise WheelError(f"{origin} is not a wheel of version 1, and no other is known")
+            raise WheelError(f"{origin} is not a wheel of version 1, the only supported version")
 
     def document(self, name: str) -> str | None:
-        """A file of the wheel's `.dist-info`, if it has it."""
+        """A file in the wheel's `.dist-info`, if it exists."""
         member = self.archive.members.get(f"{self.info}/{name}")
         return self.archive.read(member).decode("utf-8", "replace") if member else None
 
     def records(self) -> dict[str, Row]:
-        """What the wheel's own RECORD says of its files."""
+        """The rows of the wheel's own RECORD, by file."""
         rows = csv.reader(io.StringIO(self.document("RECORD") or ""))
         try:
             return {row[0]: Row(row[1], row[2]) for row in rows if len(row) == 3}
@@ -169,7 +169,7 @@ class Wheel:
             raise WheelError(f"{self.origin}: its RECORD cannot be read: {error}") from error
 
     def scripts(self) -> dict[str, str]:
-        """The scripts that `entry_points.txt` asks for, and what each calls."""
+        """The scripts in `entry_points.txt`, and what each calls."""
         parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
         parser.optionxform = str  # type: ignore[assignment, method-assign]
         try:
@@ -182,7 +182,7 @@ class Wheel:
         return {name: called for group in groups for name, called in group.items()}
 
     def top_levels(self) -> set[str]:
-        """The modules that are there to be imported, but for what is inside others."""
+        """The top-level modules that can be imported."""
         told = (self.document("top_level.txt") or "").split()
         paths = [place for place, _, _ in self.places()]
         there = {path.partition("/")[0] for path in paths if path.endswith("/__init__.py") and path.count("/") == 1}
@@ -190,7 +190,7 @@ class Wheel:
         return {name for name in (there & set(told) or there) if name.isidentifier() and not name.startswith("_")}
 
     def placed(self, scheme: Scheme) -> "list[_Placed]":
-        """All files at their places, with a RECORD of them."""
+        """All files at their places, with a new RECORD."""
         known = self.records()
         info = f"{scheme.packages}/{self.info}"
         dropped = {f"{self.info}/{name}" for name in ("RECORD", "INSTALLER", *_SIGNATURES)}
@@ -203,7 +203,7 @@ class Wheel:
         return [*found, _made(f"{info}/RECORD", _record(found, scheme, f"{info}/RECORD"))]
 
     def _once(self, found: "Iterable[_Placed]") -> "Iterator[_Placed]":
-        """Each place once: a script of its own is what an entry point of that name would make."""
+        """Each place once: a script that the wheel contains replaces an entry point of the same name."""
         seen: dict[str, _Placed] = {}
         for file in found:
             other = seen.setdefault(file.path, file)
@@ -225,7 +225,7 @@ class Wheel:
         return _Placed(path, mode, member.size, lambda: self.archive.open(member), row)
 
     def places(self) -> Iterator[tuple[str, int, int]]:
-        """Where things go in any scheme, with their sizes and sums, to find out what others put there too."""
+        """Where things go in any scheme, with sizes and checksums, to find conflicts between packages."""
         for member in self.archive.members.values():
             path, _ = self._place(member.name, ANYWHERE)
             yield path.removeprefix(f"{ANYWHERE.packages}/"), member.size, member.crc
@@ -233,7 +233,7 @@ class Wheel:
             yield f"{ANYWHERE.prefix}/bin/{name}", 0, zlib.crc32(called.encode())
 
     def _place(self, name: str, scheme: Scheme) -> tuple[str, bool]:
-        """Where a member lies, and whether it is a script."""
+        """Where a member goes, and whether it is a script."""
         top, _, rest = name.partition("/")
         if not top.endswith(".data") or top.removesuffix(".data") != self.info.removesuffix(".dist-info"):
             return f"{scheme.packages}/{name}", False
@@ -246,13 +246,13 @@ class Wheel:
             "data": scheme.prefix,
         }
         if kind not in places or not rest:
-            raise WheelError(f"{self.origin} holds {name!r}, and nobody knows where that goes")
+            raise WheelError(f"{self.origin} holds {name!r}, which has no place in an image")
         return f"{places[kind].rstrip('/')}/{rest}", kind == "scripts"
 
     def _script(self, name: str, called: str, scheme: Scheme) -> "_Placed":
         match = _REFERENCE.fullmatch(called)
         if not match or not _SCRIPT_NAME.fullmatch(name) or name in (".", ".."):
-            raise WheelError(f"{self.origin}: the script {name!r} that calls {called!r} cannot be made")
+            raise WheelError(f"{self.origin}: the script {name!r} cannot call {called!r}")
         attribute = match["attribute"]
         text = _SCRIPT.format(
             interpreter=scheme.interpreter,
@@ -269,7 +269,7 @@ def _made(path: str, data: bytes, mode: int = 0o644) -> _Placed:
 
 
 def _record(placed: "list[_Placed]", scheme: Scheme, own: str) -> bytes:
-    """RECORD, of files by their path from the folder of packages; it has no hash of itself."""
+    """RECORD, with paths relative to the folder of packages, and no hash of itself."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     rows = [(file.path, file.row.hash, file.row.size) for file in placed] + [(own, "", "")]

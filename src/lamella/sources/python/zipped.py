@@ -1,7 +1,7 @@
-"""Zip archives, read member by member without unpacking, and trusted no further than their bytes can be seen.
+"""Zip archives, read member by member without unpacking, and checked before they are used.
 
-The names stay below the root and are there once, sizes are such as deflate can reach, members do not share bytes: what
-says otherwise is refused before anything is made of it.
+Names stay below the root and occur once, sizes are possible for deflate, members do not share bytes: everything else
+is an error.
 """
 
 import io
@@ -26,7 +26,7 @@ _EXTRA = 512
 _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 _ENCRYPTED = 1
 _DENSEST = 1100
-"""How many bytes deflate can make of one; a little more than that."""
+"""A little more than the bytes that deflate can unpack from one."""
 
 _SWOLLEN, _LARGE = 200, 2 << 30
 _BLOCK = 1 << 20
@@ -37,7 +37,7 @@ IsalError = cast("type[Exception]", igzip_lib.IsalError)
 
 
 class WheelError(SourceError):
-    """A wheel is damaged, or is made to harm."""
+    """A wheel is damaged, or malicious."""
 
 
 class Member(NamedTuple):
@@ -53,16 +53,16 @@ class Member(NamedTuple):
 
 
 class Bytes(Protocol):
-    """Where an archive lies: on this machine, or elsewhere."""
+    """The bytes of an archive, on this machine or elsewhere."""
 
     def size(self) -> int: ...
 
     def read_at(self, count: int, at: int) -> bytes:
-        """The `count` bytes from `at`; fewer only where they end."""
+        """The `count` bytes from `at`; fewer only at the end."""
 
 
 class LocalBytes:
-    """An archive on this machine. Held open for no longer than a read takes."""
+    """An archive on this machine. It is open only while it is read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -81,7 +81,7 @@ class LocalBytes:
 
 
 class Archive:
-    """The files in an archive, checked. Folders are left out: they are there by what lies in them."""
+    """The files in an archive, checked. Folders are left out, because their files imply them."""
 
     def __init__(self, source: Bytes, origin: str) -> None:
         self.source = source
@@ -91,16 +91,16 @@ class Archive:
             with zipfile.ZipFile(cast("BinaryIO", _AsFile(source, end))) as archive:
                 infos = archive.infolist()
         if len(infos) > MOST_MEMBERS:
-            raise WheelError(f"{origin} holds {len(infos)} files, and more than {MOST_MEMBERS} are not believed")
+            raise WheelError(f"{origin} holds {len(infos)} files; the limit is {MOST_MEMBERS}")
         found = [_member(info, origin) for info in infos if not info.is_dir()]
         _check_names(found, origin)
         self.unpacked = sum(member.size for member in found)
         if sum(member.packed for member in found) > end or self.unpacked > max(_SWOLLEN * end, _LARGE):
-            raise WheelError(f"{origin} says it unpacks from {end} bytes to {self.unpacked}; do not trust it")
+            raise WheelError(f"{origin} claims to unpack from {end} bytes to {self.unpacked}; do not trust it")
         self.members = {member.name: member for member in found}
 
     def open(self, member: Member) -> BinaryIO:
-        """The bytes of a member. What its sum does not vouch for is found out before their end."""
+        """The bytes of a member. A wrong checksum is an error before the last of them."""
         with _explained(self.origin):
             want = _LOCAL.size + len(member.name.encode()) + _EXTRA
             head = self.source.read_at(want + min(member.packed, _BLOCK), member.offset)
@@ -110,9 +110,9 @@ class Archive:
         return cast("BinaryIO", _Reader(self.source, member.offset + start, member, self.origin))
 
     def read(self, member: Member) -> bytes:
-        """The bytes of a member that is a document, and so not large."""
+        """The bytes of a member that is a document, so it cannot be large."""
         if member.size > _LONGEST_DOCUMENT:
-            raise WheelError(f"{self.origin}: {member.name} has {member.size} bytes, and is no document")
+            raise WheelError(f"{self.origin}: {member.name} has {member.size} bytes, which is too large for a document")
         with self.open(member) as file:
             return file.read(member.size)
 
@@ -124,9 +124,9 @@ def _member(info: zipfile.ZipInfo, origin: str) -> Member:
     if kind not in (0, stat.S_IFREG):
         raise WheelError(f"{origin} holds {name!r}, which is not a plain file")
     if info.flag_bits & _ENCRYPTED or info.compress_type not in (_STORED, _DEFLATED):
-        raise WheelError(f"{origin} holds {name!r} encrypted, or compressed in a way that is not known")
+        raise WheelError(f"{origin} holds {name!r} encrypted, or with an unknown compression")
     if info.file_size > info.compress_size * _DENSEST + _DENSEST:
-        raise WheelError(f"{origin} says that {name!r} unpacks from {info.compress_size} bytes to {info.file_size}")
+        raise WheelError(f"{origin} claims that {name!r} unpacks from {info.compress_size} bytes to {info.file_size}")
     deflated = info.compress_type == _DEFLATED
     executable = bool(mode & 0o111)
     return Member(name, info.file_size, info.compress_size, info.header_offset, deflated, executable, info.CRC)
@@ -143,11 +143,11 @@ def _check_names(found: list[Member], origin: str) -> None:
         if other is not name:
             if other == name:
                 raise WheelError(f"{origin} holds {name!r} twice")
-            raise WheelError(f"{origin} holds {other!r} and {name!r}, which are one file on some systems")
+            raise WheelError(f"{origin} holds {other!r} and {name!r}, which are the same file on some systems")
 
 
 def _data_at(head: bytes, member: Member, origin: str) -> int:
-    """Where the data starts behind the local header, which must speak of the same file as the directory."""
+    """Where the data starts after the local header, which must name the same file as the directory."""
     if len(head) < _LOCAL.size:
         raise _damaged(member, origin)
     magic, name_length, extra_length = _LOCAL.unpack_from(head)
@@ -217,7 +217,7 @@ class _Reader(io.RawIOBase):
 
 
 class _AsFile(io.RawIOBase):
-    """What the standard library's reader of directories wants to be given."""
+    """A file for the standard library's reader of directories."""
 
     def __init__(self, source: Bytes, end: int) -> None:
         self._source = source
@@ -225,7 +225,7 @@ class _AsFile(io.RawIOBase):
         self._at = 0
 
     def seekable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -234,7 +234,7 @@ class _AsFile(io.RawIOBase):
         return self._at
 
     def tell(self) -> int:
-        """Where it is."""
+        """The current place."""
         return self._at
 
     def read(self, size: int = -1) -> bytes:
@@ -245,7 +245,7 @@ class _AsFile(io.RawIOBase):
 
 
 def _damaged(member: Member, origin: str) -> WheelError:
-    return WheelError(f"{origin} is damaged: {member.name!r} in it is not what it should be")
+    return WheelError(f"{origin} is damaged: the contents of {member.name!r} are wrong")
 
 
 @contextmanager

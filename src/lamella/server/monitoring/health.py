@@ -16,7 +16,7 @@ _ITEM = "ready"
 """An item that does not have to exist; what counts is that the bucket answers."""
 _HEADERS = {"Cache-Control": "no-store"}
 
-_log = logging.getLogger("lamella.server.page")
+_log = logging.getLogger("lamella.server.monitoring")
 
 
 class Health:

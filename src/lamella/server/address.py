@@ -1,19 +1,15 @@
-"""The commands that pull from this server, for its pages to show."""
+"""The address of this server as a client wrote it, and the commands that pull from there."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from lamella.server.demand.settings import DEB, NIX, PYPI, Source
 
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _LOCAL = "localhost"
-_EXAMPLES = {NIX: "shell/git/htop", DEB: "bash/curl", PYPI: "numpy"}
-_KINDS = {NIX: "Nix packages", DEB: "Debian packages", PYPI: "Python packages"}
 
 
 @dataclass(frozen=True)
-class Address:
+class OwnAddress:
     """The address at which the client reached us: `https://HOST`. A value that is not a host is never shown."""
 
     origin: str
@@ -51,20 +47,3 @@ class Address:
             ("containerd", f"ctr images pull{plain} {image}{at or ':latest'}"),
             *pinned,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A source, and the name of one of its images."""
-
-    prefix: str
-    what: str
-    name: str
-
-
-def examples(sources: Sequence[Source]) -> Iterator[Example]:
-    """Yield an example for each source. Names without a prefix belong to the first source."""
-    for i, source in enumerate(sources):
-        name = _EXAMPLES.get(source.kind, "NAME")
-        prefix = f"{source.name}/"
-        yield Example(prefix, _KINDS.get(source.kind, "images from specs"), name if i == 0 else prefix + name)

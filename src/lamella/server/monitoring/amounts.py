@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from lamella.cache.bucket import SharedBucket
 from lamella.errors import LamellaError
 
-PARTS = ("layers", "nar", "narinfo", "repositories", "manifests", "builds", "jobs", "logs", "uploads")
+PARTS = (
+    *("layers", "nar", "narinfo", "nixlogs", "repositories", "mirrored", "manifests", "builds", "jobs", "logs"),
+    *("uploads", "pins", "pulls", "used"),
+)
 """The parts that are counted: all that grow."""
 EVERY = 1800.0
 """Seconds between two measurements, at least."""
 
-_log = logging.getLogger("lamella.server.page")
+_log = logging.getLogger("lamella.server.monitoring")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from lamella.server.answers import NUMBER
-from lamella.server.page.words import duration, plain, plain_lines
+from lamella.server.words import duration, plain, plain_lines
 from lamella.words import size
 
 _LONGEST = 500

@@ -9,8 +9,8 @@ from aiohttp.typedefs import Middleware
 
 from lamella.server.access.asked import CLIENT, IDENTITY
 from lamella.server.answers import FAILURE, NUMBER, Handler
-from lamella.server.page.lines import Line, Tell
-from lamella.server.page.metrics import Metrics, kind_of
+from lamella.server.monitoring.lines import Line, Tell
+from lamella.server.monitoring.metrics import Metrics, kind_of
 from lamella.staging import StorageError
 
 REQUEST_ID = "X-Request-Id"
