@@ -21,14 +21,14 @@ hypothesis.settings.load_profile("lamella")
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
-    """A bucket of an object store on this machine; gives how to reach it."""
+    """A bucket of an object store on this machine; yields its address."""
     with objects("ours") as how:
         yield how
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])
 def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> SharedBucket:
-    """A bucket of each kind, with nothing in it."""
+    """An empty bucket of each kind."""
     made: dict[str, Callable[[], SharedBucket]] = {
         "folder": lambda: Folder(tmp_path / "bucket"),
         "memory": Memory,

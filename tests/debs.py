@@ -19,7 +19,7 @@ Member = bytes | str | tarfile.TarInfo | None
 
 
 def tar_of(files: Mapping[str, Member], modes: Mapping[str, int] | None = None) -> bytes:
-    """An archive with the names just as given."""
+    """A tar archive with the names as given."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for name, what in files.items():
@@ -68,7 +68,7 @@ class Repository:
 
     @property
     def line(self) -> str:
-        """How it is named in a spec."""
+        """Its name in a spec."""
         return f"[trusted=yes] {self.folder.as_uri()} stable main"
 
     def add(
@@ -79,7 +79,7 @@ class Repository:
         fields: Mapping[str, str] | None = None,
         postinst: bytes = b"",
     ) -> Path:
-        """Puts a package into the archive."""
+        """Add a package to the archive."""
         told = {"Package": name, "Version": version, "Architecture": "amd64", **(fields or {})}
         control = "".join(f"{key}: {value}\n" for key, value in told.items())
         given = files if files is not None else {f"./usr/share/{name}": f"{name} {version}\n".encode()}
@@ -92,7 +92,7 @@ class Repository:
         return path
 
     def write(self, architectures: Sequence[str] = ("amd64",), **fields: str) -> None:
-        """Writes the indexes anew."""
+        """Write the indexes again."""
         suite = self.folder / "dists" / "stable"
         sums = []
         for architecture in architectures:
@@ -105,7 +105,7 @@ class Repository:
         (suite / "InRelease").write_text("".join(f"{key.replace('_', '-')}: {value}\n" for key, value in told.items()))
 
     def remove(self, name: str) -> None:
-        """Takes a package out of the indexes."""
+        """Remove a package from the indexes."""
         self._stanzas = [stanza for stanza in self._stanzas if not stanza.startswith(f"Package: {name}\n")]
         self.write()
 

@@ -16,7 +16,7 @@ from tests.threaded import threaded
 
 @dataclass
 class Index:
-    """The files, what was asked of it, and how it misbehaves."""
+    """The files, the requests, and how the index misbehaves."""
 
     folder: Path
     port: int = 0
@@ -29,7 +29,7 @@ class Index:
     busy: int = 0
     """How many requests for files are answered with 503."""
     puts: int = -1
-    """How many files are taken before there is no more room; any number if it is negative."""
+    """How many uploads are accepted before the disk is full; no limit if negative."""
     _cut: set[str] = field(default_factory=set)
 
     @property
@@ -38,7 +38,7 @@ class Index:
         return f"http://{login}127.0.0.1:{self.port}/simple"
 
     def files_asked(self) -> list[str]:
-        """Names of files of which something was given."""
+        """Names of files of which bytes were sent."""
         return [path.rpartition("/")[2] for path in self.asked if path.startswith("/files/")]
 
 
@@ -67,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(404, b"")
 
     def do_PUT(self) -> None:
-        """Files below /plain/ may be put there."""
+        """Accept uploads below /plain/."""
         data = self.rfile.read(int(self.headers["Content-Length"]))
         index = self.index
         index.asked.append(f"PUT {self.path}")
@@ -136,7 +136,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: Any) -> None:
-        """A client that ends a connection knows why."""
+        """Ignore clients that close the connection."""
 
 
 def _project(file: str) -> str:
@@ -149,7 +149,7 @@ def _sum(file: Path) -> str:
 
 @contextmanager
 def serving(index: Index) -> Iterator[Index]:
-    """The index, on a port of its own."""
+    """Run the index on a free port."""
     handler = type("IndexHandler", (_Handler,), {"index": index})
     with threaded(_Server(("127.0.0.1", 0), handler)) as index.port:
         yield index

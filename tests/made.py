@@ -17,7 +17,7 @@ MEDIA_TYPES = {"none": media.LAYER, "gzip": media.LAYER_GZIP, "zstd": media.LAYE
 
 
 def pack(data: bytes, compression: str) -> bytes:
-    """`data`, compressed as a stream of two parts where the form allows that."""
+    """Compress `data`, as a stream of two members if possible."""
     if compression == "none":
         return data
     half = len(data) // 2
@@ -27,7 +27,7 @@ def pack(data: bytes, compression: str) -> bytes:
 
 
 def tar_of(files: Mapping[str, bytes]) -> bytes:
-    """A tar of `files`."""
+    """Return a tar of `files`."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for name, data in files.items():
@@ -39,7 +39,7 @@ def tar_of(files: Mapping[str, bytes]) -> bytes:
 
 @dataclass
 class Held:
-    """A layer's bytes in memory; `asked` counts how often they were asked for."""
+    """A layer's bytes in memory; `asked` counts how often they were read."""
 
     tar_bytes: bytes
     blob_bytes: bytes
@@ -96,12 +96,12 @@ def sample(architecture: str = "amd64", *compressions: str) -> Image:
 
 
 def blob_bytes(layer: Layer) -> bytes:
-    """The layer's blob, through its own door."""
+    """The layer's blob, read through its content."""
     return collected(layer.content.blob)
 
 
 def collected(give: object) -> bytes:
-    """All that a `blob` or `tar` function gives."""
+    """All bytes that a `blob` or `tar` function gives."""
     out = bytearray()
     assert callable(give)
     give(out.extend)

@@ -1,4 +1,4 @@
-"""NARs and binary caches made for tests, well or badly, with none of the project's code."""
+"""NARs and binary caches made for tests, valid and invalid, without the project's code."""
 
 import base64
 import bz2
@@ -30,7 +30,7 @@ def words(*parts: bytes) -> bytes:
 
 
 def node(path: Path) -> bytes:
-    """A file, link or folder, as a NAR has it."""
+    """A file, link or folder, as in a NAR."""
     if path.is_symlink():
         return words(b"(", b"type", b"symlink", b"target", os.fsencode(path.readlink()), b")")
     if path.is_dir():
@@ -71,7 +71,7 @@ class Cache:
         return f"{self.name}:{base64.b64encode(self.private.public_key().public_bytes_raw()).decode()}"
 
     def add(self, path: str, tree: Path, references: Sequence[str] = (), **changes: str) -> str:
-        """A store path with the files of `tree`; `changes` are lines of its narinfo that are told otherwise."""
+        """A store path with the files of `tree`; `changes` are lines of its narinfo that are different."""
         return self.add_nar(path, nar_of(tree), references, **changes)
 
     def add_nar(self, path: str, nar: bytes, references: Sequence[str] = (), **changes: str) -> str:

@@ -1,4 +1,4 @@
-"""Packages that are there as source only, whose build code leaves a trace."""
+"""Packages that are only available as source, whose build code leaves a trace."""
 
 import io
 import tarfile

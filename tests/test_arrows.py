@@ -1,4 +1,4 @@
-"""The import arrows of the house: steps exchange nouns, and never import each other."""
+"""Imports between folders: steps exchange nouns, and never import each other."""
 
 import ast
 import subprocess
@@ -70,7 +70,7 @@ def test_arrows(file: Path) -> None:
 
 @pytest.mark.parametrize("place", ARROWS)
 def test_all_arrows_are_there(place: str) -> None:
-    """An arrow that nobody needs any more would allow what nobody has thought about."""
+    """An import that is allowed but not used could come back without anyone thinking about it."""
     found = [imported(file) for file in FILES if place_of(file) == place]
     assert set().union(*found) - {place} == ARROWS[place]
 
@@ -89,7 +89,7 @@ def test_only_the_command_line_reads_the_environment_and_exits(file: Path) -> No
 
 
 def test_no_folder_is_called_as_a_function_of_the_python_face_is() -> None:
-    """Importing the folder would put it in the place of the function."""
+    """Importing the folder would replace the function."""
     assert not set(lamella.__all__) & {place_of(file) for file in FILES}
 
 

@@ -1,11 +1,11 @@
-"""What `make components` looks for is what tests need: on a fresh machine nothing is missing because another had it."""
+"""`make components` looks for everything that tests need, so that a fresh machine can run them all."""
 
 import re
 from pathlib import Path
 
 TESTS = Path(__file__).parent
 DEBIANS = {"apt-get", "dpkg", "dpkg-deb", "git", "ldconfig", "unshare"}
-"""There on every Debian that has this repository."""
+"""Installed on every Debian that has this repository."""
 
 
 def test_every_program_that_tests_need_is_brought() -> None:

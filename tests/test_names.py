@@ -1,4 +1,4 @@
-"""Files of tests have names of their own: pytest knows them by these, and puts their folders where Python looks."""
+"""Test files have unique names, as pytest imports them by these from folders that it adds to Python's path."""
 
 import sys
 from collections import Counter

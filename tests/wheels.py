@@ -1,4 +1,4 @@
-"""Wheels made for tests, well or badly."""
+"""Wheels made for tests, valid and invalid."""
 
 import base64
 import csv

@@ -1,4 +1,4 @@
-"""The config of an image on top of its base's."""
+"""The config of an image, merged with its base's."""
 
 from lamella.images.config import merge_runtime
 from lamella.oci.wire import RuntimeConfig

@@ -1,4 +1,4 @@
-"""All that a root leads to is fetched, each manifest once."""
+"""Everything that a root leads to is fetched, each manifest once."""
 
 from collections import Counter
 

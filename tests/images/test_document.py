@@ -1,4 +1,4 @@
-"""Documents of images: what is written is read back, and of what cannot be true one line is said."""
+"""Documents of images are read back as written, and impossible ones are refused with one line."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ IMAGE = {"version": 1, "image-config": {}, "layers": [LAYER], "arch": "amd64", "
 
 
 def said(told: object) -> str:
-    """What is said of a document that is refused."""
+    """The error for a document that is refused."""
     data = told if isinstance(told, bytes) else json.dumps(told).encode()
     with pytest.raises(WireError) as error:
         read_image(data, "image.json")
@@ -111,7 +111,7 @@ def test_there_may_be_no_layers(none: bytes) -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, Spec, dict[str, Any]]:
-    """A spec, and the document of the image that was built of it."""
+    """A spec, and the document of the image built from it."""
     folder = tmp_path_factory.mktemp("documents")
     for name in ("one", "two", "three"):
         (folder / name).mkdir()
@@ -140,7 +140,7 @@ JUNK: list[object] = [None, "", "\0", "x", "(", "[:", "sha256:", DIGEST, -1, 0, 
 
 
 def places(told: Any) -> Iterator[tuple[Any, Any]]:
-    """Every place of a document where something stands: what it is in, and its key there."""
+    """Every value in a document: its container, and its key there."""
     for key in list(told) if isinstance(told, dict) else range(len(told)) if isinstance(told, list) else ():
         yield told, key
         yield from places(told[key])

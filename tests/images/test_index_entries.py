@@ -1,4 +1,4 @@
-"""Entries of other tools are in an index as they were after it is written anew."""
+"""Entries of other tools stay as they are when an index is written again."""
 
 import json
 from typing import Any

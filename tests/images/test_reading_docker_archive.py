@@ -1,4 +1,4 @@
-"""Reading docker-archives in the shapes that Docker, podman and Nix give them."""
+"""Reading docker-archives as Docker, podman and Nix write them."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Reading layouts: the image that is asked for, checked; anything else is one clear error."""
+"""Reading layouts: the requested image, verified; anything else is one clear error."""
 
 import gzip
 import hashlib
@@ -383,7 +383,7 @@ def test_a_folder_in_place_of_the_index(made: Made) -> None:
 
 @pytest.mark.parametrize("where", ["manifest", "config", "layer", "diff_id"])
 def test_images_with_sha512_are_refused_before_anything_is_copied(made: Made, where: str) -> None:
-    """Whoever reads them says so; otherwise some commands would work and others fail halfway."""
+    """Otherwise some commands would work, and others would fail halfway."""
     image = sample()
     made.image(image)
     manifest, config = json.loads(manifest_of(image)), json.loads(image.config_bytes)

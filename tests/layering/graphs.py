@@ -1,4 +1,4 @@
-"""Closures for the tests of layering: written by hand in a line, or drawn at random."""
+"""Closures for the tests of layering: written in a line, or random."""
 
 from collections.abc import Iterable, Mapping
 
@@ -15,19 +15,19 @@ def package(name: str, size: int = 1, references: Iterable[str] = (), version: i
 
 
 def graph(told: Mapping[str, str], roots: str = "", sizes: Mapping[str, int] | None = None) -> Closure:
-    """`{"a": "b c", "b": "", "c": ""}`: a refers to b and c. Packages are in the order in which they are told."""
+    """`{"a": "b c", "b": "", "c": ""}`: a refers to b and c. Packages are in the order of the mapping."""
     packages = [package(name, (sizes or {}).get(name, 1), references.split()) for name, references in told.items()]
     return closure(packages, roots.split())
 
 
 def names(groups: Iterable[Group]) -> list[str]:
-    """Each group as the names of its packages, to compare with what was worked out by hand."""
+    """Each group as the names of its packages, to compare with results worked out by hand."""
     return [" ".join(package.name for package in group) for group in groups]
 
 
 @st.composite
 def closures(draw: st.DrawFn, most: int = 25) -> Closure:
-    """Any graph, cycles and self references among them, with sizes that tie and differ."""
+    """Any graph, also with cycles and self references, with equal and different sizes."""
     number = draw(st.integers(0, most))
     ids = [f"p{position % 4}-{position}" for position in range(number)]
     references = st.lists(st.sampled_from(ids), max_size=4) if ids else st.just([])

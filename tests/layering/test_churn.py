@@ -1,4 +1,4 @@
-"""What is learned from the step between two images, and what is expected of the next."""
+"""What is learned from an update, and what is expected of the next one."""
 
 import pytest
 from hypothesis import given

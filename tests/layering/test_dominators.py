@@ -1,4 +1,4 @@
-"""Nixery's grouping, by hand and against a foreign computation of dominators."""
+"""Nixery's grouping, worked out by hand and compared with another computation of dominators."""
 
 import networkx
 from hypothesis import given
@@ -28,7 +28,7 @@ def test_the_tree_is_the_one_that_networkx_finds(successors: list[list[int]]) ->
 
 def test_what_only_one_needs_stays_with_it() -> None:
     closure = graph({"app": "numpy libc", "numpy": "blas libc", "blas": "", "tool": "libc", "libc": ""}, "app tool")
-    # libc hangs on the root, as app and tool both lead to it; three refer to it, so it comes first. app and tool tie.
+    # libc is below the root, as app and tool both lead to it; three refer to it, so it comes first. app and tool tie.
     assert names(dominators(closure, Budget(9), NOTHING)) == ["libc", "app blas numpy", "tool"]
 
 

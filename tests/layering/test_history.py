@@ -1,4 +1,4 @@
-"""What the benchmark shows, held: a year of real updates under a tight budget."""
+"""What the benchmark shows stays true: a year of real updates under a tight budget."""
 
 import pytest
 from benchmarks.history import changed, moved, read_history

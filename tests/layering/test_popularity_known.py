@@ -30,7 +30,7 @@ HASH = f"sha256:{'0' * 52}"
 
 
 class Nothing:
-    """Nothing is remembered, and nothing is asked for: the graph tells the hashes."""
+    """Remembers nothing and is not asked: the graph has the hashes."""
 
     def read(self, name: str, kind: object) -> None:
         raise AssertionError(name)
@@ -61,7 +61,7 @@ def write_graph(file: Path, told: dict[str, str]) -> Path:
 
 
 def layers(folder: Path, *layers: Layer) -> list[str]:
-    """The layers that are planned, each as the names in it."""
+    """The planned layers, each as the names in it."""
     draft = pipeline.plan(Spec(Image("image", layers=layers), folder), workplace(folder / "cache"))
     return [" ".join(package.name for package in planned.plan.packages) for planned in draft.layers]
 

@@ -1,4 +1,4 @@
-"""Layerings in steps: what each does, and what is said of one that is wrong."""
+"""Layerings of several steps: what each does, and the errors for wrong ones."""
 
 import pytest
 from tests.layering.graphs import graph, names

@@ -1,4 +1,4 @@
-"""What every strategy of the table promises."""
+"""What every strategy in the table promises."""
 
 import json
 import os
@@ -23,7 +23,7 @@ STEPS = ({"split": "p1-*"}, {"subtract": ["p2-2", "p3-*"]}, {"size": 5, "of": "p
 
 
 def previously(closure: Closure, seed: int) -> Previous:
-    """An image before this one, in which some packages were missing, different, or elsewhere."""
+    """A previous image, in which some packages were missing, different, or elsewhere."""
     random = Random(seed)
     layers: list[Group] = [()] * random.randint(0, 6)
     for here in closure.packages:

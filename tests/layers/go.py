@@ -1,4 +1,4 @@
-"""Programs in Go that answer line by line: what Go itself does with headers, regular expressions and paths."""
+"""Go programs that answer line by line: what Go does with headers, regular expressions and paths."""
 
 import base64
 import json
@@ -17,12 +17,12 @@ class GoRefusedError(Exception):
 
 
 def go() -> str | None:
-    """Where Go is, if it is."""
+    """The path of Go, if it is installed."""
     return shutil.which("go") or shutil.which("/usr/local/go/bin/go")
 
 
 class Program:
-    """A built program under way."""
+    """A running program."""
 
     def __init__(self, name: str, folder: Path) -> None:
         binary = folder / name
@@ -30,7 +30,7 @@ class Program:
         self._process = subprocess.Popen([binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(self, question: object) -> bytes:
-        """The program's answer."""
+        """Return the program's answer."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps(question).encode() + b"\n")
@@ -59,7 +59,7 @@ def tar_by(program: Program, files: Sequence[tuple[Entry, bytes]]) -> bytes:
 
 
 def text(data: bytes) -> str:
-    """Bytes as JSON carries them to Go."""
+    """Bytes in JSON for Go."""
     return base64.b64encode(data).decode()
 
 

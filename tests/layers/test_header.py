@@ -1,4 +1,4 @@
-"""Headers are those of Go's `archive/tar`, in every case and in any."""
+"""Headers are those of Go's `archive/tar`, in every special case and in random ones."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Digests that nix2container gives these trees: a layer of ours must get the same."""
+"""Our layers of these trees have the digests that nix2container gives them."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""One pass gives bytes and record; the same bytes however it is run; and whatever fails, fails once and for all."""
+"""One pass gives bytes and record, the same bytes however it is run, and every failure stops it."""
 
 import gzip
 import os
@@ -141,7 +141,7 @@ class _StopError(Exception):
 
 
 def after(blocks: int) -> Callable[[object], None]:
-    """Fails when it is called for the nth time."""
+    """Fails on the nth call."""
     left = blocks
 
     def fail(_: object) -> None:

@@ -1,4 +1,4 @@
-"""Many streams become one tree: in order, whole, and read no further than needed."""
+"""Many streams become one tree: in order, complete, and read no further than needed."""
 
 import io
 import os

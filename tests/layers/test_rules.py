@@ -1,4 +1,4 @@
-"""Rules do what they do in nix2container, regular expressions and replacements as in Go."""
+"""Rules work as in nix2container, with Go's regular expressions and replacements."""
 
 import pytest
 from hypothesis import given
@@ -140,7 +140,7 @@ REPLACEMENTS = [
 
 
 def replaced(regex: str, repl: str, given: str) -> bytes:
-    """What a rewrite makes of a path, before it is cleaned."""
+    """The result of a rewrite, before it is cleaned."""
     return rules.replacer(Rewrite(regex, repl))(given.encode())
 
 

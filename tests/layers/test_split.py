@@ -1,4 +1,4 @@
-"""Layers keep under their cap, and together hold what the packages hold."""
+"""Layers stay below their limit, and together contain what the packages contain."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The archive is the one Go writes, other programs read it, and files that change under it are found out."""
+"""The archive is the one that Go writes, other programs read it, and files that change meanwhile are detected."""
 
 import errno
 import hashlib
@@ -97,7 +97,7 @@ SIZES = [1, 600, 1024, 70_000, BLOCK + 512, 3 * BLOCK]
 
 
 def listed(path: Path) -> Entry:
-    """The file as a walk saw it, before something happened to it."""
+    """The file as a walk saw it, before it changed."""
     return next(walk(os.fsencode(path), b"/f"))
 
 

@@ -24,7 +24,7 @@ class Node:
 
 
 Tree = Mapping[bytes, Node]
-"""By path; every folder that something lies in is there, and the root is the shortest path."""
+"""By path, with all folders; the root is the shortest path."""
 
 _NAMES = st.one_of(
     st.sampled_from([b"a", b"b", b"a.b", b"a-b", b"ab", b"a b", b"\n", "ü".encode(), b"\xe9", b"x" * 255, b"y" * 120]),

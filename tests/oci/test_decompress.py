@@ -1,4 +1,4 @@
-"""Streams are read whatever their parts and blocks are, and never more of them at once than needed."""
+"""Streams of any members and blocks are read, and never more at once than needed."""
 
 import bz2
 import gzip
@@ -41,7 +41,7 @@ def test_many_empty_parts_take_time_in_proportion() -> None:
     copied = 0
 
     class Engine:
-        """One whose members are of one byte each."""
+        """A stream with members of one byte each."""
 
         eof = True
         needs_input = False

@@ -1,4 +1,4 @@
-"""Bytes that passed by are checked against their digest."""
+"""Bytes that have passed are compared with their digest."""
 
 import hashlib
 

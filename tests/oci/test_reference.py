@@ -1,4 +1,4 @@
-"""Places and names are read as skopeo's users write them; the rest is explained."""
+"""Places and names are understood as in skopeo; anything else is explained."""
 
 import pytest
 

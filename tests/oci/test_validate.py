@@ -1,4 +1,4 @@
-"""Everything that is wrong with an image is told, not only the first thing."""
+"""Everything that is wrong with an image is reported, not only the first problem."""
 
 import gzip
 import os

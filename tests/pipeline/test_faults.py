@@ -1,4 +1,4 @@
-"""Whatever happens to a build, the next one is right, and says so if it had to mend something."""
+"""Whatever happens to a build, the next one is correct, and reports what it had to repair."""
 
 import hashlib
 import json
@@ -61,19 +61,19 @@ def start(folder: Path, *args: str, cache: str = "cache") -> subprocess.Popen[st
 
 
 def _as_in_front() -> None:
-    """What runs in the background does not hear of Ctrl-C, and the tests may."""
+    """Restore Ctrl-C, which the tests may have disabled if they run in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def lamella(folder: Path, *args: str, cache: str = "cache") -> tuple[int, str]:
-    """The exit code, and what was said on stderr."""
+    """The exit code, and stderr."""
     with start(folder, *args, cache=cache) as running:
         _, said = running.communicate()
     return running.returncode, said
 
 
 def digests(folder: Path) -> list[str]:
-    """What the layout there holds, all of it hashed."""
+    """The layers of the layout there, fully validated."""
     image = open_layout(folder / "out")
     assert validate(image) == []
     return [layer.record.digest for layer in image.layers]
@@ -81,7 +81,7 @@ def digests(folder: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The layers of a build to which nothing happened."""
+    """The layers of an undisturbed build."""
     folder = written(tmp_path_factory.mktemp("undisturbed") / "spec")
     assert lamella(folder, "build", "--to", "oci:out") == (0, "")
     return digests(folder)
@@ -151,7 +151,7 @@ def records(folder: Path, kind: str) -> list[Path]:
 
 
 def forge(path: Path, changes: dict[str, Any]) -> None:
-    """A sealed record that says something else."""
+    """A sealed record with a different content."""
     body = json.loads(path.read_bytes().partition(b"\n")[2])
     data = json.dumps({**body, **changes}).encode()
     path.write_bytes(b"sha256:" + hashlib.sha256(data).hexdigest().encode() + b"\n" + data)

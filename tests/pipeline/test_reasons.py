@@ -1,4 +1,4 @@
-"""Why a layer is reused or made, in the words of the image before."""
+"""Why a layer is reused or made, compared with the previous image."""
 
 from pathlib import Path
 

@@ -70,12 +70,12 @@ def _path(what: str, view: "ImageView", place: "Workplace") -> dict[str, Any]:
     """Return the topmost layer that has a path, and the package that the path is from."""
     from lamella.layers.split import part_entries
     from lamella.pipeline.draft import Where
-    from lamella.pipeline.packages.fetching import fetched
+    from lamella.pipeline.packages.fetching import entries_from
 
     wanted = os.fsencode(what)
     for layer in reversed(view.layers):
         for part in layer.plan.parts if layer.plan else ():
-            if any(entry.path == wanted for entry in part_entries(part, fetched(Where(), place))):
+            if any(entry.path == wanted for entry in part_entries(part, entries_from(Where(), place))):
                 return {"path": what, "layer": layer.name, "from": part.package.id}
     return {}
 

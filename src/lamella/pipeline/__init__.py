@@ -38,7 +38,7 @@ from lamella.pipeline.memory.documents import document_of, sections_of, whole
 from lamella.pipeline.memory.kept import kept, tar_at
 from lamella.pipeline.memory.registries import LAYER_KEY, LAYER_NAME, notes_of
 from lamella.pipeline.memory.trust import ForgottenError, RememberedBytes
-from lamella.pipeline.packages.fetching import fetch, fetched, is_here
+from lamella.pipeline.packages.fetching import entries_from, fetch, is_here
 from lamella.pipeline.packages.mounted import annotations
 from lamella.pipeline.workplace import Workplace
 from lamella.plan import Key, Planned
@@ -47,16 +47,16 @@ from lamella.spec.model import Spec
 
 
 def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Draft:
-    """Plan the image of `spec`, given the previous one: each layer with its key, and its record if there is one."""
+    """Steps 1 to 4: plan the image of `spec`, given the previous one. Each layer has its key, and a record if known."""
     image = spec.image
     wanted = platform_of(spec)
     lock = locked(spec, wanted)
     base = open_base(lock.pinned(image.base), spec.folder, wanted, place.outside)
     sections = gather(spec, wanted, lock, place)
-    room = (image.max_layers or USUAL_LAYERS) - (len(base.layers) if base else 0)
+    most = (image.max_layers or USUAL_LAYERS) - (len(base.layers) if base else 0)
     builds = image.python is not None and image.python.build
     where = Where(tuple(image.debian.archives), tuple(image.store.caches), builds)
-    arrangement = arrange(sections, room, sections_of(previous), fetched(where, place))
+    arrangement = arrange(sections, most, sections_of(previous), entries_from(where, place))
     return Draft(
         name=image.name,
         tag=image.tag,
@@ -76,7 +76,7 @@ def plan(spec: Spec, place: Workplace, previous: ImageItem | None = None) -> Dra
 
 
 def build(draft: Draft, place: Workplace, targets: Sequence[Target] = ()) -> Built:
-    """Build the image of `draft`, and send it to `targets`. Layers without a record are read once, and sent meanwhile.
+    """Steps 5 to 7: build the image of `draft`, and send it to `targets`. Layers without a record are read once.
 
     A layer whose record turns out to be wrong is made again.
     """
@@ -100,7 +100,7 @@ def _build(draft: Draft, place: Workplace, targets: Sequence[Target]) -> Built:
         place,
     )
     stages = [target.destination.stage for target in targets]
-    made = make_missing(draft.layers, draft.compression, place, fetched(draft.where, place), stages)
+    made = make_missing(draft.layers, draft.compression, place, entries_from(draft.where, place), stages)
     own = [
         BuiltLayer(after.plan, _layer(after, draft, place), before.record is None)
         for before, after in zip(draft.layers, made, strict=True)
@@ -145,13 +145,14 @@ def _last(name: str, tag: str, platform: Platform) -> str:
 
 
 def _layer(planned: Planned, draft: Draft, place: Workplace) -> Layer:
+    """The layer, whose bytes come from an image in a registry, from its packages, or from a file that is kept."""
     record, plan = planned.record, planned.plan
     assert record is not None
     content: LayerBytes
     if planned.key in place.remembered and not all(is_here(package, place) for package in plan.packages):
         content = place.remembered[planned.key].content
     elif plan.reproducible and not planned.stored:
-        content = PlannedBytes(plan, fetched(draft.where, place), draft.compression, record)
+        content = PlannedBytes(plan, entries_from(draft.where, place), draft.compression, record)
     else:
         content = kept(planned.stored or tar_at(place.blobs.path(record.diff_id), record), record, draft.compression)
 

@@ -35,7 +35,7 @@ class Section:
 def gather(spec: Spec, wanted: Platform, lock: LockedPlatform, place: Workplace) -> list[Section]:
     """Return the sections of `spec`, lowest first. Each source is asked once, for all of them."""
     image = spec.image
-    layers = [*image.layers, *([_rest(image)] if image.take else [])]
+    layers = [*image.layers, *([_own(image)] if image.take else [])]
     store: dict[Want, Closure] = {}
     if any(isinstance(want, NixWant) for want in image.all_taken):
         from lamella.pipeline.packages import nix
@@ -57,15 +57,16 @@ def gather(spec: Spec, wanted: Platform, lock: LockedPlatform, place: Workplace)
 
 def _linked(sections: list[Section]) -> list[Section]:
     """Add the cache of shared libraries to the last section with debs, if the image has a loader that uses it."""
-    note = linking.noted([section.closure for section in sections])
-    if note is None:
+    cache = linking.cache_of([section.closure for section in sections])
+    if cache is None:
         return sections
     last = max(i for i, section in enumerate(sections) if linking.has_debs(section.closure))
-    linked = replace(sections[last], closure=linking.with_note(sections[last].closure, note))
+    linked = replace(sections[last], closure=linking.with_cache(sections[last].closure, cache))
     return [*sections[:last], linked, *sections[last + 1 :]]
 
 
-def _rest(image: Image) -> Layer:
+def _own(image: Image) -> Layer:
+    """What the image lists itself, as its last layer."""
     return Layer(
         name=APP,
         take=image.take,

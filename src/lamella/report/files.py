@@ -18,7 +18,7 @@ from lamella.package import Entry, Kind, Package
 from lamella.pipeline.draft import Where
 from lamella.pipeline.explain.bases import opened, place_of
 from lamella.pipeline.explain.view import ImageView, LayerView
-from lamella.pipeline.packages.fetching import fetched, is_here
+from lamella.pipeline.packages.fetching import entries_from, is_here
 from lamella.pipeline.packages.programs import data_of
 from lamella.pipeline.workplace import Workplace
 
@@ -77,7 +77,7 @@ def _is_known(package: Package) -> bool:
 
 
 def _of_packages(layer: LayerView, place: Workplace) -> Iterator[File]:
-    give = fetched(Where(), place)
+    give = entries_from(Where(), place)
     for part in layer.plan.parts if layer.plan else ():
         yield from starmap(_of_entry, ((entry, part.package) for entry in part_entries(part, give)))
 

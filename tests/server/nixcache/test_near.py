@@ -15,7 +15,7 @@ from lamella.destinations.daemons import Daemons
 from lamella.pipeline.draft import Where
 from lamella.pipeline.outside import Outside
 from lamella.pipeline.packages.caches import caches_of
-from lamella.pipeline.packages.fetching import fetched
+from lamella.pipeline.packages.fetching import entries_from
 from lamella.pipeline.workplace import Workplace, workplace
 from lamella.registry.registries import Registries
 from lamella.server.nixcache.near import nars_in
@@ -59,6 +59,6 @@ def test_one_copy_is_both(bucket: SharedBucket, tmp_path: Path, small_disk: Path
 def read(address: str, place: Workplace) -> None:
     """Read all files of the closure, as a build of layers does."""
     paths = caches_of([address], (), place).closure([APP])
-    give = fetched(Where(caches=(address,)), place)
+    give = entries_from(Where(caches=(address,)), place)
     for package in closure_of(paths, [APP], place.records).packages:
         assert [os.fsdecode(entry.path).removeprefix(package.id) for entry in give(package)] == FILES

@@ -5,7 +5,7 @@ from lamella.layers.make import PlannedBytes
 from lamella.oci.image import Buffer
 from lamella.oci.validate import Problem
 from lamella.pipeline.draft import Draft
-from lamella.pipeline.packages.fetching import fetched
+from lamella.pipeline.packages.fetching import entries_from
 from lamella.pipeline.workplace import Workplace
 
 
@@ -16,7 +16,7 @@ def verify(draft: Draft, place: Workplace) -> tuple[int, list[Problem]]:
     for planned in told:
         record = place.remembered[planned.key].record
         try:
-            PlannedBytes(planned.plan, fetched(draft.where, place), draft.compression, record).blob(_nowhere)
+            PlannedBytes(planned.plan, entries_from(draft.where, place), draft.compression, record).blob(_nowhere)
         except LamellaError as error:
             problems.append(Problem(str(error), draft.layers.index(planned)))
     return len(told), problems

@@ -91,7 +91,7 @@ def _read(package: Package, place: Workplace) -> list[Package]:
     """The packages that are read for the files of this one."""
     if package.source == mounted.SOURCE:
         return mounted.paths_of(package)
-    return linking.unknown(package, place) if package.source == linking.SOURCE else [package]
+    return linking.unread(package, place) if package.source == linking.SOURCE else [package]
 
 
 def fetch(packages: Iterable[Package], where: Where, place: Workplace) -> None:
@@ -130,7 +130,7 @@ def _check_sources(sources: Sequence[Missing], where: Where, outside: Outside) -
         )
 
 
-def fetched(where: Where, place: Workplace) -> Entries:
+def entries_from(where: Where, place: Workplace) -> Entries:
     """Return a function that gives the files of any package, and downloads it first if needed."""
 
     def give(package: Package) -> Iterator[Entry]:

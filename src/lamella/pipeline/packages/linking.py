@@ -26,7 +26,7 @@ _LOADER = "libc6"
 _ABOUT = 32 << 10
 
 
-def noted(closures: Sequence[Closure]) -> Package | None:
+def cache_of(closures: Sequence[Closure]) -> Package | None:
     """Return the package with the cache of all debs in `closures`; None if there is no loader that reads it."""
     debs = {one.id: one for each in closures for one in each.packages if one.source == "deb"}
     if not any(one.name == _LOADER for one in debs.values()):
@@ -41,22 +41,22 @@ def has_debs(whole: Closure) -> bool:
     return any(one.source == "deb" for one in whole.packages)
 
 
-def with_note(whole: Closure, note: Package) -> Closure:
+def with_cache(whole: Closure, cache: Package) -> Closure:
     """Return the closure with the cache as one more root."""
-    return merge([whole, closure([note], [note.id])])
+    return merge([whole, closure([cache], [cache.id])])
 
 
-def unknown(note: Package, place: Workplace) -> list[Package]:
+def unread(cache: Package, place: Workplace) -> list[Package]:
     """Return the packages that have to be read for the cache."""
-    return [one for one in _debs_of(note) if place.records.read(_record(one), Libraries) is None]
+    return [one for one in _debs_of(cache) if place.records.read(_record(one), Libraries) is None]
 
 
-def _debs_of(note: Package) -> list[Package]:
+def _debs_of(cache: Package) -> list[Package]:
     """The debs of a cache. It may come from an image that is not trusted."""
     try:
-        found = decode_as(note.how, list[Package])
+        found = decode_as(cache.how, list[Package])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SourceError(f"{note.id} does not say which packages it is made from: {error}") from error
+        raise SourceError(f"{cache.id} does not say which packages it is made from: {error}") from error
     return [one for one in found if one.source == "deb"]
 
 
@@ -64,9 +64,9 @@ def _record(package: Package) -> str:
     return f"libraries/{package.content}"
 
 
-def entries(note: Package, give: Entries, place: Workplace) -> Iterator[Entry]:
+def entries(cache: Package, give: Entries, place: Workplace) -> Iterator[Entry]:
     """Yield the cache; libraries of a package that are not remembered are found in its files, from `give`."""
-    yield made(ldcache.PLACE, ldcache.encoded([_libraries(one, give, place) for one in _debs_of(note)]))
+    yield made(ldcache.PLACE, ldcache.encoded([_libraries(one, give, place) for one in _debs_of(cache)]))
 
 
 def _libraries(package: Package, give: Entries, place: Workplace) -> Libraries:
