@@ -120,7 +120,7 @@ def test_diff_names_the_package_and_the_bytes(hello: Path) -> None:
     assert good(hello, "diff", "before.json", "image.json").endswith("to download if you have before.json\n")
     (hello / "config" / "hello.conf").write_text("name = another\n")
     said = good(hello, "diff", "before.json", ".")
-    assert said.endswith(": 0 B to download if you have before.json, and 1 layer that is not made yet\n")
+    assert said.endswith(": 0 B to download if you have before.json, plus 1 layer not made yet\n")
 
 
 def test_copies_inspect_alike_and_are_valid(hello: Path) -> None:
