@@ -23,6 +23,14 @@ def test_a_last_line_that_goes_on_is_not_lost(tmp_path: Path, text: str) -> None
     assert [asked.name for asked in read_file(file).requirements] == ["numpy", "requests"]
 
 
+def test_that_pre_releases_count_is_part_of_what_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("numpy\n--index-url https://packages.example.com/simple\n")
+    assert read_file(file).texts == ["numpy"]
+    file.write_text("numpy\n--pre\n")
+    assert read_file(file).texts == ["--pre", "numpy"]
+
+
 def test_limits_of_limits_count(tmp_path: Path) -> None:
     for name, text in {
         "requirements.txt": "numpy\n-c one.txt\n",

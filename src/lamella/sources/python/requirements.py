@@ -17,8 +17,9 @@ from lamella.sources.tree import SourceError
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _HASH = re.compile(r"\s--hash[= ]\S+")
 _DEEPEST = 10
-_PASSED_ON = ("--index-url", "-i", "--extra-index-url", "--find-links", "-f", "--no-index", "--pre")
-"""Options for indexes in a file; they are passed to uv, and to nothing else."""
+_PRE = "--pre"
+_PASSED_ON = ("--index-url", "-i", "--extra-index-url", "--find-links", "-f", "--no-index", _PRE)
+"""Options in a file that are passed to uv."""
 
 
 class RequirementError(SourceError):
@@ -44,8 +45,8 @@ class Asked:
 
     @property
     def texts(self) -> list[str]:
-        """The requirements as text, sorted, each once."""
-        return sorted({spelled(requirement) for requirement in self.requirements})
+        """What decides which versions are chosen, sorted, each once. Indexes do not: they differ between machines."""
+        return sorted({spelled(requirement) for requirement in self.requirements} | ({_PRE} & set(self.options)))
 
 
 def spelled(requirement: Requirement) -> str:
