@@ -281,5 +281,5 @@ def test_a_watched_command_that_a_signal_ends_gives_the_exit_code_that_shells_gi
 def test_a_wrong_key_is_named_before_the_command_runs(work: Path, data: bytes) -> None:
     (work / "key").write_bytes(data)
     said = bad(work, "cache", "watch", "--to", f"file://{work}/to", "--key", "key", "--", "touch", "ran")
-    assert said == "lamella: key: this is not a secret key as Nix writes them: NAME:BASE64\n"
+    assert said == "lamella: key: this is not a secret key in Nix's format, NAME:BASE64\n"
     assert not (work / "ran").exists()
