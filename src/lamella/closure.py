@@ -1,4 +1,4 @@
-"""Closures: sets of packages that contain everything their members refer to. Pure, and linear in the graph's size."""
+"""Closures: sets of packages with everything they refer to. All functions are pure, and linear in the graph's size."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -55,7 +55,7 @@ def merge(closures: Iterable[Closure]) -> Closure:
 
 
 def without(given: Closure, taken: frozenset[str] | set[str]) -> Closure:
-    """`given` minus the packages in `taken`, as a closure of its own: references to them are removed too."""
+    """Return `given` without the packages in `taken`, and without references to them."""
     if not taken:
         return given
     kept = [
@@ -67,7 +67,7 @@ def without(given: Closure, taken: frozenset[str] | set[str]) -> Closure:
 
 
 def reachable(given: Closure, roots: Iterable[str]) -> set[str]:
-    """The ids of `roots` and of everything they refer to, directly or not."""
+    """Return the ids of `roots` and of everything they refer to."""
     seen: set[str] = set()
     waiting = list(roots)
     while waiting:
@@ -86,7 +86,7 @@ def restrict(given: Closure, roots: Iterable[str]) -> Closure:
 
 
 def topological(given: Closure) -> Iterator[Package]:
-    """The packages, each after all that refer to it; a cycle is cut where it is first entered."""
+    """Yield packages, each after all that refer to it; a cycle is cut where it is first met."""
     finished: list[Package] = []
     seen: set[str] = set()
     for start in (*given.roots, *given.by_id):
@@ -107,7 +107,7 @@ def topological(given: Closure) -> Iterator[Package]:
 
 
 def why(given: Closure, target: str) -> tuple[str, ...]:
-    """The shortest chain of references from a root to `target`, both ends included; empty if there is none."""
+    """Return the shortest chain of references from a root to `target`, including both; empty if there is none."""
     found = brought_by(given)
     chain = [target] if target in found else []
     while chain and found[chain[-1]]:
@@ -116,7 +116,7 @@ def why(given: Closure, target: str) -> tuple[str, ...]:
 
 
 def brought_by(given: Closure) -> dict[str, str]:
-    """For each package reachable from the roots, the one before it in the shortest chain; empty for roots."""
+    """Return for each package that roots lead to its predecessor in the shortest chain; empty for roots."""
     found: dict[str, str] = dict.fromkeys(given.roots, "")
     line = list(given.roots)
     for here in line:

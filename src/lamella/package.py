@@ -17,10 +17,10 @@ from lamella.oci.digest import Digest
 class Package:
     """An immutable tree of files.
 
-    `content` is the digest of everything in its entries, places included, so equal contents give equal layers.
-    `name` stays the same from one version to the next; `id` is unique in a closure.
-    `path` is where its files are on this machine, if they are, and `at` where in the image; `how` is whatever else its
-    source needs to give its entries. None of these determines what the files are: `content` does.
+    `content` is the digest of its entries and of their places, so equal contents give equal layers. `name` stays the
+    same from one version to the next; `id` is unique in a closure. `path` is where its files are on this machine, if
+    they are, and `at` where they are in the image; `how` is what else its source needs to read them, in a format of its
+    own. Only `content` identifies the files.
     """
 
     id: str
@@ -56,15 +56,15 @@ class Owner(NamedTuple):
 ROOT = Owner()
 
 Content = bytes | Callable[[], BinaryIO]
-"""A file's bytes: the path of a local file (the fast way), or a function that opens them."""
+"""Where a file's bytes are: the path of a local file (faster), or a function that opens them."""
 
 
 class Entry(NamedTuple):
     """One file of a package at its place in the image.
 
     `path` has no trailing slash and no `.` or `..` parts below its root; it may start with `/`.
-    A source gives a package's entries as a depth-first walk, with the children of a directory sorted by bytes and
-    every directory before its contents.
+    A source yields a package's entries as a depth-first walk, with the children of a directory sorted by bytes, and
+    every directory before its content.
     """
 
     path: bytes
@@ -80,7 +80,7 @@ class Entry(NamedTuple):
 class Permission:
     """Sets mode and owner of entries whose source path contains a match of `regex`; `or_mode` adds bits to the mode.
 
-    Fields that are None or empty change nothing.
+    None and empty values change nothing.
     """
 
     regex: str
@@ -94,7 +94,7 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """Replaces each match of `regex` in a source path with `repl` (`$1` is a group); an empty result drops it."""
+    """Replaces each match of `regex` in a source path by `repl` (`$1` is a group); an empty result drops the entry."""
 
     regex: str
     repl: str
@@ -104,7 +104,7 @@ class Rewrite:
 class Rules:
     """What a layer changes in the entries of a package. Rewrites apply one after the other, and so do permissions.
 
-    Entries whose path in the image contains a match of `ignore` are left out, directories with their contents.
+    Entries whose path in the image contains a match of `ignore` are left out, directories with their content.
     """
 
     rewrites: tuple[Rewrite, ...] = ()
@@ -116,9 +116,9 @@ NO_RULES = Rules()
 
 
 def order(path: bytes) -> bytes:
-    """A sort key that compares paths part by part: the byte in place of the slash sorts before all others."""
+    """Return a key that sorts paths part by part: no byte comes before the one for the slash."""
     return path.replace(b"/", b"\0")
 
 
 Entries = Callable[[Package], Iterator[Entry]]
-"""Gives a package's files, whatever its source."""
+"""Returns a package's files, whatever its source."""

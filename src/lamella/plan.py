@@ -1,7 +1,7 @@
-"""Plans and their keys: what a layer will contain, before anything is read.
+"""Plans and their keys: what a layer will contain, known before anything is read.
 
 The key is the hash of everything that determines its bytes: package contents, rules, the tar rules and the compressor.
-Same key, same bytes; so with a record under the key, the layer need not be read, hashed or compressed.
+Same key, same bytes; so with a record under the key the layer need not be read, hashed or compressed.
 """
 
 import hashlib
@@ -55,12 +55,12 @@ class LayerPlan:
 
     @property
     def size(self) -> int:
-        """The size of the packages in bytes, as their sources tell it before anything is read."""
+        """The bytes of the packages, as known before anything is read."""
         return sum(part.package.size for part in self.parts)
 
 
 def key(parts: Sequence[Part], compressor: str) -> Key:
-    """The key of a layer of `parts`, for the compressor with that identity. The order of parts does not matter."""
+    """Return the key of a layer of `parts` with the compressor of that identity; the order of parts does not matter."""
     told = sorted(json.dumps(_tell(part), sort_keys=True) for part in parts)
     return Key(hashlib.sha256(json.dumps([TAR_RULES, compressor, told]).encode()).hexdigest())
 
@@ -72,7 +72,7 @@ def _tell(part: Part) -> list[object]:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The file with a layer that cannot be made again, and the record of the bytes in it."""
+    """The file with a layer that cannot be made again, and the record of its bytes."""
 
     path: str
     record: Record
@@ -80,9 +80,9 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A layer before it is made: its plan and key, and the record if it was made before.
+    """A layer before it is made: its plan, its key, and its record if it was made before.
 
-    `diff_id` is the required digest of its tar, if known.
+    `diff_id` is the expected digest of its tar, if that is known.
     """
 
     plan: LayerPlan
@@ -93,5 +93,5 @@ class Planned:
 
 
 def tar_key(diff_id: Digest, compressor: str) -> Key:
-    """The key of a layer of which only the digest of its tar is known."""
+    """Return the key of a layer of which only the tar's digest is known."""
     return Key(hashlib.sha256(json.dumps([diff_id, compressor]).encode()).hexdigest())

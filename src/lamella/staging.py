@@ -1,8 +1,8 @@
 """Stages files, then moves them into place: how every file that other processes may read is written.
 
-A staged file has its own name on the file system of its target, so the move is atomic: it appears under the target's
-name completely or not at all. Its writer holds a lock on it, which ends with the process, however that ends and in
-whatever container. So files that killed processes left behind are recognized, and the next process removes them.
+A staged file has its own name beside its target (on the same file system, so the move is atomic), and appears under the
+target's name complete or not at all. Its writer holds a lock on it, which ends with the process, however that ends
+and in whatever container. So files that a killed process left are recognized by the missing lock, and removed.
 """
 
 import contextlib
@@ -47,10 +47,10 @@ def staged(root: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def _new(folder: Path, stack: contextlib.ExitStack, before: str = "", after: str = "") -> tuple[Path, BinaryIO]:
-    """A new file that is removed with `stack`, even if this is interrupted.
+    """Create a locked file, which is removed with `stack`, wherever that is interrupted.
 
-    If another process tidies up and removes the file or its folder meanwhile, they are made again, under a new name:
-    whoever holds the lock of an abandoned file may still remove what has its name.
+    If another process tidies up and removes the file or its folder before it is locked, they are created again. No name
+    is used twice: a process that has locked a leftover removes whatever has its name.
     """
     for tries in range(_TRIES):
         path = folder / f"{before}{secrets.token_hex(12)}{after}"
@@ -70,13 +70,13 @@ def _new(folder: Path, stack: contextlib.ExitStack, before: str = "", after: str
 
 
 def nameless(folder: Path | None = None) -> int:
-    """A handle on a new file without a name, on the disk of `folder`; the file disappears with its last handle."""
+    """Return a handle on a new file without a name, on the disk of `folder`; the file is gone with its last handle."""
     with tempfile.TemporaryFile(buffering=0, dir=folder) as file:
         return os.dup(file.fileno())
 
 
 def tidy(root: Path) -> None:
-    """Removes the staging folder of `root`, and `root`, if they are empty."""
+    """Remove the staging folder of `root`, and `root`, if they are empty."""
     with contextlib.suppress(OSError):
         (root / STAGING).rmdir()
         root.rmdir()
@@ -84,9 +84,9 @@ def tidy(root: Path) -> None:
 
 @contextlib.contextmanager
 def staged_beside(target: Path) -> Iterator[BinaryIO]:
-    """A new file beside `target` that takes its name and mode at the end, unless an error was raised.
+    """Create a file beside `target` that gets its name and mode at the end, unless an exception was raised.
 
-    A target that is neither file nor folder (a pipe, a device) is written to directly.
+    If `target` is neither a file nor a folder (a pipe, a device), it is written to directly.
     """
     target = target.resolve()
     if target.is_dir():
@@ -94,7 +94,7 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
     prefix = f".{target.name[:40]}."
     direct = target.exists() and not target.is_file()
     with explained(target, "cannot write"):
-        target.parent.stat()  # a missing folder is an error, and not created
+        target.parent.stat()  # a missing folder is not created
         for old in target.parent.glob(f"{glob.escape(prefix)}*{_ENDING}"):
             _remove_left(old)
     if direct:
@@ -116,7 +116,7 @@ def staged_beside(target: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _filled(target: Path) -> Iterator[None]:
-    """Turns a full disk into an error that names `target`; other errors are not about it."""
+    """Name `target` if there is no room for it; other errors are not about this file."""
     try:
         yield
     except OSError as error:
@@ -126,7 +126,7 @@ def _filled(target: Path) -> Iterator[None]:
 
 
 def write_all(file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
-    """Writes all of `data` to a file without a buffer, which may take less at a time."""
+    """Write all of `data` to an unbuffered file, which may take less at a time."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
@@ -144,7 +144,7 @@ def write_file(target: Path, data: bytes) -> None:
 
 
 def write_whole(root: Path, name: str, data: bytes) -> None:
-    """Writes `data` to `root/name`, completely or not at all."""
+    """Write `data` to `root/name`, whole or not at all."""
     target = root / name
     with explained(target, "cannot write"), staged(root) as (path, file):
         write_all(file, data)
@@ -153,14 +153,14 @@ def write_whole(root: Path, name: str, data: bytes) -> None:
 
 
 def sweep(root: Path) -> int:
-    """Removes what killed processes left in staging; returns the number of files."""
+    """Remove what killed processes have left in staging; return how many files."""
     with contextlib.suppress(FileNotFoundError):
         return sum(map(_remove_left, (root / STAGING).iterdir()))
     return 0
 
 
 def _remove_left(path: Path) -> bool:
-    """Removes a staged file whose writer is gone."""
+    """Remove a staged file that no process writes any more."""
     with contextlib.suppress(OSError), path.open("rb", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink()
@@ -169,7 +169,7 @@ def _remove_left(path: Path) -> bool:
 
 
 class StagedFile:
-    """A file below `root` that is being written; leaving without `move_to` discards it."""
+    """Bytes on their way into a file below `root`; leaving without `move_to` discards them."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -189,14 +189,14 @@ class StagedFile:
             write_all(self._file, block)
 
     def move_to(self, target: Path) -> None:
-        """Moves what was written to `target`."""
+        """Move what was written to `target`."""
         with explained(target, "cannot write"):
             target.parent.mkdir(parents=True, exist_ok=True)
             self.path.rename(target)
 
 
 class StagedBlob(StagedFile):
-    """A file named by its digest that is being written; leaving without `commit` discards it."""
+    """Bytes on their way to a place named by their digest; leaving without `commit` discards them."""
 
     def __init__(self, root: Path, place: Callable[[Digest], Path]) -> None:
         super().__init__(root)
@@ -209,6 +209,6 @@ class StagedBlob(StagedFile):
         super().write(block)
 
     def commit(self, digest: Digest, size: int) -> None:
-        """Moves the file to its place, if digest and size are right."""
+        """Move the bytes to their place, if they have this digest and size."""
         self._passed.check(digest, size)
         self.move_to(self._place(digest))

@@ -124,6 +124,11 @@ def test_diff_names_the_package_and_the_bytes(hello: Path) -> None:
     told = json.loads(good(hello, "diff", "before.json", "image.json", "--json"))
     assert told["kept"] == 3
     assert [layer["changed"] for layer in told["layers"]] == [["config/hello.conf -> /etc/hello/hello.conf"]]
+    assert "~ the file itself (18 bytes, now 13)" in good(hello, "explain", "config", "--since", "before.json")
+    assert good(hello, "diff", "before.json", "image.json").endswith("to download if you have before.json\n")
+    (hello / "config" / "hello.conf").write_text("name = another\n")
+    said = good(hello, "diff", "before.json", ".")
+    assert said.endswith(": 0 B to download if you have before.json, plus 1 layer not made yet\n")
 
 
 def test_copies_inspect_alike_and_are_valid(hello: Path) -> None:

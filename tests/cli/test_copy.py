@@ -131,6 +131,9 @@ def test_a_pull_fetches_what_is_not_there(hello: Path, fake: Fake) -> None:
     assert (
         good(hello, "pull", "-q", reference, "oci:layout:mine").decode() == f"{fake.name}/team/hello@{told['digest']}\n"
     )
+    ran = run(hello, "pull", "-v", reference, "oci:other")
+    lines = sorted(line.partition(":")[0] for line in ran.stderr.decode().splitlines()[1:])
+    assert lines == sorted(layer["digest"][7:19] for layer in told["layers"])
     assert b"0 of 4 layers fetched (0 B)" in good(hello, "pull", reference, "oci:layout:mine")
 
 

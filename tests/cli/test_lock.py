@@ -322,7 +322,7 @@ def test_constraints_may_include_others(work: Path, index: Index) -> None:
         ("not a requirement!", "low.txt:1: 'not a requirement!' is not a requirement"),
         ("--editable .", "low.txt:1: --editable is not supported"),
         ("-r low.txt", "include each other endlessly"),
-        ("-r nowhere.txt", "cannot read the requirements in"),
+        ("-r nowhere.txt", "cannot read the requirements in nowhere.txt: No such file or directory\n"),
         ("nowhere", "nowhere was not found"),
         ("low>5", "uv finds no compatible packages"),
         ("--extra-index-url nonsense://nowhere\nnowhere", "uv cannot choose packages: Failed to fetch"),

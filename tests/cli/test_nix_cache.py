@@ -10,6 +10,8 @@ import pytest
 from tests.command import run
 from tests.index import Index, serving
 from tests.nars import Cache, nar_of, store_path
+from tests.registry.fake import Fake, Trouble
+from tests.registry.fake import serving as serving_registry
 
 APP, LIBC, TEXT = store_path("a", "app-1.0"), store_path("b", "libc-2.36"), store_path("c", "text")
 
@@ -193,6 +195,15 @@ def test_over_http(work: Path, cache: Cache) -> None:
         good(work, "build")
     forget(work)
     assert "Connection refused" in bad(work, "build") or "cannot be reached" in bad(work, "build")
+
+
+def test_a_cache_that_denies_what_it_lacks_is_named_if_no_other_has_it(work: Path, cache: Cache) -> None:
+    with serving_registry(Fake()) as denying:
+        denying.trouble = [Trouble("", 999, 403)]
+        write(work, f"http://{denying.name}", cache.key)
+        assert "does not exist, or requires a login" in bad(work, "build")
+        write(work, f"http://{denying.name}", cache.url, cache.key)
+        good(work, "build")
 
 
 LIES = {

@@ -144,7 +144,7 @@ def test_names_twice(tmp_path: Path) -> None:
     path = make_wheel(tmp_path)
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
         archive.writestr("demo/__init__.py", b"other")
-    assert "holds 'demo/__init__.py' twice" in refused(path)
+    assert "contains 'demo/__init__.py' twice" in refused(path)
 
 
 def test_two_members_at_one_place(tmp_path: Path) -> None:

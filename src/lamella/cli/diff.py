@@ -47,7 +47,9 @@ def command(old: str, new: str, as_json: bool, **reach: Any) -> None:
                 click.echo(f"  {mark} {show.printable(package.id)}  {show.size(package.size)}")
     for package in found.removed:
         click.echo(f"  - {show.printable(package.id)}")
+    unknown = sum(change.layer.record is None for change in found.new)
+    more = f", plus {show.plural(unknown, 'layer')} not made yet" if unknown else ""
     click.echo(
         f"{show.plural(len(found.kept), 'layer')} kept, {len(found.new)} new: "
-        f"{show.size(found.bytes_needed)} to download if you have {old}"
+        f"{show.size(found.bytes_needed)} to download if you have {old}{more}"
     )

@@ -45,7 +45,7 @@ def unpacked(image: "Image", progress: "Progress") -> list[Path]:
 
 def is_possible() -> bool:
     """Whether the kernel lets this user mount overlays."""
-    command = ["unshare", *_as_root(), "--mount", "true"]
+    command = [*_unshare(), "true"]
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:
@@ -79,8 +79,7 @@ def run_inside(
             inner = ["chroot", str(top / "root"), "/usr/bin/env", "-i", *told, *arguments]
         else:
             inner = ["env", "-i", *told, "/usr/sbin/chroot", str(top / "root"), *arguments]
-        apart = ["unshare", *_as_root(), "--mount", "--kill-child"]
-        command = [*apart, "sh", "-c", _MOUNTS, "sh", options, str(top / "root")]
+        command = [*_unshare(), "sh", "-c", _MOUNTS, "sh", options, str(top / "root")]
         return subprocess.run([*command, *inner], cwd=short, input=given, capture_output=given is not None, check=False)
 
 
@@ -99,5 +98,6 @@ def has(folders: Sequence[Path], path: str) -> bool:
     return any(os.path.lexists(f"{folder}{path}") for folder in folders)
 
 
-def _as_root() -> list[str]:
-    return [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+def _unshare() -> list[str]:
+    as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", *as_root, "--mount", "--kill-child"]

@@ -64,12 +64,17 @@ class Told:
                 self._bars.move(name, done, expected)
             if done == expected:
                 del self._started[name]
-                self._say(f"{name}: {_amount(name, done)} in {time.monotonic() - started:.1f} s")
+                self._say(f"{_label(name)}: {_amount(name, done)} in {time.monotonic() - started:.1f} s")
 
     def _say(self, line: str) -> None:
         if self._verbose:
             write: Callable[[str], None] = self._bars.say if self._bars else _to_stderr
             write(show.printable(line))
+
+
+def _label(name: str) -> str:
+    """The name of a layer; the start of the digest of one that has no name."""
+    return show.short(name) if name.startswith("sha256:") else show.printable(name)
 
 
 def _amount(name: str, count: int) -> str:
@@ -106,7 +111,7 @@ class _Bars:
         if _WAITING in self._tasks:
             shown.remove_task(self._tasks.pop(_WAITING))
         if name not in self._tasks:
-            self._tasks[name] = shown.add_task(show.printable(name), total=expected, so_far="")
+            self._tasks[name] = shown.add_task(_label(name), total=expected, so_far="")
         if done == expected:
             shown.remove_task(self._tasks.pop(name))
         else:

@@ -5,7 +5,8 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -97,14 +98,15 @@ class Host:
             return self._origin
 
     def _speaks_tls(self, url: str) -> bool:
+        """Whether the host answers to TLS, whatever its certificate; no credentials are sent."""
         try:
-            with self._connections.exchange(url) as exchange:
+            with closing(Connections(replace(self._settings, insecure=True))) as probe, probe.exchange(url) as exchange:
                 exchange.request("GET", {}).read(_LONGEST_BODY, self._settings.patience)
         except LostError as error:
             cause = error.__cause__
             if isinstance(cause, (ConnectionRefusedError, TimeoutError, socket.gaierror)):
                 raise
-            return isinstance(cause, ssl.SSLError) and ("CERTIFICATE" in (cause.reason or "") or _is_alert(cause))
+            return isinstance(cause, ssl.SSLError) and _is_alert(cause)
         return True
 
     def _patiently(self, ask: Ask, once: Callable[[], "T | _Refusal"], begun: Callable[[], bool] = lambda: False) -> T:

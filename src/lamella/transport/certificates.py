@@ -14,8 +14,11 @@ FOLDERS = (Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
 
 
 def context_for(host: str, folders: Sequence[Path], ca_file: str, *, insecure: bool) -> ssl.SSLContext:
-    """The TLS settings for `host` (with its port). With `insecure`, any certificate is trusted."""
-    context = ssl.create_default_context()
+    """The TLS settings for `host` (with its port). With `insecure`, any certificate is trusted.
+
+    The certificates that this machine trusts take some 20 ms to load, and are loaded only if they count.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if insecure else ssl.create_default_context()
     if ca_file:
         _load(context, Path(ca_file))
     for folder in (root / host for root in folders):

@@ -1,6 +1,7 @@
 """Finds the files that differ between two contents of a package."""
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,8 @@ def changed_files(old: Package, new: Package, place: Workplace) -> Iterator[str]
     if before is None or after is None:
         return
     for path in sorted(before.keys() | after.keys()):
-        name = os.fsdecode(path) or "the folder itself"
+        is_folder = stat.S_ISDIR((after.get(path) or before[path]).mode)
+        name = os.fsdecode(path) or f"the {'folder' if is_folder else 'file'} itself"
         if path not in before:
             yield f"+ {name}"
         elif path not in after:

@@ -16,7 +16,7 @@ from lamella.sources.locked import LockedPath
 from lamella.sources.nix.graph import NixError
 from lamella.sources.nix.narinfo import NarInfo, PublicKeys, narinfo_name, parse
 from lamella.transport.depot import KINDS, S3, below
-from lamella.transport.errors import GoneError, TransportError
+from lamella.transport.errors import ForbiddenError, GoneError, TransportError
 from lamella.transport.fetch import Fetcher
 from lamella.transport.home import home
 
@@ -48,7 +48,7 @@ class Caches:
     def find(self, path: str) -> Told | None:
         """Return what the first cache that has the path says about it, or what is remembered.
 
-        A cache that cannot be reached is skipped, as long as another one has the path.
+        A cache that cannot be reached or read is skipped, as long as another one has the path.
         """
         known = remembered(path, self.place)
         if known and known.cache in map(_named, self.addresses):
@@ -57,10 +57,9 @@ class Caches:
         for address in self.addresses:
             try:
                 text = self.fetcher.document(below(address, narinfo_name(path)))
-            except GoneError:
-                continue
             except TransportError as error:
-                failed = failed or error
+                if isinstance(error, ForbiddenError) or not isinstance(error, GoneError):
+                    failed = failed or error
                 continue
             info = parse(text.decode("utf-8", "replace"), path, _named(address))
             return remember(Told(_named(address), info), self.place)

@@ -148,7 +148,7 @@ def _place(name: str, origin: str) -> str:
     """The place of a member; never outside of the image."""
     plain = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in plain or "\0" in name or name.startswith("/"):
-        raise DamagedError(f"{origin} holds the name {name[:200]!r}, which may lead out of it; do not trust it")
+        raise DamagedError(f"{origin} contains the name {name[:200]!r}, which may lead out of it; do not trust it")
     return "/" + "/".join(plain)
 
 
@@ -168,7 +168,7 @@ def _entry(member: tarfile.TarInfo, path: str, unpacked: Spool, seen: dict[bytes
             raise DamagedError(f"{origin}: {path} is a link to {to}, which does not come before it")
         return other._replace(path=name)
     if not member.isreg() or member.issparse():
-        raise DamagedError(f"{origin} holds {path}, which is neither file, folder nor link")
+        raise DamagedError(f"{origin} contains {path}, which is neither file, folder nor link")
     if member.offset_data + member.size > unpacked.size:
         raise DamagedError(f"{origin} is cut short: {path} does not end in it")
     content = unpacked.opener(member.offset_data, member.size)

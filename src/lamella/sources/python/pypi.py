@@ -68,7 +68,7 @@ def _chosen(candidate: Candidate, target: Target, builds: bool) -> Chosen:
     if suited:
         return Chosen(candidate, suited[0][2])
     if not builds and (candidate.sdist or candidate.commit):
-        raise SourceOnlyError(f"{candidate.name} {candidate.version} has none that suits")
+        raise SourceOnlyError(f"{candidate.name} {candidate.version} has none for this Python")
     if candidate.sdist:
         return Chosen(candidate, candidate.sdist, is_source=True)
     if candidate.commit:

@@ -71,7 +71,8 @@ def read_file(file: Path, depth: int = 0) -> Asked:
     try:
         text = file.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise RequirementError(f"cannot read the requirements in {file}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise RequirementError(f"cannot read the requirements in {file}: {reason}") from error
     if depth > _DEEPEST:
         raise RequirementError(f"{file}: requirements files include each other endlessly")
     found = Asked()

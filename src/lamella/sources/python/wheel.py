@@ -246,7 +246,7 @@ class Wheel:
             "data": scheme.prefix,
         }
         if kind not in places or not rest:
-            raise WheelError(f"{self.origin} holds {name!r}, which has no place in an image")
+            raise WheelError(f"{self.origin} contains {name!r}, which has no place in an image")
         return f"{places[kind].rstrip('/')}/{rest}", kind == "scripts"
 
     def _script(self, name: str, called: str, scheme: Scheme) -> "_Placed":

@@ -91,7 +91,7 @@ class Archive:
             with zipfile.ZipFile(cast("BinaryIO", _AsFile(source, end))) as archive:
                 infos = archive.infolist()
         if len(infos) > MOST_MEMBERS:
-            raise WheelError(f"{origin} holds {len(infos)} files; the limit is {MOST_MEMBERS}")
+            raise WheelError(f"{origin} contains {len(infos)} files; the limit is {MOST_MEMBERS}")
         found = [_member(info, origin) for info in infos if not info.is_dir()]
         _check_names(found, origin)
         self.unpacked = sum(member.size for member in found)
@@ -122,9 +122,9 @@ def _member(info: zipfile.ZipInfo, origin: str) -> Member:
     kind = stat.S_IFMT(mode)
     name = info.orig_filename
     if kind not in (0, stat.S_IFREG):
-        raise WheelError(f"{origin} holds {name!r}, which is not a plain file")
+        raise WheelError(f"{origin} contains {name!r}, which is not a plain file")
     if info.flag_bits & _ENCRYPTED or info.compress_type not in (_STORED, _DEFLATED):
-        raise WheelError(f"{origin} holds {name!r} encrypted, or with an unknown compression")
+        raise WheelError(f"{origin} contains {name!r} encrypted, or with an unknown compression")
     if info.file_size > info.compress_size * _DENSEST + _DENSEST:
         raise WheelError(f"{origin} claims that {name!r} unpacks from {info.compress_size} bytes to {info.file_size}")
     deflated = info.compress_type == _DEFLATED
@@ -138,12 +138,12 @@ def _check_names(found: list[Member], origin: str) -> None:
         name = member.name
         parts = name.split("/")
         if "\\" in name or "\0" in name or any(part in ("", ".", "..") for part in parts):
-            raise WheelError(f"{origin} holds the name {name[:200]!r}, which may lead out of it; do not trust it")
+            raise WheelError(f"{origin} contains the name {name[:200]!r}, which may lead out of it; do not trust it")
         other = seen.setdefault(name.casefold(), name)
         if other is not name:
             if other == name:
-                raise WheelError(f"{origin} holds {name!r} twice")
-            raise WheelError(f"{origin} holds {other!r} and {name!r}, which are the same file on some systems")
+                raise WheelError(f"{origin} contains {name!r} twice")
+            raise WheelError(f"{origin} contains {other!r} and {name!r}, which are the same file on some systems")
 
 
 def _data_at(head: bytes, member: Member, origin: str) -> int:
