@@ -53,7 +53,7 @@ class Memory:
     def read(self, name: str, start: int = 0, count: int | None = None) -> Iterator[Buffer]:
         data = self.get(name)
         if data is None:
-            raise MissingError(f"{name} is not there")
+            raise MissingError(f"{name} does not exist")
         yield data[start:] if count is None else data[start : start + count]
 
     def stage(self) -> StagedItem:
@@ -62,7 +62,7 @@ class Memory:
     def move(self, name: str, to: str) -> None:
         with self._lock:
             if name not in self._items:
-                raise MissingError(f"{name} is not there")
+                raise MissingError(f"{name} does not exist")
             self._items[to] = self._items.pop(name)
 
     def file(self, _name: str) -> Path | None:

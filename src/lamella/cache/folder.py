@@ -94,7 +94,7 @@ class Folder:
             try:
                 file = stack.enter_context(path.open("rb", buffering=0))
             except FileNotFoundError as error:
-                raise MissingError(f"{path} is not there") from error
+                raise MissingError(f"{path} does not exist") from error
             file.seek(start)
             left = count
             while block := file.read(_BLOCK if left is None else min(left, _BLOCK)):
@@ -111,7 +111,7 @@ class Folder:
             try:
                 self._at(name).rename(target)
             except FileNotFoundError as error:
-                raise MissingError(f"{self._at(name)} is not there") from error
+                raise MissingError(f"{self._at(name)} does not exist") from error
 
     def file(self, name: str) -> Path | None:
         return self._at(name)

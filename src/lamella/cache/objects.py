@@ -152,7 +152,7 @@ class Objects:
 
         item = self.find(name)
         if item is None:
-            raise MissingError(f"{name} is not there")
+            raise MissingError(f"{name} does not exist")
         if item.size < _LARGEST_COPY:
             self._ask(name, lambda at: copy(self._store, at, self._prefix + to))
         else:
