@@ -294,3 +294,6 @@ def test_a_wrong_key_is_named_before_the_command_runs(work: Path, data: bytes) -
     said = bad(work, "cache", "watch", "--to", f"file://{work}/to", "--key", "key", "--", "touch", "ran")
     assert said == "lamella: key: this is not a secret key in Nix's format, NAME:BASE64\n"
     assert not (work / "ran").exists()
+    (work / "key").unlink()
+    said = bad(work, "cache", "watch", "--to", f"file://{work}/to", "--key", "key", "--", "touch", "ran")
+    assert said == "lamella: key: No such file or directory\n"

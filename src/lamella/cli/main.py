@@ -151,8 +151,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        _say(f"{error.strerror or error}{where}{_hint(error)}")
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"{where}{error.strerror or error}{_hint(error)}")
         code = 5
     sys.exit(code if isinstance(code, int) else 0)
 
