@@ -79,7 +79,8 @@ class Layered(Value, frozen=True, kw_only=True):
     max_bytes: Annotated[
         int,
         Said(
-            'The maximum size of a layer before compression: a number of bytes, or text such as `"1.5 GB"`.', kinds.size
+            'The maximum size of the files in a layer before compression: a number of bytes, or text such as `"1.5 GB"`.',
+            kinds.size,
         ),
     ] = 0
 
