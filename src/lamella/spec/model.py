@@ -79,7 +79,7 @@ class Layered(Value, frozen=True, kw_only=True):
     max_bytes: Annotated[
         int,
         Said(
-            'The maximum size of the files in a layer before compression: a number of bytes, or text such as `"1.5 GB"`.',
+            'The most bytes of files in a layer, before compression: a number, or text such as `"1.5 GB"`.',
             kinds.size,
         ),
     ] = 0
