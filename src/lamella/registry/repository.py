@@ -19,6 +19,8 @@ from lamella.transport.retry import TRIES
 
 _LONGEST_MANIFEST = 4 << 20
 _BLOCK = 1 << 20
+_ENOUGH = len("sha256:0123456789ab")
+"""Characters of a digest that tell blobs apart in a message."""
 _ACCEPT = {"Accept": ", ".join(sorted(media.MANIFESTS | media.INDEXES))}
 _PER_PAGE = 1000
 _MOST_PAGES = 10_000
@@ -35,7 +37,8 @@ class Repository:
 
     def has_blob(self, digest: Digest, size: int) -> bool:
         """Whether the blob exists and has that size; not every registry reports the size."""
-        ask = Ask("HEAD", self.url("blobs", digest), f"a check for {digest} in {self.name}", [pull(self.name)])
+        what = f"a check for {digest[:_ENOUGH]} in {self.name}"
+        ask = Ask("HEAD", self.url("blobs", digest), what, [pull(self.name)])
         answer = self.host.ask(ask, (200, 404))
         return answer.status == 200 and answer.header("Content-Length") in ("", str(size))
 
