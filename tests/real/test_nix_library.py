@@ -257,7 +257,7 @@ def test_layers_and_modes_that_a_build_has_found_out(nix: Library, tmp_path: Pat
     assert first["paths"][0]["options"]["perms"][0]["mode"] == "0711"
     assert f"sha256:{tar_of(first['paths'])[0]}" == first["digest"]
     ran = nix.nix(folder, "build", "--no-link", f"path:{folder}#lost")
-    assert "must list each path of the closure once" in ran.stderr
+    assert "must list each path of the closure exactly once" in ran.stderr
 
 
 def layers_of_layer(output: Path) -> list[dict[str, Any]]:
