@@ -160,7 +160,7 @@ def test_a_wrong_platform(work: Path, fake: Fake) -> None:
 
 def test_an_unreachable_registry(work: Path) -> None:
     said = mistake(work, "push", ".", "127.0.0.1:1/hello:v1", code=6)
-    what, why = "a check for sha256:[0-9a-f]{12} in hello", r"Connection refused; is it running, and on that port\?"
+    what, why = "a check for hello@sha256:[0-9a-f]{12}", r"Connection refused; is it running, and on that port\?"
     assert re.fullmatch(f"127.0.0.1:1 cannot be reached for {what}: {why}", said)
     said = mistake(work, "pull", "registry.invalid/hello:v1", code=6)
     assert said.endswith("; is its name right, and does the network work?")

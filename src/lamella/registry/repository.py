@@ -170,7 +170,7 @@ class Repository:
         return f"/v2/{quote(self.name)}/{kind}/{quote(rest, safe=':/')}"
 
     def _spelled(self, reference: str) -> str:
-        return f"{self.name}{'@' if ':' in reference else ':'}{reference}"
+        return f"{self.name}@{reference[:_ENOUGH]}" if ":" in reference else f"{self.name}:{reference}"
 
     def __str__(self) -> str:
         return f"{self.host.name}/{self.name}"
