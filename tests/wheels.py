@@ -13,9 +13,9 @@ import msgspec
 
 from lamella.oci.digest import Digest
 from lamella.package import Package
+from lamella.sources.python.recipe import Recipe
 from lamella.sources.python.scheme import Scheme
 from lamella.sources.python.target import Target
-from lamella.sources.python.wheel import Recipe
 
 SCHEME = Scheme(
     version="3.12",

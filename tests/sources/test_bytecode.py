@@ -14,6 +14,7 @@ from lamella.oci.digest import Digest
 from lamella.package import MTIME
 from lamella.sources.python import bytecode, wheel
 from lamella.sources.python.bytecode import BytecodeError, compiler, newest
+from lamella.sources.python.recipe import content_of
 from lamella.sources.python.scheme import Scheme
 
 HERE = ".".join(map(str, sys.version_info[:3]))
@@ -82,7 +83,7 @@ def test_what_a_wheel_brings_along_stays(tmp_path: Path) -> None:
 def test_the_version_is_part_of_what_a_wheel_is() -> None:
     archive = Digest("sha256:" + "0" * 64)
     plain = Scheme(version=MINOR, prefix="/usr", packages="/lib", interpreter=sys.executable)
-    assert wheel.content_of(archive, plain) != wheel.content_of(archive, SCHEME)
+    assert content_of(archive, plain) != content_of(archive, SCHEME)
 
 
 def test_a_python_that_is_not_here_and_one_that_is_too_new() -> None:

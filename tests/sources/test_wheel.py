@@ -18,6 +18,7 @@ from lamella.oci.digest import sha256
 from lamella.package import Entry, order
 from lamella.sources.python import wheel
 from lamella.sources.python import zipped as archives
+from lamella.sources.python.recipe import content_of
 from lamella.sources.python.scheme import Scheme
 from lamella.sources.python.zipped import WheelError
 
@@ -106,8 +107,8 @@ def test_pip_installs_the_same(tmp_path: Path) -> None:
 def test_the_scheme_is_part_of_the_content() -> None:
     archive = sha256(b"a wheel")
     other = Scheme(version="3.11", prefix="/usr", packages="/usr/lib", interpreter="/usr/bin/python3")
-    assert wheel.content_of(archive, SCHEME) != wheel.content_of(archive, other)
-    assert wheel.content_of(archive, SCHEME) != wheel.content_of(sha256(b"another"), SCHEME)
+    assert content_of(archive, SCHEME) != content_of(archive, other)
+    assert content_of(archive, SCHEME) != content_of(sha256(b"another"), SCHEME)
 
 
 def everything(path: Path) -> dict[str, bytes]:

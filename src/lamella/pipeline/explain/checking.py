@@ -23,7 +23,8 @@ from lamella.pipeline.packages.programs import data_of, elf_of
 from lamella.pipeline.workplace import Workplace, entries
 from lamella.plan import Part
 from lamella.sources.python.pypi import required
-from lamella.sources.python.wheel import Recipe, Wheel, wheel_of, without_bytecode
+from lamella.sources.python.recipe import Recipe
+from lamella.sources.python.wheel import Wheel, wheel_of, without_bytecode
 
 _STDLIB = re.compile(r"/lib/python(\d+\.\d+)/os\.py$")
 

@@ -145,9 +145,9 @@ def entries_from(where: Where, place: Workplace) -> Entries:
 
 
 def _target(package: Package) -> "Target":
-    from lamella.sources.python import wheel
+    from lamella.sources.python.recipe import Recipe as WheelRecipe
 
-    return _recipe(package, wheel.Recipe).target
+    return _recipe(package, WheelRecipe).target
 
 
 def _recipe(package: Package, kind: type[T]) -> T:

@@ -11,7 +11,7 @@ from lamella.closure import Closure, restrict
 from lamella.oci.wire import Platform
 from lamella.pipeline.lock.file import LockedPython, LockError, check_words
 from lamella.pipeline.workplace import Workplace
-from lamella.sources.python import pypi
+from lamella.sources.python.recipe import packages
 from lamella.sources.python.requirements import Asked, parse, read_file, read_lock, with_nested
 from lamella.sources.python.scheme import Scheme
 from lamella.sources.python.target import Target, target
@@ -102,7 +102,7 @@ def closures(asked: Asking, locked: LockedPython | None, place: Workplace) -> di
         raise LockError("the spec's Python packages are not locked; run lamella lock")
     check_words(asked.words, locked.asked)
     _tell_addresses(asked, locked, place)
-    whole = pypi.packages(locked.wheels, scheme(asked.python, locked.compiler), asked.target)
+    whole = packages(locked.wheels, scheme(asked.python, locked.compiler), asked.target)
     ids = {package.name: package.id for package in whole.packages}
     found: dict[Want, Closure] = {}
     for want in asked.wants:

@@ -1,4 +1,4 @@
-"""Python packages: from requirements to a list of files that is the same everywhere, and from it to packages.
+"""Python packages: from requirements to a list of files that is the same everywhere.
 
     requirements --uv--> versions --tags--> files --directories and METADATA--> references, sizes, conflicts
 
@@ -6,7 +6,6 @@ To lock a wheel, only its directory and metadata are read, even from a server.
 """
 
 import email.parser
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -16,16 +15,10 @@ import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from lamella.closure import Closure, closure
-from lamella.oci.digest import Digest
-from lamella.package import Package
 from lamella.sources.files import Memory
-from lamella.sources.locked import LockedWheel
-from lamella.sources.python import wheel
-from lamella.sources.python.scheme import Scheme, absolute
 from lamella.sources.python.target import Target
 from lamella.sources.python.uv import Candidate, File, ResolveError, SourceOnlyError
-from lamella.sources.python.wheel import Recipe, Wheel
+from lamella.sources.python.wheel import Wheel
 from lamella.sources.python.zipped import Archive, Bytes, WheelError
 
 _AT_ONCE = 8
@@ -182,33 +175,3 @@ def conflicts(told: Mapping[str, Summary], allowed: Callable[[str], bool]) -> di
                 )
             left_out.setdefault(name, []).append(path)
     return {name: tuple(paths) for name, paths in left_out.items()}
-
-
-def packages(locked: Sequence[LockedWheel], scheme: Scheme, target: Target) -> Closure:
-    """All locked packages, as a closure without roots."""
-    ids = {one.name: one.id for one in locked}
-    return closure([_package(one, ids, scheme, target) for one in locked], ())
-
-
-def _package(one: LockedWheel, ids: Mapping[str, str], scheme: Scheme, target: Target) -> Package:
-    own = msgspec.structs.replace(scheme, without=tuple(absolute(place, scheme) for place in one.without))
-    archive = Digest(f"sha256:{one.sha256 or hashlib.sha256(one.commit.encode()).hexdigest()}")
-    recipe = Recipe(
-        scheme=own,
-        target=target,
-        file=one.file,
-        size=one.size,
-        sha256=one.sha256,
-        commit=one.commit,
-        licence=one.licence,
-    )
-    return Package(
-        one.id,
-        one.name,
-        wheel.content_of(archive, own),
-        one.unpacked,
-        tuple(ids[name] for name in one.references),
-        "pypi",
-        at=scheme.packages,
-        how=msgspec.json.encode(recipe).decode(),
-    )

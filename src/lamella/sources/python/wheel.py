@@ -24,16 +24,12 @@ from typing import BinaryIO
 
 import msgspec
 
-from lamella.oci.digest import Digest, sha256
 from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Package, order
 from lamella.sources.python.bytecode import compiler
+from lamella.sources.python.recipe import Recipe
 from lamella.sources.python.scheme import ANYWHERE, Scheme
-from lamella.sources.python.target import Target
 from lamella.sources.python.zipped import Archive, LocalBytes, Member, WheelError
-
-_RULES = "wheel-2"
-"""Changes whenever the entries of a wheel would."""
 
 _INSTALLER = b"lamella\n"
 _BLOCK = 1 << 20
@@ -50,18 +46,6 @@ if __name__ == "__main__":
     sys.argv[0] = sys.argv[0].removesuffix(".exe")
     sys.exit({attribute}())
 """
-
-
-class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a wheel's files go, and how to find it."""
-
-    scheme: Scheme
-    target: Target
-    file: str
-    size: int
-    sha256: str = ""
-    commit: str = ""
-    licence: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,11 +65,6 @@ class _Placed:
     size: int
     content: Callable[[], BinaryIO]
     row: Row
-
-
-def content_of(archive: Digest, scheme: Scheme) -> Digest:
-    """The content of a wheel, for the layer key: the same wheel in the same scheme gives the same files."""
-    return sha256(b"\0".join([_RULES.encode(), archive.encode(), msgspec.json.encode(scheme)]))
 
 
 def entries(package: Package) -> Iterator[Entry]:
