@@ -12,7 +12,7 @@ import msgspec
 
 from lamella.oci.digest import sha256
 from lamella.package import Package
-from lamella.sources.debian.deb import Recipe
+from lamella.sources.debian.recipe import Recipe
 
 Member = bytes | str | tarfile.TarInfo | None
 """A file, a symbolic link, anything else, or a folder."""

@@ -15,7 +15,7 @@ from lamella.server.demand.names import parse
 from lamella.server.demand.pins import pin_of
 from lamella.server.demand.settings import BuildLimits, ServedPython, Source
 from lamella.server.demand.workshop import Workshop
-from lamella.sources.debian.archives import apt_suites
+from lamella.sources.debian.suites import apt_suites
 
 pytestmark = pytest.mark.real
 

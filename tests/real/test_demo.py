@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.real.programs import absent
 
-from lamella.sources.debian.archives import apt_suites
+from lamella.sources.debian.suites import apt_suites
 
 pytestmark = pytest.mark.real
 

@@ -16,7 +16,7 @@ from tests.real.programs import Docker, Podman, absent, run, skopeo_copy
 from tests.waiting import until
 
 from lamella.server.settings import parse_settings
-from lamella.sources.debian.archives import apt_suites
+from lamella.sources.debian.suites import apt_suites
 
 pytestmark = pytest.mark.real
 

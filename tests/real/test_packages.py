@@ -21,7 +21,8 @@ from tests.real.programs import absent, needs, run
 from tests.wheels import package_of
 
 from lamella.package import Entry, Kind
-from lamella.sources.debian.archives import ArchiveError, apt_suites, verified
+from lamella.sources.debian.archives import verified
+from lamella.sources.debian.suites import ArchiveError, apt_suites
 from lamella.sources.python import wheel
 from lamella.sources.python.scheme import Scheme
 from lamella.transport.connections import Settings

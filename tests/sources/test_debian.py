@@ -11,8 +11,9 @@ from tests.debs import Repository
 from tests.real.programs import needs
 
 from lamella.sources.debian import alternatives
-from lamella.sources.debian.archives import ArchiveError, Suite, apt_suites, indexes, parse_line
+from lamella.sources.debian.archives import indexes
 from lamella.sources.debian.resolve import Catalogue, DependencyError, resolve
+from lamella.sources.debian.suites import ArchiveError, Suite, apt_suites, parse_line
 from lamella.sources.debian.version import satisfies
 
 VERSIONS = [

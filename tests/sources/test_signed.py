@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from tests.real.programs import needs
 
-from lamella.sources.debian.archives import ArchiveError, Suite, verified
+from lamella.sources.debian.archives import verified
+from lamella.sources.debian.suites import ArchiveError, Suite
 
 SIGNED_BY_TWO = b"""\
 -----BEGIN PGP SIGNED MESSAGE-----

@@ -11,9 +11,10 @@ from lamella.pipeline.packages.debian import Asking
 from lamella.pipeline.workplace import Workplace
 from lamella.sources.debian import alternatives
 from lamella.sources.debian.alternatives import Alternative
-from lamella.sources.debian.archives import address, indexes, suites
+from lamella.sources.debian.archives import address, indexes
 from lamella.sources.debian.deb import control
 from lamella.sources.debian.resolve import Catalogue, Chosen, Deb, resolve
+from lamella.sources.debian.suites import suites
 from lamella.sources.locked import LockedDeb
 from lamella.sources.tree import SourceError
 from lamella.transport.downloads import Wanted

@@ -1,17 +1,11 @@
 """The Debian packages that a spec requests, as its lock resolves them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import msgspec
-
-from lamella.closure import Closure, closure, restrict
-from lamella.oci.digest import sha256
-from lamella.package import Package
+from lamella.closure import Closure, restrict
 from lamella.pipeline.lock.file import LockedDebian, LockError, check_words
-from lamella.sources.debian.archives import parse_line
-from lamella.sources.debian.deb import RULES, Recipe
-from lamella.sources.locked import LockedDeb
+from lamella.sources.debian.recipe import packages
+from lamella.sources.debian.suites import parse_line
 from lamella.spec.model import Spec
 from lamella.spec.wants import DebWant, Want
 
@@ -47,14 +41,6 @@ def closures(asked: Asking, locked: LockedDebian | None) -> dict[Want, Closure]:
     if locked is None:
         raise LockError("the spec's Debian packages are not locked; run lamella lock")
     check_words(asked.words, locked.asked)
-    ids = {one.name: one.id for one in locked.debs}
-    whole = closure([_package(one, ids) for one in locked.debs], ())
+    whole = packages(locked.debs)
+    ids = {package.name: package.id for package in whole.packages}
     return {DebWant(name): restrict(whole, [ids[root] for root in locked.roots.get(name, ())]) for name in asked.names}
-
-
-def _package(one: LockedDeb, ids: Mapping[str, str]) -> Package:
-    how = Recipe(file=one.file, size=one.size, sha256=one.sha256, links=one.links)
-    content = sha256(b"\0".join([RULES.encode(), one.sha256.encode(), msgspec.json.encode(one.links)]))
-    references = tuple(ids[name] for name in one.references)
-    text = msgspec.json.encode(how).decode()
-    return Package(one.id, one.name, content, one.unpacked, references, "deb", at="/", how=text)

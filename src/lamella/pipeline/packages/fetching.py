@@ -184,7 +184,8 @@ def _addresses(missing: Sequence[Missing], where: Where, place: Workplace, outsi
 
 
 def _in_archives(file: str, archives: Sequence[str], outside: Outside) -> list[str]:
-    from lamella.sources.debian.archives import address, suites
+    from lamella.sources.debian.archives import address
+    from lamella.sources.debian.suites import suites
 
     found = suites(archives, "", outside.registries.environment)
     return [address(uri, file) for uri in dict.fromkeys(suite.uri for suite in found)]

@@ -10,7 +10,7 @@ from lamella.server.demand.errors import UnknownError
 from lamella.server.demand.names import LATEST, Pin, Request
 from lamella.server.demand.settings import Source
 from lamella.server.demand.workshop import PATH, Workshop, config, each_platform, locked
-from lamella.sources.debian.archives import suites
+from lamella.sources.debian.suites import suites
 from lamella.spec.model import Image, Layer, Spec
 from lamella.spec.problems import SpecError
 from lamella.spec.wants import DebWant

@@ -1,4 +1,5 @@
 """Debian packages: their archives, their dependencies, and what they put into an image.
 
-apt's sources --archives--> InRelease --> Packages --resolve--> debs --deb--> entries
+a spec, or apt --suites--> archives --archives--> InRelease --> Packages --resolve--> debs
+a lock --recipe--> packages --deb--> entries
 """

@@ -10,30 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from lamella.oci.typed import decode_as
 from lamella.package import Entry, Kind, Owner, Package, order
 from lamella.sources.debian import alternatives, fixups
 from lamella.sources.debian.fixups import MERGED
+from lamella.sources.debian.recipe import Recipe
 from lamella.sources.spool import DamagedError, Spool, decompress, explained, nameless, opened
-
-RULES = "deb-2"
-"""Changes whenever the entries of a deb would."""
 
 _MAGIC = b"!<arch>\n"
 _HEADER = 60
 _MOST_MEMBERS = 500_000
 _DENSEST, _SMALL = 400, 64 << 20
-
-
-class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where a deb comes from, and the `links` of its alternatives with their targets."""
-
-    file: str
-    size: int
-    sha256: str = ""
-    links: tuple[tuple[str, str], ...] = ()
 
 
 class Reading(Protocol):
