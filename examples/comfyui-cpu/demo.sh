@@ -13,18 +13,20 @@ cd "$work/comfyui-cpu"
 while ! grep -qs '^serving at' "$work/serving"; do kill -0 "$server" || { cat "$work/serving"; exit 1; }; sleep 0.1; done
 name="$(sed -n 's|^serving at http://\([^,]*\),.*|\1|p' "$work/serving")/comfyui-cpu"
 
-say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+bold= plain=
+if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
+say() { printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
 note() { printf '\n(%s)\n' "$*"; }
 
-note "which packages these are is decided once, and written down for every machine"
+note "the exact packages are chosen once, and written down for every machine"
 say lamella lock
-note "each wheel and each deb goes straight into its layer, and that straight to the registry"
+note "each wheel and deb is streamed into its layer, and each layer to the registry"
 say lamella push . "$name:v1"
-note "pak5.txt asks for one package more"
+note "pak5.txt requires one more package"
 echo humanize >>pak5.txt
 say lamella lock
 say lamella push . "$name:v2"
-note "the same from an empty machine: the registry knows the layers, and not one file is fetched"
+note "the same from an empty machine: the registry knows the layers, and no package is downloaded"
 rm -rf "$LAMELLA_CACHE"
 say lamella push . "$name:v3" --cache-from "$name:v2"
 say lamella diff "docker://$name:v1" "docker://$name:v2"

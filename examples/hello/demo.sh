@@ -7,7 +7,9 @@ cp -R "$(dirname "$0")/." "$work/hello"
 export LAMELLA_CACHE="$work/cache"
 cd "$work/hello"
 
-say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+bold= plain=
+if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
+say() { printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
 
 say lamella build
 cp image.json before.json
