@@ -4,6 +4,7 @@ import hashlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -318,3 +319,16 @@ def test_what_is_no_hash_names_no_file(tmp_path: Path, hashed: str) -> None:
     with fetching() as fetcher, pytest.raises(DigestError, match="is not a SHA-256"):
         Downloads(tmp_path / "cache", lambda: fetcher).fetch_one(Wanted("x", hashed), [(tmp_path / "file").as_uri()])
     assert (tmp_path / "victim").read_bytes() == b"precious"
+
+
+def test_threads_that_download_at_once_share_what_downloads(tmp_path: Path) -> None:
+    opened: list[Fetcher] = []
+
+    def slowly() -> Fetcher:
+        time.sleep(0.05)
+        opened.append(Fetcher(Settings()))
+        return opened[-1]
+
+    with closing(Downloads(tmp_path, slowly)) as downloads, ThreadPoolExecutor(4) as pool:
+        used = {id(one.result()) for one in [pool.submit(lambda: downloads.fetcher) for _ in range(4)]}
+    assert (len(opened), len(used)) == (1, 1)

@@ -8,10 +8,10 @@ import fcntl
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -59,11 +59,15 @@ class Downloads:
         self.progress = progress
         self._open_fetcher = open_fetcher
         self._near = near
+        self._fetcher: Fetcher | None = None
+        self._lock = threading.Lock()
 
-    @cached_property
+    @property
     def fetcher(self) -> "Fetcher":
-        """What downloads."""
-        return self._open_fetcher()
+        """What downloads; threads that ask at once get the same one."""
+        with self._lock:
+            self._fetcher = self._fetcher or self._open_fetcher()
+            return self._fetcher
 
     def beside(self, near: Near) -> "Downloads":
         """The same folder and fetcher, with another way to find files that are near."""
@@ -71,8 +75,8 @@ class Downloads:
 
     def close(self) -> None:
         """Close connections."""
-        if "fetcher" in self.__dict__:
-            self.fetcher.close()
+        if self._fetcher:
+            self._fetcher.close()
 
     def path(self, sha256: str) -> Path:
         """Where the file is kept, if it exists."""
