@@ -1,6 +1,33 @@
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.registry.fake import Fake, serving
+
+HELLO = Path(__file__).parents[2] / "examples" / "hello"
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    """A registry that tells what it was asked."""
+    with serving(Fake()) as fake:
+        yield fake
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> Path:
+    """A copy of the example."""
+    shutil.copytree(HELLO, tmp_path / "hello")
+    return tmp_path / "hello"
+
+
+@pytest.fixture
+def both(hello: Path) -> Path:
+    """The example, for two platforms."""
+    spec = (hello / "lamella.toml").read_text()
+    (hello / "lamella.toml").write_text(spec.replace('["linux/amd64"]', '["linux/amd64", "linux/arm64"]'))
+    return hello
 
 
 @pytest.fixture

@@ -13,14 +13,6 @@ from tests.command import LAMELLA, good, run
 from lamella.cli.common import cache_folder
 from lamella.transport.home import home
 
-HELLO = Path(__file__).parents[2] / "examples" / "hello"
-
-
-@pytest.fixture
-def hello(tmp_path: Path) -> Path:
-    shutil.copytree(HELLO, tmp_path / "hello")
-    return tmp_path / "hello"
-
 
 def test_build_says_what_was_made_and_reused(hello: Path) -> None:
     assert "4 made" in good(hello, "build")

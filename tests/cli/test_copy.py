@@ -4,12 +4,11 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.command import LAMELLA
-from tests.registry.fake import Fake, Trouble, serving
+from tests.registry.fake import Fake, Trouble
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello"
 BOTH = ["linux/amd64", "linux/arm64"]
@@ -22,12 +21,6 @@ def hello(tmp_path: Path) -> Path:
     file = tmp_path / "hello" / "lamella.toml"
     file.write_text(file.read_text().replace('["linux/amd64"]', json.dumps(BOTH)))
     return tmp_path / "hello"
-
-
-@pytest.fixture
-def fake() -> Iterator[Fake]:
-    with serving(Fake()) as fake:
-        yield fake
 
 
 def run(folder: Path, *args: str, data: bytes = b"", cache: str = "cache") -> subprocess.CompletedProcess[bytes]:

@@ -4,13 +4,12 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.command import run
-from tests.registry.fake import Fake, serving
+from tests.registry.fake import Fake
 
 from lamella.cli.doctor import examined
 from lamella.cli.examine import OK, Finding
@@ -24,12 +23,6 @@ def work(tmp_path: Path) -> Path:
     (folder / "app").mkdir(parents=True)
     (folder / "lamella.toml").write_text('name = "hello"\nfiles = ["app"]\n')
     return folder
-
-
-@pytest.fixture
-def fake() -> Iterator[Fake]:
-    with serving(Fake()) as fake:
-        yield fake
 
 
 def doctor(work: Path, *what: str, code: int = 0, **more: str) -> dict[str, tuple[str, str]]:

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,12 +30,6 @@ def hello(tmp_path: Path) -> Path:
     (tmp_path / "hello" / "arm.toml").write_text(spec.replace("linux/amd64", "linux/arm64"))
     (tmp_path / "hello" / "riscv.toml").write_text(spec.replace("linux/amd64", "linux/riscv64"))
     return tmp_path / "hello"
-
-
-@pytest.fixture
-def fake() -> Iterator[Fake]:
-    with serving(Fake()) as fake:
-        yield fake
 
 
 def platforms(fake: Fake, tag: str) -> list[str]:

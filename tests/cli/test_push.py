@@ -1,28 +1,12 @@
 """`lamella push`: what is missing is sent, what is known is not even read, and nothing is sent twice."""
 
 import json
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.command import run
 from tests.registry.fake import Fake, Trouble, serving
-
-HELLO = Path(__file__).parents[2] / "examples" / "hello"
-
-
-@pytest.fixture
-def hello(tmp_path: Path) -> Path:
-    shutil.copytree(HELLO, tmp_path / "hello")
-    return tmp_path / "hello"
-
-
-@pytest.fixture
-def fake() -> Iterator[Fake]:
-    with serving(Fake()) as fake:
-        yield fake
 
 
 def lamella(folder: Path, *args: str, cache: str = "cache") -> subprocess.CompletedProcess[str]:
@@ -143,14 +127,6 @@ def test_credentials_may_come_from_the_environment(hello: Path, fake: Fake, monk
     fake.user, fake.password = "me", "secret"
     monkeypatch.setenv("LAMELLA_CREDS", "me:secret")
     assert push(hello, ".", f"{fake.name}/hello:v1") == [["uploaded"] * 4]
-
-
-@pytest.fixture
-def both(hello: Path) -> Path:
-    """The example, for two platforms."""
-    spec = (hello / "lamella.toml").read_text()
-    (hello / "lamella.toml").write_text(spec.replace('["linux/amd64"]', '["linux/amd64", "linux/arm64"]'))
-    return hello
 
 
 def test_a_spec_for_several_platforms_becomes_an_index(both: Path, fake: Fake) -> None:

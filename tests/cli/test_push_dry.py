@@ -1,36 +1,11 @@
 """`lamella push --dry-run` foresees what the push would do, and only asks."""
 
 import json
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from tests.command import LAMELLA, run
-from tests.registry.fake import Fake, serving
-
-HELLO = Path(__file__).parents[2] / "examples" / "hello"
-
-
-@pytest.fixture
-def hello(tmp_path: Path) -> Path:
-    shutil.copytree(HELLO, tmp_path / "hello")
-    return tmp_path / "hello"
-
-
-@pytest.fixture
-def fake() -> Iterator[Fake]:
-    with serving(Fake()) as fake:
-        yield fake
-
-
-@pytest.fixture
-def both(hello: Path) -> Path:
-    """The example, for two platforms."""
-    spec = (hello / "lamella.toml").read_text()
-    (hello / "lamella.toml").write_text(spec.replace('["linux/amd64"]', '["linux/amd64", "linux/arm64"]'))
-    return hello
+from tests.registry.fake import Fake
 
 
 def test_a_dry_run_only_asks(hello: Path, fake: Fake) -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.debs import Repository
 from tests.index import Index
 from tests.index import serving as indexing
-from tests.registry.fake import Fake, Trouble, serving
+from tests.registry.fake import Fake, Trouble
 from tests.wheels import make_wheel
 
 from lamella.cli.main import main
@@ -33,12 +33,6 @@ def work(tmp_path: Path) -> Path:
     (folder / "app" / "data").write_bytes(os.urandom(50_000))
     (folder / "lamella.toml").write_text(SPEC)
     return folder
-
-
-@pytest.fixture
-def fake() -> Iterator[Fake]:
-    with serving(Fake()) as fake:
-        yield fake
 
 
 @pytest.fixture
