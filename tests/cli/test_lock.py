@@ -86,6 +86,15 @@ def forget(folder: Path) -> None:
     shutil.rmtree(folder.parent / "uv", ignore_errors=True)
 
 
+def test_a_build_of_locked_wheels_that_are_known_loads_nothing_that_reads_them(work: Path, index: Index) -> None:
+    good(work, index, "lock")
+    good(work, index, "build")
+    ran = lamella(work, index, "build", PYTHONPROFILEIMPORTTIME="1")
+    loaded = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
+    assert "lamella.sources.python.recipe" in loaded
+    assert not {"ssl", "zipfile", "email.parser", "lamella.sources.python.wheel"} & loaded
+
+
 def test_the_lock_says_all_and_names_no_host(work: Path, index: Index) -> None:
     told = good(work, index, "lock")
     assert "4 packages for linux/amd64" in told
