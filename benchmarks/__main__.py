@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import secrets
+import shutil
 import signal
 import sys
 import tempfile
@@ -30,11 +32,13 @@ def measured(topic: str, shop: Shop, size: Size) -> Result:
 @contextlib.contextmanager
 def opened() -> Iterator[Shop]:
     """A shop in a folder of its own, with nothing left behind."""
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder,
-        contextlib.ExitStack() as stack,
-    ):
-        yield Shop(Path(folder), stack)
+    folder = Path(tempfile.gettempdir(), f"bench-{secrets.token_hex(4)}")  # podman refuses some names of tempfile's
+    folder.mkdir(mode=0o700)
+    try:
+        with contextlib.ExitStack() as stack:
+            yield Shop(folder, stack)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> None:
